@@ -1,0 +1,1 @@
+"""Numbers only: formats, limits, inversion, certificates. No AWS, no environment, no clock."""

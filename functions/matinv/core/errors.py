@@ -1,0 +1,167 @@
+"""Every way a job can fail, one code each, permanent or transient, never both.
+
+::
+
+    MatinvError             has a code, a message, a hint; observed and allowed where they exist
+    ├── Refused             permanent: the same input would fail again
+    └── Transient           not the input's fault: try again later
+
+Messages say what was found; ``limit`` says what is allowed, ``hint`` what to do. None of them ever
+contains a matrix value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Code(StrEnum):
+    """The codes that users, records and dead letters carry."""
+
+    BAD_MESSAGE = "BAD_MESSAGE"
+    UNSUPPORTED_VERSION = "UNSUPPORTED_VERSION"
+    BAD_JOB_ID = "BAD_JOB_ID"
+    JOB_ID_CONFLICT = "JOB_ID_CONFLICT"
+    BAD_FORMAT = "BAD_FORMAT"
+    BAD_LENGTH = "BAD_LENGTH"
+    UNSUPPORTED_DTYPE = "UNSUPPORTED_DTYPE"
+    EMPTY = "EMPTY"
+    NOT_SQUARE = "NOT_SQUARE"
+    RAGGED = "RAGGED"
+    NON_FINITE = "NON_FINITE"
+    PRECISION = "PRECISION"
+    TOO_LARGE = "TOO_LARGE"
+    FORBIDDEN_REF = "FORBIDDEN_REF"
+    INPUT_GONE = "INPUT_GONE"
+    SINGULAR = "SINGULAR"
+    ILL_CONDITIONED = "ILL_CONDITIONED"
+    NOT_POSITIVE_DEFINITE = "NOT_POSITIVE_DEFINITE"
+    OVERFLOW = "OVERFLOW"
+    WORKER_CRASHED = "WORKER_CRASHED"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+
+    THROTTLED = "THROTTLED"
+    STORAGE = "STORAGE"
+    DEADLINE = "DEADLINE"
+    RESIDUAL = "RESIDUAL"
+    ACCESS_DENIED = "ACCESS_DENIED"
+    INTERNAL = "INTERNAL"
+
+
+TRANSIENT: Final = frozenset(
+    {
+        Code.THROTTLED,
+        Code.STORAGE,
+        Code.DEADLINE,
+        Code.RESIDUAL,
+        Code.ACCESS_DENIED,
+        Code.INTERNAL,
+    }
+)
+PERMANENT: Final = frozenset(Code) - TRANSIENT
+
+# Causes that an operator cannot mend: counted as user errors, apart from failures of the service.
+USER_ERRORS: Final = PERMANENT - {Code.WORKER_CRASHED, Code.OUT_OF_MEMORY}
+
+_TEXT_LIMIT: Final = 300  # characters of foreign text that an error repeats
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An error as data: what a record, a dead letter or an answer says.
+
+    Parameters
+    ----------
+    code : Code
+        What went wrong.
+    message : str
+        What was found.
+    hint : str
+        What to do about it.
+    observed, limit : str or None
+        The value that was found and what is allowed, where the error has them.
+    """
+
+    code: Code
+    message: str
+    hint: str = ""
+    observed: str | None = None
+    limit: str | None = None
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same input may succeed later."""
+        return self.code in TRANSIENT
+
+
+class MatinvError(Exception):
+    """Base of every error that the service reports.
+
+    Parameters
+    ----------
+    code : Code
+        One of the codes of the subclass.
+    message : str
+        What was found, without matrix values.
+    hint : str, optional
+        What to do.
+    observed, limit : object, optional
+        The value found and the value allowed; kept as text.
+    """
+
+    codes: frozenset[Code] = frozenset(Code)
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        hint: str = "",
+        *,
+        observed: object = None,
+        limit: object = None,
+    ) -> None:
+        if code not in self.codes:
+            msg = f"{code} is not one of the codes of {type(self).__name__}"
+            raise ValueError(msg)
+        self.info = ErrorInfo(
+            code,
+            printable(message, 2 * _TEXT_LIMIT),
+            hint,
+            None if observed is None else printable(str(observed)),
+            None if limit is None else str(limit),
+        )
+        super().__init__(f"{code}: {self.info.message}")
+
+    @property
+    def code(self) -> Code:
+        """The error's code."""
+        return self.info.code
+
+
+class Refused(MatinvError):
+    """A permanent error: the same input would fail again."""
+
+    codes = PERMANENT
+
+
+class Transient(MatinvError):
+    """A passing fault: the job is delivered again later."""
+
+    codes = TRANSIENT
+
+
+def printable(text: str, limit: int = _TEXT_LIMIT) -> str:
+    r"""Return foreign `text` fit for one log line: control characters escaped, length bounded.
+
+    Examples
+    --------
+    >>> printable("a\nb")
+    'a\\nb'
+    """
+    clipped = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for c in clipped
+    )

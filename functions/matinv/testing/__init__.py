@@ -1,0 +1,1 @@
+"""Named matrices, contract suites and event builders for tests; not part of the image."""
