@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -278,6 +278,36 @@ class Record:
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     engine: Mapping[str, str] = field(default_factory=dict)
+
+
+MESSAGE_SOURCE: Final = "message"
+
+
+def input_info(request: Request) -> InputInfo:
+    """Return what is known of a request's input before anything is read.
+
+    The identity of a reference that names neither a version nor an ETag is ``""``: it is known
+    once the object is open (`opened`).
+    """
+    match request.input:
+        case Inline(array, _, size_bytes):
+            digest = f"sha256:{matrix_digest(array)}"
+            return InputInfo(
+                MESSAGE_SOURCE, digest, None, size_bytes, array.shape, array.dtype.name
+            )
+        case Reference(version_id=version_id, etag=etag, order=order) as reference:
+            return InputInfo(reference.uri, _object_id(version_id, etag), order)
+
+
+def opened(info: InputInfo, version_id: str | None, etag: str, size_bytes: int) -> InputInfo:
+    """Complete `info` with what S3 said of the object; an identity once known stays."""
+    return replace(info, id=info.id or _object_id(version_id, etag), size_bytes=size_bytes)
+
+
+def _object_id(version_id: str | None, etag: str | None) -> str:
+    if version_id and version_id != "null":  # S3's name for what an unversioned bucket holds
+        return f"version:{version_id}"
+    return f"etag:{etag}" if etag else ""
 
 
 class Claim(StrEnum):
