@@ -317,6 +317,7 @@ class Claim(StrEnum):
     DUPLICATE = "duplicate"  # it has ended for this very input
     STALE = "stale"  # a newer upload of the same key owns the job id
     CONFLICT = "conflict"  # another input owns the job id
+    UNDECIDED = "undecided"  # only the object itself can tell: open it, but write nothing yet
 
 
 def claim(record: Record | None, input_: InputInfo, redrive: int) -> Claim:
@@ -336,13 +337,16 @@ def claim(record: Record | None, input_: InputInfo, redrive: int) -> Claim:
     Claim
         WORK if the delivery may work and write.
     """
-    if record is None:
+    if record is None or (record.status is Status.FAILED and redrive > record.redrive):
         return Claim.WORK
-    if record.status is Status.FAILED and redrive > record.redrive:
+    same_source = record.input.source == input_.source
+    if not input_.id:
+        return Claim.WORK if same_source and not record.status.terminal else Claim.UNDECIDED
+    if same_source and not record.input.id:  # the object was never opened
         return Claim.WORK
     if record.input.id == input_.id:
         return Claim.WORK if _reopens(record) else Claim.DUPLICATE
-    if input_.order is None or record.input.order is None or record.input.source != input_.source:
+    if input_.order is None or record.input.order is None or not same_source:
         return Claim.CONFLICT
     return Claim.WORK if input_.order >= record.input.order else Claim.STALE
 
