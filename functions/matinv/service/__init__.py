@@ -1,0 +1,90 @@
+"""The pipeline, top to bottom: dedupe, load, admit, group, invert, publish, acknowledge."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from matinv.core.errors import MatinvError
+from matinv.core.job import MESSAGE_SOURCE, Delivery, InputInfo, Record, Request, input_info
+from matinv.service.app import MARGIN_S, App, Deadline, Outcome, Report, Task, Verdict, failure
+from matinv.service.direct import answer
+from matinv.service.settle import Ended, hand_back, settle
+from matinv.service.work import attempt, work
+
+__all__ = ["App", "Deadline", "Outcome", "Report", "Verdict", "answer", "process"]
+
+
+def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
+    """Do the jobs of a batch of messages.
+
+    Parameters
+    ----------
+    batch : sequence of Delivery
+        Several deliveries may come from one message, and several may be of one job.
+    deadline : Deadline
+        When to stop and hand back the rest.
+
+    Returns
+    -------
+    Report
+        Never an exception for a bad record. A delivery without an outcome is not acknowledged.
+    """
+    outcomes: list[Outcome] = []
+    for turn in _turns(batch):
+        retrying = {o.delivery.job_id for o in outcomes if o.verdict is Verdict.RETRY}
+        if deadline.remaining_s() <= MARGIN_S / 2:
+            break  # not even time to say so: no outcome, no acknowledgement
+        outcomes += _take_turn(app, [d for d in turn if d.job_id not in retrying], deadline)
+    return Report(batch, outcomes)
+
+
+def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """Yield lists of distinct jobs: further deliveries of a job find its record in a later turn.
+
+    Of several uploads under one key the newest goes first, so that the older ones are stale.
+    """
+    jobs: dict[str, list[Delivery]] = {}
+    for delivery in batch:
+        jobs.setdefault(delivery.job_id, []).append(delivery)
+    for deliveries in jobs.values():
+        deliveries.sort(key=_upload_order, reverse=True)
+    while jobs:
+        yield [deliveries.pop(0) for deliveries in jobs.values()]
+        jobs = {job_id: deliveries for job_id, deliveries in jobs.items() if deliveries}
+
+
+def _upload_order(delivery: Delivery) -> str:
+    content = delivery.content
+    return (input_info(content).order or "") if isinstance(content, Request) else ""
+
+
+def _take_turn(app: App, turn: Sequence[Delivery], deadline: Deadline) -> list[Outcome]:
+    try:
+        deadline.check()
+        found = app.table.get([delivery.job_id for delivery in turn])
+    except MatinvError as error:
+        return list(hand_back(app, turn, error))
+    tasks = [_task(app, delivery, found.get(delivery.job_id)) for delivery in turn]
+    return [o for ended in work(app, tasks, deadline) for o in _settled(app, ended)]
+
+
+def _task(app: App, delivery: Delivery, record: Record | None) -> Task:
+    content = delivery.content
+    queued_ms = max(0.0, round(1000 * app.now() - delivery.sent_at_ms, 3))
+    if isinstance(content, Request):
+        task = Task(delivery, content, input_info(content), record)
+    else:
+        body = delivery.body.encode("utf-8", "surrogatepass")
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        task = Task(delivery, None, InputInfo(MESSAGE_SOURCE, digest, None, len(body)), record)
+    task.timings_ms["queued_ms"] = queued_ms
+    return task
+
+
+def _settled(app: App, ended: Sequence[Ended]) -> list[Outcome]:
+    outcomes = attempt(lambda: list(settle(app, ended)))
+    if isinstance(outcomes, Exception):
+        error, exception = failure(outcomes)
+        return [Outcome(e.task.delivery, Verdict.RETRY, None, error, exception) for e in ended]
+    return outcomes

@@ -1,0 +1,203 @@
+"""What flows through the pipeline: the service's parts, a task, its outcome, the batch's report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from matinv.core.errors import Code, ErrorInfo, MatinvError, Refused, Transient
+from matinv.core.job import Delivery, InputInfo, Options, Record, Request
+from matinv.core.limits import Lane
+from matinv.ports import JobQueue, JobTable, MatrixStore
+
+# Time that must be left after the work for publishing and answering. Writing 100 records takes
+# about 0.1 s and a PUT of 100 MB about 1 s inside a region.
+MARGIN_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The service's parts and limits; made once per process by `matinv.wiring`.
+
+    Parameters
+    ----------
+    store, table, queue
+        The ports.
+    inputs_bucket : str
+        The only bucket that references may name.
+    lane : Lane
+        Memory and threads of this worker.
+    inline_result_bytes : int
+        Results up to this size travel in the record.
+    retention_s : int
+        How long records live.
+    engine : mapping
+        What computed the results: version, numpy, blas, arch, threads.
+    now : callable
+        Seconds since the epoch.
+    jitter : callable
+        A random number in [0, 1).
+    """
+
+    store: MatrixStore
+    table: JobTable
+    queue: JobQueue
+    inputs_bucket: str
+    lane: Lane
+    inline_result_bytes: int
+    retention_s: int
+    engine: Mapping[str, str]
+    now: Callable[[], float]
+    jitter: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When the invocation ends.
+
+    Parameters
+    ----------
+    remaining_s : callable
+        Seconds that are left.
+    total_s : float
+        Seconds that a fresh invocation has.
+    """
+
+    remaining_s: Callable[[], float]
+    total_s: float
+
+    @classmethod
+    def of_milliseconds(cls, remaining_ms: Callable[[], int]) -> Deadline:
+        """Make a deadline of the Lambda context's ``get_remaining_time_in_millis``."""
+        return cls(lambda: remaining_ms() / 1000, remaining_ms() / 1000)
+
+    def check(self, needed_s: float = 0.0) -> None:
+        """Raise DEADLINE unless `needed_s` seconds of work and the margin fit.
+
+        Raises
+        ------
+        Transient
+            DEADLINE.
+        """
+        left = self.remaining_s() - MARGIN_S
+        if left < max(needed_s, 0.0) or left <= 0.0:
+            raise Transient(
+                Code.DEADLINE,
+                "the invocation ends before this job could finish",
+                "nothing to do: it is delivered again",
+                observed=f"{max(left, 0.0):.1f} s left",
+                limit=f"{needed_s:.1f} s needed",
+            )
+
+
+class Verdict(StrEnum):
+    """How a delivery ended."""
+
+    DONE = "done"  # SUCCEEDED or PARTIAL, published
+    REFUSED = "refused"  # a permanent error, its copy in the dead-letter queue
+    RETRY = "retry"  # a transient error: not acknowledged
+    DUPLICATE = "duplicate"  # ended before, nothing done
+    STALE = "stale"  # a newer upload owns the job
+    FORWARDED = "forwarded"  # sent on to the large queue
+
+
+class Diverted(Exception):
+    """Not this worker's job after all; it is acknowledged without a result from here."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+@dataclass(slots=True)
+class Task:
+    """One delivery on its way through the pipeline; stages fill it in.
+
+    ``request`` is None when the body is not a job: such a task only ever fails.
+    """
+
+    delivery: Delivery
+    request: Request | None
+    input: InputInfo
+    record: Record | None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    predicted_s: float = 0.0
+
+    @property
+    def job_id(self) -> str:
+        """The id of the record that the task may write."""
+        return self.delivery.job_id
+
+    @property
+    def options(self) -> Options:
+        """What the submitter chose."""
+        return self.request.options if self.request else Options()
+
+    @property
+    def redrive(self) -> int:
+        """How often an operator sent the job again."""
+        return self.request.redrive if self.request else 0
+
+    @contextmanager
+    def timed(self, stage: str, now: Callable[[], float]) -> Iterator[None]:
+        """Add the duration of the block to the task's timings."""
+        begun = now()
+        try:
+            yield
+        finally:
+            spent_ms = round(1000 * (now() - begun), 3)
+            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a delivery ended, why, and what its record says now.
+
+    ``exception`` is set for a bug (INTERNAL): telemetry logs its traceback.
+    """
+
+    delivery: Delivery
+    verdict: Verdict
+    record: Record | None = None
+    error: ErrorInfo | None = None
+    exception: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a batch ended: its deliveries, and an outcome for each."""
+
+    batch: Sequence[Delivery]
+    outcomes: Sequence[Outcome]
+
+    def batch_item_failures(self) -> dict[str, list[dict[str, str]]]:
+        """Return Lambda's partial batch response: the messages that must be delivered again.
+
+        A message is acknowledged only if every delivery in it has an outcome that says so: what
+        was forgotten comes back.
+        """
+        settled = {id(o.delivery) for o in self.outcomes if o.verdict is not Verdict.RETRY}
+        failed = dict.fromkeys(d.message_id for d in self.batch if id(d) not in settled)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def failure(error: BaseException) -> tuple[ErrorInfo, BaseException | None]:
+    """Return what to report of an exception, and the exception itself if it is a bug."""
+    if isinstance(error, MatinvError):
+        return error.info, None
+    if isinstance(error, MemoryError):
+        refused = Refused(
+            Code.OUT_OF_MEMORY,
+            "the worker ran out of memory on this job",
+            "send it to a lane with more memory, or split the stack",
+        )
+        return refused.info, None
+    bug = Transient(
+        Code.INTERNAL,
+        f"unexpected {type(error).__name__}",
+        "this is a bug in matinv: see the worker's log for the traceback",
+    )
+    return bug.info, error

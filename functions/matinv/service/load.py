@@ -1,0 +1,174 @@
+"""Load and admit: a task's matrix into memory, after its header said that it fits this lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from threading import Condition
+from typing import Final
+
+from matinv.core import npy
+from matinv.core.errors import Code, Refused
+from matinv.core.job import Format, Matrix, Reference, Request, opened
+from matinv.core.limits import Prediction, predict, predict_json
+from matinv.core.message import options_of_metadata, parse_file
+from matinv.ports import Blob
+from matinv.service.app import MARGIN_S, App, Deadline, Diverted, Task, Verdict
+from matinv.service.claim import check_claim
+
+_FORMATS: Final = {"npy": Format.NPY, "json": Format.JSON}
+
+
+class MemoryGate:
+    """Admits jobs side by side while their predicted memory fits a budget.
+
+    A job larger than the budget is admitted alone: whether it fits at all was decided before.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._used_bytes = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def hold(self, size_bytes: int) -> Iterator[None]:
+        """Wait until `size_bytes` are free and keep them for the length of the block."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._used_bytes or self._used_bytes + size_bytes <= self._budget_bytes
+            )
+            self._used_bytes += size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used_bytes -= size_bytes
+                self._changed.notify_all()
+
+
+@contextmanager
+def loaded(app: App, task: Task, gate: MemoryGate, deadline: Deadline) -> Iterator[Matrix]:
+    """Read a task's object: header, admission, body; its memory is held for the block.
+
+    Yields
+    ------
+    ndarray
+        The matrix or stack, which belongs to the caller and may be overwritten.
+
+    Raises
+    ------
+    Diverted
+        If the job is not this worker's after all.
+    MatinvError
+        What is wrong with the object, or with reading it.
+    """
+    request, reference = _reference(task)
+    _check_allowed(app, reference)
+
+    def admit(prediction: Prediction) -> None:
+        check_fits(app, task, prediction, deadline)
+        held.enter_context(gate.hold(prediction.memory_bytes))
+
+    with ExitStack() as held:
+        with _open(app, reference) as blob:
+            task.input = opened(task.input, blob.version_id, blob.etag, blob.size_bytes)
+            check_claim(task)
+            if reference.order is not None:  # a dropped file's options are in its metadata
+                request = replace(request, options=options_of_metadata(blob.metadata))
+                task.request = request
+            if _format(reference) is Format.NPY:
+                matrix = _read_npy(task, blob, admit)
+            else:
+                matrix = _read_json(task, request, blob, admit)
+        yield matrix
+
+
+def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline) -> None:
+    """Let a job in if this lane's memory and this invocation's time suffice.
+
+    Raises
+    ------
+    Diverted
+        FORWARDED, if only the large lane can do it, and there is one.
+    Refused
+        TOO_LARGE, if there is none.
+    Transient
+        DEADLINE, if it would fit into a fresh invocation.
+    """
+    task.predicted_s = prediction.seconds
+    fits_memory = prediction.memory_bytes <= app.lane.memory_bytes
+    if fits_memory and prediction.seconds <= deadline.total_s - MARGIN_S:
+        deadline.check(prediction.seconds)
+        return
+    if app.queue.has_large_lane():
+        raise Diverted(Verdict.FORWARDED)
+    raise Refused(
+        Code.TOO_LARGE,
+        f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
+        "use a smaller matrix or float32, or deploy the large lane",
+        observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {prediction.seconds:,.0f} s",
+        limit=f"{app.lane.memory_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
+    )
+
+
+def _reference(task: Task) -> tuple[Request, Reference]:
+    match task.request:
+        case Request(input=Reference() as reference) as request:
+            return request, reference
+    message = "only references are loaded"
+    raise TypeError(message)
+
+
+def _check_allowed(app: App, reference: Reference) -> None:
+    if reference.bucket != app.inputs_bucket:
+        raise Refused(
+            Code.FORBIDDEN_REF,
+            "the reference names a bucket that jobs may not read",
+            "upload the matrix to the inputs bucket",
+            observed=reference.bucket,
+            limit=app.inputs_bucket,
+        )
+    _format(reference)
+
+
+def _format(reference: Reference) -> Format:
+    extension = reference.key.rpartition(".")[2].lower()
+    if extension not in _FORMATS:
+        raise Refused(
+            Code.BAD_FORMAT,
+            "the object's name does not say its format",
+            "name it <job_id>.npy or <job_id>.json",
+            observed=reference.key.rpartition("/")[2],
+            limit="an extension .npy or .json",
+        )
+    return _FORMATS[extension]
+
+
+@contextmanager
+def _open(app: App, reference: Reference) -> Iterator[Blob]:
+    try:
+        with app.store.open(reference) as blob:
+            yield blob
+    except Refused as error:
+        if reference.order is not None and error.info.observed == "overwritten":
+            # A newer upload replaced the object, and has an event of its own.
+            raise Diverted(Verdict.STALE) from error
+        raise
+
+
+def _read_npy(task: Task, blob: Blob, admit: Callable[[Prediction], None]) -> Matrix:
+    header = npy.read_header(blob, blob.size_bytes)
+    task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
+    admit(predict(header.shape, header.dtype, task.options.method))
+    return npy.read_body(blob, header)
+
+
+def _read_json(
+    task: Task, request: Request, blob: Blob, admit: Callable[[Prediction], None]
+) -> Matrix:
+    admit(predict_json(blob.size_bytes))
+    inline, options = parse_file(blob.read(blob.size_bytes), request)
+    task.request = replace(request, options=options)
+    task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)
+    return inline.array

@@ -1,0 +1,210 @@
+"""Publish: the result's bytes to where they belong, and the record that says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from matinv.core import jsonmat, npy
+from matinv.core.certificate import Certificate, Checked, Side
+from matinv.core.errors import Code, ErrorInfo, Refused
+from matinv.core.inverse import Inverses
+from matinv.core.job import (
+    Format,
+    Inline,
+    Output,
+    Record,
+    Reference,
+    Request,
+    ResultInfo,
+    SliceFailure,
+    Slices,
+    Status,
+)
+from matinv.ports import Part
+from matinv.service.app import App, Task
+
+LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
+
+# A record holds 400 KB; half of it leaves room for everything else that a record says.
+DYNAMODB_RESULT_BYTES: Final = 200 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A terminal record, and the parts of its result that must be in S3 before it is written."""
+
+    record: Record
+    parts: Sequence[Part] | None
+
+
+def draft(app: App, task: Task, inverses: Inverses) -> Draft:
+    """Encode the result of a task and describe it.
+
+    Raises
+    ------
+    MatinvError
+        The failure, if no slice has an inverse; TOO_LARGE for a result that DynamoDB cannot hold.
+    """
+    record = describe(app, task, inverses)
+    form = _format(task)
+    parts = npy.parts(inverses.x) if form is Format.NPY else [document(record, inverses)]
+    result = _measure(form, parts)
+    inline = _goes_inline(app, task.options.output, result.size_bytes)
+    result = replace(result, inline=b"".join(parts)) if inline else result
+    return Draft(replace(record, result=result), None if inline else parts)
+
+
+def describe(app: App, task: Task, inverses: Inverses) -> Record:
+    """Return the terminal record of a task, still without its result.
+
+    Raises
+    ------
+    MatinvError
+        The failure, if no slice has an inverse.
+    """
+    certificate = inverses.worst()
+    if certificate is None:
+        raise inverses.failures[0]
+    return replace(
+        new_record(app, task, Status.PARTIAL if inverses.failures else Status.SUCCEEDED),
+        certificate=certificate,
+        slices=_slices(inverses),
+        warnings=("ILL_CONDITIONED",) if inverses.ill_conditioned.any() else (),
+    )
+
+
+def publish(app: App, task: Task, drafted: Draft) -> Record:
+    """Store what must be in S3 and return the terminal record, which is not yet written.
+
+    A result that an earlier attempt stored is adopted with its own hash and certificate.
+    """
+    record, result = drafted.record, drafted.record.result
+    if drafted.parts is None or result is None:
+        return record
+    metadata = {
+        "matinv-job-id": record.job_id,
+        "matinv-sha256": result.sha256,
+        "matinv-bytes": str(result.size_bytes),
+        "matinv-certificate": json.dumps(asdict(record.certificate)),
+    }
+    with task.timed("publish_ms", app.now):
+        key = _key(task, result.format)
+        stored = app.store.put_result(key, drafted.parts, result.sha256, metadata)
+    result = replace(result, uri=stored.uri, version_id=stored.version_id)
+    record = replace(record, result=result, timings_ms=dict(task.timings_ms))
+    return record if stored.metadata is None else _adopt(record, result, stored.metadata)
+
+
+def new_record(app: App, task: Task, status: Status, error: ErrorInfo | None = None) -> Record:
+    """Return the record that would replace the one a task found."""
+    now = app.now()
+    found = task.record
+    same = found if found and found.input.id == task.input.id else None
+    return Record(
+        job_id=task.job_id,
+        status=status,
+        input=task.input,
+        created_at=same.created_at if same else timestamp(now),
+        updated_at=timestamp(now),
+        expires_at=int(now) + app.retention_s,
+        attempts=task.delivery.receive_count,
+        redrive=task.redrive,
+        revision=(found.revision if found else 0) + 1,
+        error=error,
+        timings_ms=dict(task.timings_ms),
+        tags=task.options.tags,
+        engine=app.engine,
+    )
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond.
+
+    Examples
+    --------
+    >>> timestamp(0.5)
+    '1970-01-01T00:00:00.500Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def document(record: Record, inverses: Inverses) -> bytes:
+    """Return a result as JSON: ``job_id``, ``certificate``, ``slices`` of a stack, ``inverse``."""
+    facts: dict[str, object] = {"job_id": record.job_id}
+    if record.certificate:
+        facts["certificate"] = asdict(record.certificate)
+    if record.slices:
+        facts["slices"] = asdict(record.slices)
+    if record.warnings:
+        facts["warnings"] = record.warnings
+    inverse = jsonmat.encode(inverses.x, inverses.failures.keys())
+    return b'%s, "inverse": %s}' % (json.dumps(facts)[:-1].encode(), inverse)
+
+
+def _format(task: Task) -> Format:
+    """Return the result's format: the one asked for, else the input's own."""
+    if task.options.format:
+        return task.options.format
+    match task.request:
+        case Request(input=Inline(format=form)):
+            return form
+        case Request(input=Reference(key=key)):
+            return Format(key.rpartition(".")[2].lower())
+    message = "a task without a request has no result"
+    raise TypeError(message)
+
+
+def _measure(form: Format, parts: Sequence[Part]) -> ResultInfo:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    size_bytes = sum(memoryview(part).nbytes for part in parts)
+    return ResultInfo(form, digest.hexdigest(), size_bytes)
+
+
+def _goes_inline(app: App, output: Output, size_bytes: int) -> bool:
+    if output is Output.DYNAMODB and size_bytes > DYNAMODB_RESULT_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the result does not fit a DynamoDB item",
+            'use "output": "auto" or "s3"',
+            observed=f"{size_bytes} bytes",
+            limit=f"{DYNAMODB_RESULT_BYTES} bytes",
+        )
+    if output is Output.AUTO:
+        return size_bytes <= app.inline_result_bytes
+    return output is Output.DYNAMODB
+
+
+def _key(task: Task, form: Format) -> str:
+    """Return a key that only the same input, inverted in the same way, leads to."""
+    identity = f"{task.input.source}\n{task.input.id}\n{task.options.method}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return f"{task.job_id}/{digest}.{form}"
+
+
+def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> Record:
+    fields = json.loads(metadata["matinv-certificate"])
+    fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
+    sha256, size_bytes = metadata["matinv-sha256"], int(metadata["matinv-bytes"])
+    return replace(
+        record,
+        result=replace(result, sha256=sha256, size_bytes=size_bytes),
+        certificate=Certificate(**fields),
+    )
+
+
+def _slices(inverses: Inverses) -> Slices | None:
+    if inverses.x.ndim == 2:
+        return None
+    listed = sorted(inverses.failures.items())[:LISTED_FAILURES]
+    return Slices(
+        count=len(inverses.x),
+        failed=len(inverses.failures),
+        failures=tuple(SliceFailure(i, e.code, e.info.message) for i, e in listed),
+    )

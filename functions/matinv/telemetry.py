@@ -1,0 +1,130 @@
+"""Logs and metrics of an invocation, written after the work: the service itself knows of neither.
+
+One JSON line for each job that failed, one for each hundred that did not; metrics in CloudWatch's
+embedded metric format. Job ids and numbers about matrices appear, matrix values never do. Tracing
+is Lambda's own: it needs no code.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from matinv.core.errors import USER_ERRORS
+from matinv.core.job import Record, Status
+from matinv.service import Outcome, Report, Verdict
+
+_IDS_PER_LINE: Final = 100
+_TIMES: Final = {
+    "queued_ms": "QueuedTime",
+    "load_ms": "LoadTime",
+    "invert_ms": "InvertTime",
+    "publish_ms": "PublishTime",
+}
+
+# From the third receive on, CloudWatch leaves a message out of its age-of-oldest metric.
+_RETRIED_FROM: Final = 3
+
+
+class LambdaContext(Protocol):
+    """What is used of Lambda's context object."""
+
+    aws_request_id: str
+    function_name: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left."""
+        ...
+
+
+@functools.cache
+def logger() -> Logger:
+    """Return the process's logger; ``POWERTOOLS_LOG_LEVEL`` sets its level."""
+    return Logger(service="matinv", use_rfc3339=True)
+
+
+@functools.cache
+def metrics() -> Metrics:
+    """Return the process's metrics; ``POWERTOOLS_METRICS_NAMESPACE`` may rename them."""
+    return Metrics(service="matinv", namespace="matinv")
+
+
+def publish(report: Report, context: LambdaContext) -> None:
+    """Log and count what happened to a batch."""
+    log = logger()
+    log.append_keys(function_request_id=context.aws_request_id)
+    for outcome in report.outcomes:
+        if outcome.error:
+            _log_failure(log, outcome)
+    done = [o.delivery.job_id for o in report.outcomes if not o.error]
+    for begin in range(0, len(done), _IDS_PER_LINE):
+        log.info("jobs done", job_ids=done[begin : begin + _IDS_PER_LINE])
+    _count(metrics(), report)
+    metrics().flush_metrics()
+
+
+def _log_failure(log: Logger, outcome: Outcome) -> None:
+    if outcome.error is None:
+        return
+    write = log.error if outcome.exception else log.warning
+    write(
+        outcome.error.message,
+        job_id=outcome.delivery.job_id,
+        message_id=outcome.delivery.message_id,
+        receive_count=outcome.delivery.receive_count,
+        error_code=outcome.error.code,
+        verdict=outcome.verdict,
+        exc_info=outcome.exception,
+    )
+
+
+def _count(sink: Metrics, report: Report) -> None:
+    messages = {d.message_id for d in report.batch}
+    failed = report.batch_item_failures()["batchItemFailures"]
+    counts = Counter(
+        BatchSize=len(messages),
+        Acknowledged=len(messages) - len(failed),
+        ReceivedAgain=sum(d.receive_count >= _RETRIED_FROM for d in report.batch),
+    )
+    for outcome in report.outcomes:
+        counts.update(_names(outcome))
+        if outcome.verdict is Verdict.DONE and outcome.record:
+            _measure(sink, outcome.record)
+    for name, count in counts.items():
+        sink.add_metric(name, MetricUnit.Count, count)
+
+
+def _names(outcome: Outcome) -> Iterator[str]:
+    """Yield the counters that an outcome belongs to; an error's code is one of them."""
+    yield _COUNTERS[outcome.verdict]
+    if outcome.record and outcome.record.status is Status.PARTIAL:
+        yield "JobsPartial"
+    if outcome.error:
+        yield outcome.error.code
+        if outcome.verdict is Verdict.REFUSED:
+            yield "UserErrors" if outcome.error.code in USER_ERRORS else "JobsFailed"
+
+
+_COUNTERS: Final = {
+    Verdict.DONE: "JobsSucceeded",
+    Verdict.REFUSED: "JobsRefused",
+    Verdict.RETRY: "JobsRetried",
+    Verdict.DUPLICATE: "Duplicates",
+    Verdict.STALE: "Stale",
+    Verdict.FORWARDED: "Forwarded",
+}
+
+
+def _measure(sink: Metrics, record: Record) -> None:
+    if record.input.size_bytes:
+        sink.add_metric("InputSize", MetricUnit.Bytes, record.input.size_bytes)
+    if record.input.shape:
+        sink.add_metric("Order", MetricUnit.Count, record.input.shape[-1])
+    for field, name in _TIMES.items():
+        if field in record.timings_ms:
+            sink.add_metric(name, MetricUnit.Milliseconds, record.timings_ms[field])

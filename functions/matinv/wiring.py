@@ -1,0 +1,74 @@
+"""The composition root: settings, boto3 clients and adapters, made once and only when asked for."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import random
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from matinv import __version__
+from matinv.aws import clients
+from matinv.aws.dynamodb import DynamoDBTable
+from matinv.aws.s3 import S3Store
+from matinv.aws.sqs import SQSQueue
+from matinv.core.limits import Lane, threads_of
+from matinv.ports import JobQueue, JobTable, MatrixStore
+from matinv.service import App
+from matinv.settings import DAY_S, Settings
+
+
+@functools.cache
+def app() -> App:
+    """Return this process's service, built from its environment.
+
+    Raises
+    ------
+    SettingsError
+        If the environment lacks names.
+    """
+    return app_from(Settings.from_environment())
+
+
+def app_from(settings: Settings) -> App:
+    """Build a service on AWS's clients."""
+    lane = Lane(settings.memory_bytes, threads_of(settings.memory_bytes))
+    return App(
+        *ports(settings),
+        inputs_bucket=settings.inputs_bucket,
+        lane=lane,
+        inline_result_bytes=settings.inline_result_bytes,
+        retention_s=settings.retention_days * DAY_S,
+        engine=engine(lane.threads),
+        now=time.time,
+        jitter=random.random,
+    )
+
+
+def engine(threads: int) -> Mapping[str, str]:
+    """Return what computes the results: version, numpy, BLAS, architecture, threads."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "version": __version__,
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas['version']}",
+        "arch": platform.machine(),
+        "threads": str(threads),
+    }
+
+
+def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
+    """Return the ports on AWS, for the service and for `matinv.client.Client`."""
+    return (
+        S3Store(clients.client("s3"), settings.inputs_bucket, settings.results_bucket),
+        DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
+        SQSQueue(
+            clients.client("sqs"),
+            settings.jobs_queue_url,
+            settings.dlq_url,
+            settings.large_queue_url,
+        ),
+    )
