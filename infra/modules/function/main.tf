@@ -1,0 +1,111 @@
+# One Lambda function from the one image: its role, its log group, and nothing that it may do but what it is given.
+
+terraform {
+  required_version = ">= 1.9"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7"
+    }
+  }
+}
+
+locals {
+  # Lambda gives one vCPU per 1,769 MB. It shows two below that, and BLAS with two threads on one vCPU
+  # ran up to 2.2 times slower.
+  threads = max(1, floor(var.memory_mb / 1769))
+
+  statements = concat(var.statements, [
+    {
+      Sid      = "Log"
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    },
+    {
+      # X-Ray knows no resources to name.
+      Sid      = "Trace"
+      Effect   = "Allow"
+      Action   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      Resource = ["*"]
+    },
+  ])
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_iam_role" "this" {
+  name                 = var.name
+  description          = "What the function ${var.name} may do."
+  permissions_boundary = var.permissions_boundary_arn
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "work"
+  role   = aws_iam_role.this.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+}
+
+resource "aws_lambda_function" "this" {
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+
+  package_type  = "Image"
+  image_uri     = var.image_uri
+  architectures = ["arm64"]
+  publish       = var.publish
+
+  memory_size                    = var.memory_mb
+  timeout                        = var.timeout_s
+  reserved_concurrent_executions = var.reserved_concurrency
+
+  image_config {
+    command = [var.handler]
+  }
+
+  environment {
+    variables = merge(var.environment, {
+      POWERTOOLS_SERVICE_NAME      = var.service
+      POWERTOOLS_METRICS_NAMESPACE = var.metrics_namespace
+      POWERTOOLS_LOG_LEVEL         = var.log_level
+      OPENBLAS_NUM_THREADS         = tostring(local.threads)
+      OMP_NUM_THREADS              = tostring(local.threads)
+    })
+  }
+
+  logging_config {
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.this.name
+    application_log_level = var.log_level
+    # INFO: below it Lambda drops its own report line, which alone tells of memory when a worker was killed.
+    system_log_level = "INFO"
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  dynamic "snap_start" {
+    for_each = var.snap_start ? ["PublishedVersions"] : []
+
+    content {
+      apply_on = snap_start.value
+    }
+  }
+
+  # Without its policy the first invocations would fail, and leave their log in a group without retention.
+  depends_on = [aws_iam_role_policy.this, aws_cloudwatch_log_group.this]
+}

@@ -1,0 +1,32 @@
+output "queue" {
+  description = "The lane's queue."
+  value = {
+    arn  = aws_sqs_queue.this.arn
+    name = aws_sqs_queue.this.name
+    url  = aws_sqs_queue.this.url
+  }
+
+  # Whoever sends here, S3 above all, needs the policy to stand.
+  depends_on = [aws_sqs_queue_policy.this]
+}
+
+output "visibility_timeout_s" {
+  description = "How long a received message stays hidden."
+  value       = aws_sqs_queue.this.visibility_timeout_seconds
+}
+
+output "worker" {
+  description = "The lane's worker, as monitoring wants it."
+  value = {
+    name                = module.worker.name
+    arn                 = module.worker.arn
+    log_group           = module.worker.log_group
+    timeout_s           = module.worker.timeout_s
+    maximum_concurrency = aws_lambda_event_source_mapping.this.scaling_config[0].maximum_concurrency
+  }
+}
+
+output "mapping_id" {
+  description = "UUID of the event source mapping, the dimension of its metrics."
+  value       = aws_lambda_event_source_mapping.this.uuid
+}

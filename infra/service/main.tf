@@ -1,0 +1,169 @@
+# A stack: buckets, table, dead letters and events here; lanes, api and canary beside; see ../README.md for the picture.
+
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  account_id = data.aws_caller_identity.current.account_id
+  region     = data.aws_region.current.id
+  partition  = data.aws_partition.current.partition
+
+  bucket_suffix = "${local.account_id}-${local.region}"
+
+  # SQS counts a message's life from its first sending, also after it was moved to the dead letters: what died after four
+  # days in the queue has ten left there.
+  message_retention_s     = 4 * 86400
+  dead_letter_retention_s = 14 * 86400
+
+  # The names that matinv.settings reads. Lanes add MATINV_JOBS_QUEUE_URL, their own queue.
+  environment = {
+    MATINV_INPUTS_BUCKET       = module.inputs.id
+    MATINV_RESULTS_BUCKET      = module.results.id
+    MATINV_JOBS_TABLE          = aws_dynamodb_table.jobs.name
+    MATINV_DLQ_URL             = aws_sqs_queue.dead.url
+    MATINV_EVENTS_TOPIC_ARN    = aws_sns_topic.events.arn
+    MATINV_INLINE_RESULT_BYTES = tostring(var.inline_result_bytes)
+    MATINV_RETENTION_DAYS      = tostring(var.record_retention_days)
+  }
+  client_environment = merge(local.environment, {
+    MATINV_JOBS_QUEUE_URL  = module.standard.queue.url
+    MATINV_LARGE_QUEUE_URL = module.large.queue.url
+  })
+
+  # Where all functions' own metrics go, and the alarms look.
+  metrics_namespace = "matinv"
+  metrics_service   = var.name
+}
+
+module "inputs" {
+  source = "../modules/bucket"
+
+  name        = coalesce(var.inputs_bucket_name, "${var.name}-inputs-${local.bucket_suffix}")
+  expire_days = var.inputs_expire_days
+  disposable  = var.disposable
+}
+
+module "results" {
+  source = "../modules/bucket"
+
+  name        = coalesce(var.results_bucket_name, "${var.name}-results-${local.bucket_suffix}")
+  expire_days = var.results_expire_days
+  disposable  = var.disposable
+}
+
+# Every object, whatever its name: a file with a name that is not understood gets an error, not silence.
+resource "aws_s3_bucket_notification" "inputs" {
+  bucket = module.inputs.id
+
+  queue {
+    id        = "jobs"
+    queue_arn = module.standard.queue.arn
+    events    = ["s3:ObjectCreated:*"]
+  }
+}
+
+resource "aws_dynamodb_table" "jobs" {
+  name                        = "${var.name}-jobs"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "job_id"
+  deletion_protection_enabled = !var.disposable
+
+  attribute {
+    name = "job_id"
+    type = "S"
+  }
+
+  attribute {
+    name = "listing"
+    type = "S"
+  }
+
+  attribute {
+    name = "updated_at"
+    type = "S"
+  }
+
+  global_secondary_index {
+    name            = "by-status"
+    hash_key        = "listing"
+    range_key       = "updated_at"
+    projection_type = "ALL"
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = false # means: with DynamoDB's own key instead of one that is billed per request
+  }
+}
+
+# Jobs that need a person, of both lanes and of failed asynchronous calls.
+resource "aws_sqs_queue" "dead" {
+  name                       = "${var.name}-dead"
+  message_retention_seconds  = local.dead_letter_retention_s
+  visibility_timeout_seconds = 300
+  receive_wait_time_seconds  = 5
+  max_message_size           = 262144
+  sqs_managed_sse_enabled    = true
+}
+
+resource "aws_sqs_queue_policy" "dead" {
+  queue_url = aws_sqs_queue.dead.url
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.dead.arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "dead" {
+  queue_url = aws_sqs_queue.dead.url
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [module.standard.queue.arn, module.large.queue.arn]
+  })
+}
+
+# What became of each job, for whoever subscribes; message attributes (status, tags) make it filterable.
+resource "aws_sns_topic" "events" {
+  name              = "${var.name}-events"
+  kms_master_key_id = "alias/aws/sns"
+}
+
+resource "aws_sns_topic_policy" "events" {
+  arn = aws_sns_topic.events.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "ThisAccount"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${local.partition}:iam::${local.account_id}:root" }
+        Action    = ["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes"]
+        Resource  = aws_sns_topic.events.arn
+      },
+      {
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.events.arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+}

@@ -1,0 +1,43 @@
+module "monitoring" {
+  source = "../modules/monitoring"
+
+  name       = var.name
+  account_id = local.account_id
+  region     = local.region
+
+  functions = {
+    standard = module.standard.worker
+    large    = module.large.worker
+    api      = { name = module.api.name, timeout_s = module.api.timeout_s }
+  }
+
+  queues = {
+    standard = {
+      name                = module.standard.queue.name
+      mapping_id          = module.standard.mapping_id
+      backlog_objective_s = var.standard.backlog_objective_s
+    }
+    large = {
+      name                = module.large.queue.name
+      mapping_id          = module.large.mapping_id
+      backlog_objective_s = var.large.backlog_objective_s
+    }
+  }
+
+  dead_letters = {
+    name               = aws_sqs_queue.dead.name
+    retention_s        = local.dead_letter_retention_s
+    source_retention_s = local.message_retention_s
+  }
+
+  table_name          = aws_dynamodb_table.jobs.name
+  metrics_namespace   = local.metrics_namespace
+  metrics_service     = local.metrics_service
+  account_concurrency = var.account_concurrency
+
+  alarm_subscribers  = var.alarm_subscribers
+  page_subscribers   = var.page_subscribers
+  anomaly_band       = var.anomaly_band
+  monthly_budget_usd = var.monthly_budget_usd
+  runbook_url        = var.runbook_url
+}

@@ -1,0 +1,59 @@
+output "environment" {
+  description = "The MATINV_* names for command and client, as a map."
+  value       = local.client_environment
+}
+
+output "exports" {
+  description = "The same for a shell: eval \"$(terraform output -raw exports)\"."
+  value = join("", [
+    for name, value in merge(local.client_environment, { AWS_REGION = local.region }) : "export ${name}='${value}'\n"
+  ])
+}
+
+output "api" {
+  description = "The api: its alias for `aws lambda invoke`, and its URL, which wants requests signed for `lambda`."
+  value = {
+    alias_arn = aws_lambda_alias.live.arn
+    url       = aws_lambda_function_url.api.function_url
+  }
+}
+
+output "policies" {
+  description = "ARNs of the policies for people: client (submit, read), operator (dead letters)."
+  value       = { client = aws_iam_policy.client.arn, operator = aws_iam_policy.operator.arn }
+}
+
+output "queues" {
+  description = "The queues, for producers that write messages themselves."
+  value       = { jobs = module.standard.queue, large = module.large.queue, dead = { arn = aws_sqs_queue.dead.arn, name = aws_sqs_queue.dead.name, url = aws_sqs_queue.dead.url } }
+}
+
+output "functions" {
+  description = "The functions and their log groups, for `aws logs tail`."
+  value = {
+    standard = { name = module.standard.worker.name, log_group = module.standard.worker.log_group }
+    large    = { name = module.large.worker.name, log_group = module.large.worker.log_group }
+    api      = { name = module.api.name, log_group = module.api.log_group }
+    canary   = { name = module.canary.name, log_group = module.canary.log_group }
+  }
+}
+
+output "mappings" {
+  description = "UUIDs of the event source mappings: aws lambda update-event-source-mapping --no-enabled stops a lane."
+  value       = { standard = module.standard.mapping_id, large = module.large.mapping_id }
+}
+
+output "topics" {
+  description = "ARNs of the topics: job events, alarms, pages."
+  value       = merge(module.monitoring.topics, { events = aws_sns_topic.events.arn })
+}
+
+output "alarms" {
+  description = "Names of the alarms; `unhealthy` is the one that pages."
+  value       = merge(module.monitoring.alarms, { unhealthy = module.monitoring.composite })
+}
+
+output "dashboards" {
+  description = "Names of the dashboards."
+  value       = module.monitoring.dashboards
+}

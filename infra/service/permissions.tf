@@ -1,0 +1,148 @@
+# IAM statements by what they allow; functions and policies below are made of them.
+
+locals {
+  allow = {
+    # ListBucket turns the answer for a missing object from 403 into 404: INPUT_GONE instead of ACCESS_DENIED.
+    list_objects = {
+      Sid      = "FindObjects"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = [module.inputs.arn, module.results.arn]
+    }
+    read_inputs = {
+      Sid      = "ReadInputs"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+      Resource = ["${module.inputs.arn}/*"]
+    }
+    write_inputs = {
+      Sid      = "DropFiles"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+      Resource = ["${module.inputs.arn}/*"]
+    }
+    read_results = {
+      Sid      = "ReadResults"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+      Resource = ["${module.results.arn}/*"]
+    }
+    # Results are written once (If-None-Match) and never deleted by a function.
+    write_results = {
+      Sid      = "WriteResults"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+      Resource = ["${module.results.arn}/*"]
+    }
+    read_records = {
+      Sid      = "ReadRecords"
+      Effect   = "Allow"
+      Action   = ["dynamodb:GetItem", "dynamodb:BatchGetItem"]
+      Resource = [aws_dynamodb_table.jobs.arn]
+    }
+    # A transaction of puts needs the permissions of its parts; there is no permission of its own.
+    write_records = {
+      Sid      = "WriteRecords"
+      Effect   = "Allow"
+      Action   = ["dynamodb:PutItem", "dynamodb:ConditionCheckItem"]
+      Resource = [aws_dynamodb_table.jobs.arn]
+    }
+    list_records = {
+      Sid      = "ListRecords"
+      Effect   = "Allow"
+      Action   = ["dynamodb:Query"]
+      Resource = ["${aws_dynamodb_table.jobs.arn}/index/by-status"]
+    }
+    bury = {
+      Sid      = "Bury"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [aws_sqs_queue.dead.arn]
+    }
+    exhume = {
+      Sid    = "LookIntoDeadLetters"
+      Effect = "Allow"
+      Action = [
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
+        "sqs:StartMessageMoveTask", "sqs:CancelMessageMoveTask", "sqs:ListMessageMoveTasks",
+      ]
+      Resource = [aws_sqs_queue.dead.arn]
+    }
+    announce = {
+      Sid      = "Announce"
+      Effect   = "Allow"
+      Action   = ["sns:Publish"]
+      Resource = [aws_sns_topic.events.arn]
+    }
+  }
+
+  # Apart from the map above, of which lanes and api are built: these name what was built.
+  allow_forward = {
+    Sid      = "Forward"
+    Effect   = "Allow"
+    Action   = ["sqs:SendMessage"]
+    Resource = [module.large.queue.arn]
+  }
+  allow_submit = {
+    Sid      = "Submit"
+    Effect   = "Allow"
+    Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
+    Resource = [module.standard.queue.arn]
+  }
+  # Since October 2025 a function URL asks for this and for InvokeFunction.
+  allow_call_url = {
+    Sid       = "CallUrl"
+    Effect    = "Allow"
+    Action    = ["lambda:InvokeFunctionUrl"]
+    Resource  = [module.api.arn, "${module.api.arn}:*"]
+    Condition = { StringEquals = { "lambda:FunctionUrlAuthType" = "AWS_IAM" } }
+  }
+  allow_call = {
+    Sid      = "Call"
+    Effect   = "Allow"
+    Action   = ["lambda:InvokeFunction"]
+    Resource = ["${module.api.arn}:${aws_lambda_alias.live.name}"]
+  }
+
+  worker_statements = [
+    local.allow.list_objects,
+    local.allow.read_inputs,
+    local.allow.read_results,
+    local.allow.write_results,
+    local.allow.read_records,
+    local.allow.write_records,
+    local.allow.bury,
+    local.allow.announce,
+  ]
+}
+
+# For people and programs that submit jobs and read results.
+resource "aws_iam_policy" "client" {
+  name        = "${var.name}-client"
+  description = "Submit jobs to the stack ${var.name}, watch them, fetch results, call the api."
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      local.allow.list_objects,
+      local.allow.read_inputs,
+      local.allow.write_inputs,
+      local.allow.read_results,
+      local.allow.read_records,
+      local.allow.write_records,
+      local.allow.list_records,
+      local.allow_submit,
+      local.allow_call_url,
+      local.allow_call,
+    ]
+  })
+}
+
+# For those who answer alarms: on top of `client`.
+resource "aws_iam_policy" "operator" {
+  name        = "${var.name}-operator"
+  description = "Look into the dead letters of the stack ${var.name} and send jobs again."
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [local.allow.exhume, local.allow_forward]
+  })
+}
