@@ -54,7 +54,7 @@ class _Upload(BaseModel):
             key,
             self.object_.version_id,
             self.object_.etag.strip('"') if self.object_.etag else None,
-            sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else str(time),
+            sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else str(time or ""),
         )
 
 
@@ -109,7 +109,8 @@ def _check_record(record: object) -> None:
 
 def _deliveries(record: Mapping[str, Any]) -> Iterator[Delivery]:
     body = record.get("body")
-    attributes = record.get("attributes") or {}
+    attributes = record.get("attributes")
+    attributes = attributes if isinstance(attributes, dict) else {}
     for part in _parts(body if isinstance(body, str) else ""):
         yield Delivery(
             message_id=record["messageId"],
@@ -152,11 +153,15 @@ def _parts_of_notification(records: object, body: str) -> list[_Part]:
         return [_refused(body, "the notification's Records are not a list")]
     if len(records) == 1:
         return _parts_of_record(records[0], body)
-    return [
-        part
-        for record in records
-        for part in _parts_of_record(record, orjson.dumps({"Records": [record]}).decode())
-    ]
+    return [part for record in records for part in _parts_of_record(record, _alone(record, body))]
+
+
+def _alone(record: object, body: str) -> str:
+    """Return a notification of one record, or of all if it cannot be written."""
+    try:
+        return orjson.dumps({"Records": [record]}).decode()
+    except TypeError:  # nested deeper than orjson writes, or a list of numbers where S3 has none
+        return body
 
 
 def _parts_of_record(record: object, body: str) -> list[_Part]:

@@ -1,14 +1,13 @@
-"""JSON text as it comes from outside: strict, in linear time, its number arrays left as text.
+"""JSON text from outside: strict, in linear time, its number arrays left as text.
 
 A message is a handful of fields around one large array of numbers. `parse` takes the arrays out of
 the text, lets orjson parse what is left, and hands the arrays back as `Run`, for
-`matinv.core.jsonmat` to read without building lists of them.
+`matinv.core.jsonmat` to read without a list of all their numbers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,12 +15,13 @@ import orjson
 
 from matinv.core.errors import Code, Refused
 
-_ARRAY_KEYS: Final = frozenset({b"matrix", b"re", b"im"})
-_ARRAY_NAMES: Final = tuple(key.decode() for key in _ARRAY_KEYS)
-_ESCAPED_KEY_LENGTH: Final = 6 * len("matrix")  # every letter written as \u006d
+_ARRAY_NAMES: Final = ("matrix", "re", "im")
+_LONGEST_NAME: Final = 6 * len("matrix")  # bytes, every letter written like \u006d
 
 _LIST: Final = re.compile(rb"[ \t\r\n]*+\[")
-_STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_COLON_AND_LIST: Final = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(?=\[)")
+# A string, or the rest of the text if the string does not end: so a search never starts over.
+_STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?+\Z)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,16 @@ def parse(text: bytes, syntax: Code) -> Any:
     Raises
     ------
     Refused
-        `syntax`, also for a key that stands twice in one object.
+        `syntax`; BAD_MESSAGE for a key that stands twice in one object.
     """
     if _LIST.match(text):
         return Run(text, 0, len(text))
-    skeleton, runs, strings = _take_out(text)
+    keys, strings = _array_keys(text)
+    skeleton, runs = _take_out(text, keys)
     try:
         tree = orjson.loads(skeleton)
     except orjson.JSONDecodeError:
-        tree, runs = _loads(text, syntax), []
+        tree, runs = loads(text, syntax), []
     if _put_back(tree, runs) != strings:
         raise Refused(
             Code.BAD_MESSAGE,
@@ -71,8 +72,22 @@ def parse(text: bytes, syntax: Code) -> Any:
     return tree
 
 
+def loads(text: bytes, syntax: Code) -> Any:
+    """Parse JSON `text`, arrays and all; of a key that stands twice, the last one counts.
+
+    Raises
+    ------
+    Refused
+        `syntax`.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise not_json(error, syntax) from None
+
+
 def not_json(error: orjson.JSONDecodeError, syntax: Code, offset: int = 0) -> Refused:
-    """Return the refusal of text that orjson could not parse from `offset` on."""
+    """Return the refusal of a text that orjson could not parse from `offset` on."""
     return Refused(
         syntax,
         f"the text is not valid JSON: {error.msg}",
@@ -81,66 +96,57 @@ def not_json(error: orjson.JSONDecodeError, syntax: Code, offset: int = 0) -> Re
     )
 
 
-def _loads(text: bytes, syntax: Code) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise not_json(error, syntax) from None
+def _array_keys(text: bytes) -> tuple[list[int], int]:
+    """Return where the keys of arrays end, and how many strings there are, if `text` is JSON.
 
-
-def _take_out(text: bytes) -> tuple[bytes, list[Run], int]:
-    """Return `text` with ``[i]`` in place of its i-th array, the arrays, and its strings' number.
-
-    The text between two strings is judged by its first ``[`` and last ``]`` alone. Where that is
-    wrong, what is left is not JSON, or the array is not.
+    Without a backslash every quote begins or ends a string, and C can do the searching.
     """
-    pieces: list[bytes] = []
-    runs: list[Run] = []
-    strings = position = 0
-    for start, end in _strings(text):
-        strings += 1
-        if end - start > _ESCAPED_KEY_LENGTH or not _is_array_key(text[start:end]):
-            continue
-        following = text.find(b'"', end + 1)
-        limit = following if following >= 0 else len(text)
-        first = text.find(b"[", end, limit)
-        last = text.rfind(b"]", first, limit)
-        if first >= 0 and last >= 0 and text[end + 1 : first].strip(b" \t\r\n") == b":":
-            pieces += (text[position:first], b"[%d]" % len(runs))
-            runs.append(Run(text, first, last + 1))
-            position = last + 1
-    return b"".join((*pieces, text[position:])), runs, strings
-
-
-def _strings(text: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the content of each string begins and ends."""
     if b"\\" in text:
-        yield from (match.span(1) for match in _STRING.finditer(text))
-        return
-    quote = text.find(b'"')
-    while quote >= 0:
-        end = text.find(b'"', quote + 1)
-        if end < 0:
-            return
-        yield quote + 1, end
-        quote = text.find(b'"', end + 1)
+        spans = [match.span(1) for match in _STRING.finditer(text)]
+        return [end + 1 for start, end in spans if _is_array_key(text, start, end)], len(spans)
+    ends = []
+    for name in _ARRAY_NAMES:
+        key = b'"%b"' % name.encode()
+        start = text.find(key)
+        while start >= 0:
+            ends.append(start + len(key))
+            start = text.find(key, start + len(key))
+    return sorted(ends), text.count(b'"') // 2
 
 
-def _is_array_key(content: bytes) -> bool:
-    if b"\\" not in content:
-        return content in _ARRAY_KEYS
+def _is_array_key(text: bytes, start: int, end: int) -> bool:
+    if end - start > _LONGEST_NAME:
+        return False
     try:
-        return orjson.loads(b'"%b"' % content) in _ARRAY_NAMES
+        return orjson.loads(text[start - 1 : end + 1]) in _ARRAY_NAMES
     except orjson.JSONDecodeError:
         return False
 
 
-def _put_back(tree: Any, runs: list[Run]) -> int:
-    """Replace the placeholders in `tree` by `runs`; return how many strings there are, keys too.
+def _take_out(text: bytes, keys: list[int]) -> tuple[bytes, list[Run]]:
+    """Return `text` with ``[i]`` in place of its i-th array, and the arrays.
 
-    A list of one integer under an array's key is a placeholder: an array that was left in the text
-    holds a string or an object, or its brackets do not pair.
+    An array is taken to end with the last bracket before the next string. Where that is wrong,
+    what is left is not JSON, or the array is not.
     """
+    pieces: list[bytes] = []
+    runs: list[Run] = []
+    position = 0
+    for key in keys:
+        start = _COLON_AND_LIST.match(text, key)
+        if not start:
+            continue
+        quote = text.find(b'"', key)
+        last = text.rfind(b"]", start.end(), quote if quote >= 0 else len(text))
+        if last >= 0:
+            pieces += (text[position : start.end()], b"[%d]" % len(runs))
+            runs.append(Run(text, start.end(), last + 1))
+            position = last + 1
+    return b"".join((*pieces, text[position:])), runs
+
+
+def _put_back(tree: Any, runs: list[Run]) -> int:
+    """Replace the placeholders in `tree` by `runs`; return how many strings there are, keys too."""
     strings = 0
     stack = [tree]
     while stack:
@@ -152,11 +158,15 @@ def _put_back(tree: Any, runs: list[Run]) -> int:
         elif isinstance(value, dict):
             strings += len(value)
             for name in _ARRAY_NAMES if runs else ():
-                if isinstance(value.get(name), list):
-                    value[name] = _run_or_list(value[name], runs)
+                if _is_placeholder(value.get(name)):
+                    value[name] = runs[value[name][0]]
             stack += value.values()
     return strings
 
 
-def _run_or_list(value: list[Any], runs: list[Run]) -> Run | list[Any]:
-    return runs[value[0]] if len(value) == 1 and type(value[0]) is int else value
+def _is_placeholder(value: object) -> bool:
+    """Whether the value of an array's key is a placeholder.
+
+    Lists that were left in the text hold a string or an object, or their brackets do not pair.
+    """
+    return isinstance(value, list) and len(value) == 1 and type(value[0]) is int

@@ -205,6 +205,19 @@ def format_of_key(key: str) -> Format:
     return Format(extension)
 
 
+def id_of_content(inline: Inline, options: Options) -> str:
+    """Return the id of a job that was given none: equal for the same matrix and question.
+
+    Blanks in the text, ``1`` or ``1.0``, and tags make no difference.
+    """
+    asked = (options.method, options.output, options.format or inline.format)
+    content = (matrix_digest(inline.array), *asked, options.on_ill_conditioned)
+    return hashed_id(" ".join(content).encode())
+
+
+_id_of_content = id_of_content
+
+
 def validated(model: type[_Model], tree: object) -> _Model:
     """Return `tree` as an instance of `model`.
 
@@ -272,7 +285,7 @@ def _request(fields: MessageFields) -> Request:
         reference = Reference(fields.s3.bucket, fields.s3.key, fields.s3.version_id)
         return Request(fields.job_id or job_id_of_key(reference.key), reference, options, redrive)
     inline = _inline(fields, Code.BAD_MESSAGE)
-    return Request(fields.job_id or _id_of_content(inline, options), inline, options, redrive)
+    return Request(fields.job_id or id_of_content(inline, options), inline, options, redrive)
 
 
 def _inline(fields: MessageFields, syntax: Code) -> Inline:
@@ -304,13 +317,3 @@ def _of_base64(text: str) -> bytes:
             f"the npy field is not base64: {error}",
             "use the standard alphabet with padding and without blanks or line breaks",
         ) from None
-
-
-def _id_of_content(inline: Inline, options: Options) -> str:
-    """Return the id of a job that was given none: equal for the same matrix and question.
-
-    Blanks in the text, ``1`` or ``1.0``, and tags make no difference.
-    """
-    asked = (options.method, options.output, options.format or inline.format)
-    content = (matrix_digest(inline.array), *asked, options.on_ill_conditioned)
-    return hashed_id(" ".join(content).encode())

@@ -26,14 +26,24 @@ from matinv.core.job import Matrix
 
 # numpy pads the header of a plain array to 128 bytes; 4 KB leaves room for other writers.
 HEADER_LIMIT_BYTES: Final = 4096
-# A body above 1 TiB fits no S3 object that Lambda's 10 GB could hold: refused as such, whatever
-# the length of the file.
-BODY_LIMIT_BYTES: Final = 2**40
+# A hundred times what Lambda's 10 GB hold: such a header is refused as too large, whatever the
+# length of the file. What fits a worker is decided later.
+MEMORY_LIMIT_BYTES: Final = 2**40
 # Integers are converted in blocks: 1 MiB stays in the cache of every machine that we know.
 _BLOCK_BYTES: Final = 2**20
 
 _MAGIC: Final = b"\x93NUMPY"
 _LENGTH_BYTES: Final = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
+
+_OTHERS: Final = {
+    _MAGIC: "a .npy file that was cut short",
+    b"PK": "a zip archive, perhaps .npz",
+    b"\x1f\x8b": "a gzip file",
+    b"\x80": "a pickle",
+    b"\x89HDF": "an HDF5 or MATLAB 7.3 file",
+    b"[": "JSON",
+    b"{": "JSON",
+}
 
 _SPACE: Final = r"[ \t]*+"
 _INTEGER: Final = r"(?:0|[1-9][0-9]{0,18})"
@@ -126,13 +136,14 @@ def read_header(reader: Reader, size_bytes: int) -> Header:
     text, header_bytes = _read_text(reader)
     header = _parse(text)
     _check_shape(header.shape)
-    if header.body_bytes > BODY_LIMIT_BYTES:
+    memory_bytes = math.prod(header.shape) * header.working_dtype.itemsize
+    if memory_bytes > MEMORY_LIMIT_BYTES:
         raise Refused(
             Code.TOO_LARGE,
             f"the header announces an array of shape {header.shape}",
             "split the stack, or use smaller matrices",
-            observed=f"{header.body_bytes} bytes",
-            limit=f"{BODY_LIMIT_BYTES} bytes",
+            observed=f"{memory_bytes} bytes in memory",
+            limit=f"{MEMORY_LIMIT_BYTES} bytes",
         )
     if size_bytes != header_bytes + header.body_bytes:
         raise Refused(
@@ -225,18 +236,9 @@ def _read_text(reader: Reader) -> tuple[str, int]:
 
 
 def _looks_like(start: bytes) -> str:
-    kinds = {
-        b"": "an empty file",
-        b"\x93": "a .npy file that was cut short, or one of an unknown kind",
-        b"PK": "a zip archive, perhaps an .npz",
-        b"\x1f\x8b": "a gzip file",
-        b"\x80": "a pickle",
-        b"\x89HDF": "an HDF5 or MATLAB 7.3 file",
-        b"[": "JSON",
-        b"{": "JSON",
-    }
-    known = (kind for magic, kind in kinds.items() if magic and start.startswith(magic))
-    return next(known, "something else") if start else kinds[b""]
+    if not start:
+        return "an empty file"
+    return next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), "unknown")
 
 
 def _parse(text: str) -> Header:
@@ -356,7 +358,7 @@ def _read_integers(reader: Reader, flat: NDArray[Any], dtype: np.dtype[Any]) -> 
 def _check_exact(integers: NDArray[Any], floats: NDArray[Any]) -> None:
     """Refuse integers that changed; the top of the range rounds to a float out of the range."""
     top = 2.0 ** (64 - (integers.dtype.kind == "i"))
-    if np.abs(floats).max() <= 2.0**53:
+    if np.abs(floats).max() < 2.0**53:
         return
     if floats.max() == top or (floats.astype(integers.dtype) != integers).any():
         raise Refused(
