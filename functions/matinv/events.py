@@ -17,7 +17,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from matinv.core import jsontext
 from matinv.core.errors import Code, MatinvError, Refused
-from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key
+from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key, valid_job_id
 from matinv.core.message import Parsed, format_of_key, parse_message, parse_tree, validated
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
@@ -84,18 +84,26 @@ def deliveries(event: object) -> list[Delivery]:
     return [delivery for record in records for delivery in _deliveries(record)]
 
 
-def api_request(event: object) -> Request:
-    """Return the job in a direct invocation: a message, as Lambda has parsed it.
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A direct call: what it asks for, and whether it names the job under which to keep it."""
 
-    Raises
-    ------
-    MatinvError
-        As for a message; NON_FINITE for the NaN and Infinity that Lambda's JSON parser lets pass.
+    parsed: Parsed
+    stored: bool
+
+
+def api_call(event: object) -> Call:
+    """Return the job in a direct invocation: a message, as Lambda has parsed it; never raises.
+
+    Its error is NON_FINITE for the NaN and Infinity that Lambda's JSON parser lets pass.
     """
-    content = parse_message(_as_text(event)).content
-    if isinstance(content, MatinvError):
-        raise content
-    return content
+    stored = isinstance(event, dict) and event.get("job_id") is not None
+    try:
+        return Call(parse_message(_as_text(event)), stored)
+    except Refused as error:
+        job_id = event.get("job_id") if isinstance(event, dict) else None
+        known = job_id if isinstance(job_id, str) and valid_job_id(job_id) else hashed_id(b"")
+        return Call(Parsed(known, error), stored and known == job_id)
 
 
 def _check_record(record: object) -> None:
@@ -128,8 +136,12 @@ def _number(value: object, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() else default
 
 
+def _bytes(body: str) -> bytes:
+    return body.encode("utf-8", "surrogatepass")  # a lone surrogate is not JSON, nor a crash
+
+
 def _parts(body: str) -> list[_Part]:
-    content = body.encode("utf-8", "surrogatepass")
+    content = _bytes(body)
     try:
         tree = jsontext.parse(content, Code.BAD_MESSAGE)
     except Refused as error:
@@ -164,24 +176,26 @@ def _alone(record: object, body: str) -> str:
         return body
 
 
-def _parts_of_record(record: object, body: str) -> list[_Part]:
-    if not isinstance(record, dict) or record.get("eventSource") != "aws:s3":
+def _parts_of_record(record: Any, body: str) -> list[_Part]:
+    name = record.get("eventName") if isinstance(record, dict) else None
+    if not isinstance(name, str) or record.get("eventSource") != "aws:s3":
         return [_refused(body, "the notification has a record that is not from S3")]
-    if not str(record.get("eventName")).removeprefix("s3:").startswith("ObjectCreated:"):
+    if not name.removeprefix("s3:").startswith("ObjectCreated:"):
         return []
     return [_part_of_upload(record.get("s3"), record.get("eventTime"), body, encoded=True)]
 
 
 def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
-    if event.get("source") != "aws.s3":
-        return [_refused(body, "the event is not from S3")]
-    if event["detail-type"] != "Object Created":
+    kind = str(event["detail-type"])
+    if event.get("source") != "aws.s3" or not kind.startswith("Object "):
+        return [_refused(body, "the event is not one of S3's about an object")]
+    if kind != "Object Created":
         return []
     return [_part_of_upload(event.get("detail"), event.get("time"), body, encoded=False)]
 
 
 def _part_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> _Part:
-    job_id = hashed_id(body.encode("utf-8", "surrogatepass"))
+    job_id = hashed_id(_bytes(body))
     try:
         upload = validated(_Upload, tree)
         key = _decoded(upload.object_.key) if encoded else upload.object_.key
@@ -208,7 +222,7 @@ def _refused(body: str, message: str) -> _Part:
     error = Refused(
         Code.BAD_MESSAGE, message, "send job messages, or S3 events of uploads, to the jobs queue"
     )
-    return _Part(Parsed(hashed_id(body.encode("utf-8", "surrogatepass")), error), body)
+    return _Part(Parsed(hashed_id(_bytes(body)), error), body)
 
 
 def _as_text(event: object) -> bytes:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from matinv.core.errors import Code, Refused
 from matinv.core.jsontext import Run, not_json
-from matinv.core.npy import empty, not_square
+from matinv.core.shapes import check_shape
 
 # A piece of text: its floats take about as much memory as an L2 cache has.
 _PIECE_BYTES: Final = 128 * 1024
@@ -69,7 +69,7 @@ def read(run: Run, syntax: Code) -> Real:
     if depth > _DEPTH_LIMIT:
         raise too_deep(syntax)
     if depth not in {2, 3}:
-        raise _other_dimensions(run, syntax)
+        _refuse_dimensions(run, syntax)
     reading = _Reading(run, depth, syntax)
     for start, end, value in _pieces(run, depth, syntax):
         reading.add(start, end, value)
@@ -120,7 +120,7 @@ class _Reading:
         self._depth = depth
         self._syntax = syntax
         self._lengths: list[int] = []  # rows of each slice of a stack
-        self._rows: Real | None = None  # all rows, unless the shape is known to be wrong
+        self._rows: Real = np.empty((0, 0))  # room for all rows, unless the shape must be wrong
         self._done = 0  # rows that came
         self._n = 0  # elements in each of them
 
@@ -136,7 +136,7 @@ class _Reading:
         elif block.shape[1] != self._n:
             raise _ragged("rows", {self._n, block.shape[1]})
         done = self._done + len(block)
-        if self._rows is not None and done <= len(self._rows) and self._rows is not block:
+        if done <= len(self._rows) and self._rows is not block:
             self._rows[self._done : done] = block
         self._done = done
 
@@ -147,10 +147,7 @@ class _Reading:
             if len(set(self._lengths)) != 1:
                 raise _ragged("matrices", set(self._lengths))
             shape = (len(self._lengths), self._lengths[0], self._n)
-        if 0 in shape:
-            raise empty(shape)
-        if self._rows is None or shape[-1] != shape[-2]:
-            raise not_square(shape)
+        check_shape(shape)
         return self._rows.reshape(shape)
 
     def _rows_of(self, slices: list[Any]) -> list[Any]:
@@ -175,7 +172,7 @@ class _Reading:
             self._check_elements(rows, start, end)
             raise _ragged("rows", set(map(len, rows))) from None
         if not packed:
-            raise empty((len(rows), n))
+            check_shape((len(rows), n))
         block = np.frombuffer(packed, np.float64).reshape(-1, n)
         if np.abs(block).max() >= _EXACT:
             _check_integers(text, start, end)
@@ -190,29 +187,28 @@ class _Reading:
         if kinds:
             raise _bad_element({KINDS[kind] for kind in kinds})
 
-    def _allocate(self) -> Real | None:
-        """Return memory for all rows, unless the text cannot hold square matrices of order n."""
+    def _allocate(self) -> Real:
+        """Return memory for all rows; none if the text is too short for square matrices."""
         run, n = self._run, self._n
         slices = 1
         if self._depth == 3:
             slices = (run.text.count(b"]", run.start, run.end) - 1) // (n + 1)
-        rows = slices * n
-        if 2 * rows * n > run.size_bytes:  # a digit, and a comma or bracket after it
-            return None
-        return np.empty((rows, n))
+        # A number takes a digit, and a comma or bracket after it.
+        fits = 2 * slices * n * n <= run.size_bytes
+        return np.empty((slices * n if fits else 0, n))
 
 
-def _other_dimensions(run: Run, syntax: Code) -> Refused:
-    """Return why a list that is neither of rows nor of matrices is refused."""
+def _refuse_dimensions(run: Run, syntax: Code) -> None:
+    """Say why a list that is neither of rows nor of matrices is refused."""
     value: Any = _load(b"", run.text[run.start : run.end], b"", run.start, syntax)
     shape: tuple[int, ...] = ()
     while isinstance(value, list):
         shape += (len(value),)
         kinds = set(map(type, value)) - {int, float}
         if kinds - {list} or (kinds and len(set(map(type, value))) > 1):
-            return _bad_element({KINDS[kind] for kind in kinds})
+            raise _bad_element({KINDS[kind] for kind in kinds})
         value = value[0] if value else None
-    return empty(shape) if 0 in shape else not_square(shape)
+    check_shape(shape)
 
 
 def _check_integers(text: bytes, start: int, end: int) -> None:

@@ -1,21 +1,10 @@
-"""Matrices as .npy files: the header is judged before a byte of the body is read.
-
-The parser is our own. ``numpy.load`` evaluates the header as Python and can run pickles; this one
-knows a single grammar, reads at most 4 KB for it, and allocates nothing before it has checked the
-dtype, the shape and the exact length of the file.
-
-References
-----------
-.. [1] numpy/lib/_format_impl.py, "The .npy format".
-"""
+"""Matrices as .npy files: the header is judged before a byte of the body is read."""
 
 from __future__ import annotations
 
 import io
 import math
-import re
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib import format as numpy_format
@@ -23,94 +12,16 @@ from numpy.typing import NDArray
 
 from matinv.core.errors import Code, Refused, Transient
 from matinv.core.job import Matrix
+from matinv.core.npyheader import Header, Reader, parse, read_text
+from matinv.core.shapes import check_shape
 
-# numpy pads the header of a plain array to 128 bytes; 4 KB leaves room for other writers.
-HEADER_LIMIT_BYTES: Final = 4096
+__all__ = ["Header", "Reader", "decode", "parts", "read_body", "read_header"]
+
 # A hundred times what Lambda's 10 GB hold: such a header is refused as too large, whatever the
 # length of the file. What fits a worker is decided later.
 MEMORY_LIMIT_BYTES: Final = 2**40
-# Integers are converted in blocks: 1 MiB stays in the cache of every machine that we know.
-_BLOCK_BYTES: Final = 2**20
-
-_MAGIC: Final = b"\x93NUMPY"
-_LENGTH_BYTES: Final = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
-
-_OTHERS: Final = {
-    _MAGIC: "a .npy file that was cut short",
-    b"PK": "a zip archive, perhaps .npz",
-    b"\x1f\x8b": "a gzip file",
-    b"\x80": "a pickle",
-    b"\x89HDF": "an HDF5 or MATLAB 7.3 file",
-    b"[": "JSON",
-    b"{": "JSON",
-}
-
-_SPACE: Final = r"[ \t]*+"
-_INTEGER: Final = r"(?:0|[1-9][0-9]{0,18})"
-_SHAPE: Final = rf"\({_SPACE}(?:{_INTEGER}{_SPACE},{_SPACE})*+(?:{_INTEGER}{_SPACE})?+\)"
-_ENTRY: Final = re.compile(
-    rf"""{_SPACE}(?P<quote>['"])(?P<key>[a-z_]{{1,16}})(?P=quote){_SPACE}:{_SPACE}"""
-    rf"""(?:(?P<bool>True|False)|(?P<shape>{_SHAPE})|(?P<mark>['"])(?P<text>[^'"\\]{{0,64}})(?P=mark))"""
-    rf"""{_SPACE}(?P<end>,{_SPACE}\}}|,|\}})"""
-)
-_COMPOUND: Final = re.compile(rf"""{_SPACE}\{{{_SPACE}['"]descr['"]{_SPACE}:{_SPACE}[\[(]""")
-_DTYPE: Final = re.compile(r"[<>|=]?(?:f[48]|c8|c16|[iu][1248])")
-
-_DTYPES_ALLOWED: Final = "float32/64, complex64/128, or integers of 8 to 64 bits"
-_SAVE_AGAIN: Final = "write the file with numpy.save(path, array)"
-
-
-class Reader(Protocol):
-    """Where a file comes from: `matinv.ports.Blob` and `io.BytesIO` are two."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next `size` bytes, fewer only at the end."""
-        ...
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Fill `buffer` with the next bytes and return how many came, 0 at the end."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a .npy file says of its body.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (n, n) or (k, n, n), nothing else.
-    dtype : dtype
-        As written: integers and either byte order.
-    fortran_order : bool
-        Whether the first index varies fastest.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fortran_order: bool
-
-    @property
-    def n(self) -> int:
-        """The order of the matrix, or of each matrix of the stack."""
-        return self.shape[-1]
-
-    @property
-    def count(self) -> int:
-        """How many matrices there are: 1 unless it is a stack."""
-        return self.shape[0] if len(self.shape) == 3 else 1
-
-    @property
-    def body_bytes(self) -> int:
-        """Length of the body."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def working_dtype(self) -> np.dtype[Any]:
-        """The dtype of the matrix in memory: native byte order, float64 for integers."""
-        if self.dtype.kind in "iu":
-            return np.dtype(np.float64)
-        return self.dtype.newbyteorder("=")
+# Integers are converted in blocks that stay in the cache.
+_BLOCK_BYTES: Final = 2**18
 
 
 def read_header(reader: Reader, size_bytes: int) -> Header:
@@ -133,9 +44,9 @@ def read_header(reader: Reader, size_bytes: int) -> Header:
     Refused
         BAD_FORMAT, UNSUPPORTED_DTYPE, EMPTY, NOT_SQUARE, TOO_LARGE or BAD_LENGTH.
     """
-    text, header_bytes = _read_text(reader)
-    header = _parse(text)
-    _check_shape(header.shape)
+    text, header_bytes = read_text(reader)
+    header = parse(text)
+    check_shape(header.shape)
     memory_bytes = math.prod(header.shape) * header.working_dtype.itemsize
     if memory_bytes > MEMORY_LIMIT_BYTES:
         raise Refused(
@@ -149,7 +60,7 @@ def read_header(reader: Reader, size_bytes: int) -> Header:
         raise Refused(
             Code.BAD_LENGTH,
             f"the file is not as long as its header says for shape {header.shape}",
-            f"the upload was cut short or the file is damaged: {_SAVE_AGAIN}, and send it again",
+            "it was cut short or damaged: save it again with numpy.save and send it again",
             observed=f"{size_bytes} bytes",
             limit=f"exactly {header_bytes + header.body_bytes} bytes",
         )
@@ -207,125 +118,6 @@ def parts(array: Matrix) -> list[bytes | memoryview]:
     return [header.getvalue(), flat.view(np.uint8).data]
 
 
-def _read_text(reader: Reader) -> tuple[str, int]:
-    """Return the header's text and the length of everything before the body."""
-    start = reader.read(8)
-    if start[:6] != _MAGIC or len(start) < 8:
-        raise _bad_format(
-            "the content does not begin like a .npy file", observed=_looks_like(start)
-        )
-    width = _LENGTH_BYTES.get((start[6], start[7]))
-    if width is None:
-        raise _bad_format(
-            "the .npy format version is unknown",
-            observed=f"{start[6]}.{start[7]}",
-            limit="1.0, 2.0 or 3.0",
-        )
-    length = reader.read(width)
-    header_bytes = 8 + width + int.from_bytes(length, "little")
-    if len(length) < width or header_bytes > HEADER_LIMIT_BYTES:
-        raise _bad_format(
-            "the .npy header is cut short or too long",
-            observed=f"{header_bytes} bytes",
-            limit=f"{HEADER_LIMIT_BYTES} bytes",
-        )
-    text = reader.read(header_bytes - 8 - width)
-    if len(text) < header_bytes - 8 - width:
-        raise _bad_format("the .npy header is cut short")
-    return text.decode("latin-1"), header_bytes
-
-
-def _looks_like(start: bytes) -> str:
-    if not start:
-        return "an empty file"
-    return next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), "unknown")
-
-
-def _parse(text: str) -> Header:
-    """Parse the one dict that a header is, its three keys in any order."""
-    if _COMPOUND.match(text):
-        raise _unsupported("a structured dtype")
-    fields = _fields(text)
-    if fields.keys() != {"descr", "fortran_order", "shape"}:
-        raise _bad_header()
-    match fields["descr"]["text"], fields["fortran_order"]["bool"], fields["shape"]["shape"]:
-        case str(descr), str(fortran_order), str(shape):
-            lengths = tuple(int(number) for number in re.findall("[0-9]+", shape))
-            if len(lengths) == 1 and "," not in shape:  # (3) is a number, (3,) a tuple
-                raise _bad_header()
-            return Header(lengths, _dtype(descr), fortran_order == "True")
-        case _:
-            raise _bad_header()
-
-
-def _fields(text: str) -> dict[str, re.Match[str]]:
-    fields: dict[str, re.Match[str]] = {}
-    start = re.match(rf"{_SPACE}\{{", text)
-    position = start.end() if start else len(text)
-    while entry := _ENTRY.match(text, position):
-        if entry["key"] in fields:
-            break
-        fields[entry["key"]] = entry
-        position = entry.end()
-        if entry["end"] != ",":
-            if text[position:].strip(" \t\r\n"):
-                break
-            return fields
-    raise _bad_header()
-
-
-def _dtype(descr: str) -> np.dtype[Any]:
-    if not _DTYPE.fullmatch(descr):
-        raise _unsupported(descr)
-    return np.dtype(descr)
-
-
-def _check_shape(shape: tuple[int, ...]) -> None:
-    if 0 in shape:
-        raise empty(shape)
-    if len(shape) not in {2, 3} or shape[-1] != shape[-2]:
-        raise not_square(shape)
-
-
-def empty(shape: tuple[int, ...]) -> Refused:
-    """Return the refusal of an array that has no elements."""
-    return Refused(
-        Code.EMPTY,
-        "the array has no elements",
-        "send at least one matrix of order 1",
-        observed=shape,
-    )
-
-
-def not_square(shape: tuple[int, ...]) -> Refused:
-    """Return the refusal of an array whose shape is neither (n, n) nor (k, n, n)."""
-    return Refused(
-        Code.NOT_SQUARE,
-        f"an array of shape {shape} is neither a square matrix nor a stack of them",
-        "only square matrices have an inverse; for other shapes see numpy.linalg.pinv",
-        observed=shape,
-        limit="(n, n) or (k, n, n)",
-    )
-
-
-def _bad_header() -> Refused:
-    return _bad_format("the .npy header is not the dict that numpy writes")
-
-
-def _bad_format(message: str, *, observed: object = None, limit: object = None) -> Refused:
-    return Refused(Code.BAD_FORMAT, message, _SAVE_AGAIN, observed=observed, limit=limit)
-
-
-def _unsupported(descr: str) -> Refused:
-    return Refused(
-        Code.UNSUPPORTED_DTYPE,
-        "matrices of this dtype cannot be inverted",
-        "convert it with array.astype(numpy.float64) before saving",
-        observed=descr,
-        limit=_DTYPES_ALLOWED,
-    )
-
-
 def _fill(reader: Reader, flat: NDArray[Any]) -> None:
     """Read as many bytes as `flat` has, into its memory."""
     view = flat.view(np.uint8).data
@@ -357,13 +149,13 @@ def _read_integers(reader: Reader, flat: NDArray[Any], dtype: np.dtype[Any]) -> 
 
 def _check_exact(integers: NDArray[Any], floats: NDArray[Any]) -> None:
     """Refuse integers that changed; the top of the range rounds to a float out of the range."""
-    top = 2.0 ** (64 - (integers.dtype.kind == "i"))
     if np.abs(floats).max() < 2.0**53:
         return
+    top = 2.0 ** (64 - (integers.dtype.kind == "i"))
     if floats.max() == top or (floats.astype(integers.dtype) != integers).any():
         raise Refused(
             Code.PRECISION,
             "float64 cannot hold one of the integers exactly",
             "scale the matrix, or convert it to float64 if rounding is what you want",
-            limit="every integer up to 2**53, and above it those with enough zero bits at the end",
+            limit="every integer up to 2**53, and above it those with enough zero bits",
         )
