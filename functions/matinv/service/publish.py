@@ -25,6 +25,7 @@ from matinv.core.job import (
     Slices,
     Status,
 )
+from matinv.core.message import format_of_key
 from matinv.ports import Part
 from matinv.service.app import App, Task
 
@@ -84,7 +85,7 @@ def publish(app: App, task: Task, drafted: Draft) -> Record:
     A result that an earlier attempt stored is adopted with its own hash and certificate.
     """
     record, result = drafted.record, drafted.record.result
-    if drafted.parts is None or result is None:
+    if drafted.parts is None or result is None or record.certificate is None:
         return record
     metadata = {
         "matinv-job-id": record.job_id,
@@ -154,7 +155,7 @@ def _format(task: Task) -> Format:
         case Request(input=Inline(format=form)):
             return form
         case Request(input=Reference(key=key)):
-            return Format(key.rpartition(".")[2].lower())
+            return format_of_key(key)
     message = "a task without a request has no result"
     raise TypeError(message)
 
