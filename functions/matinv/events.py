@@ -16,7 +16,7 @@ import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from matinv.core import jsontext
-from matinv.core.errors import Code, MatinvError, Refused
+from matinv.core.errors import Code, Refused
 from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key, valid_job_id
 from matinv.core.message import Parsed, format_of_key, parse_message, parse_tree, validated
 

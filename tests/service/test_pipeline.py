@@ -10,7 +10,7 @@ import pytest
 
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
-from matinv.service import Verdict
+from matinv.service import Verdict, work
 from matinv.testing.events import eventbridge, sns_wrapped
 from matinv.testing.world import INPUTS, World, npy_bytes
 
@@ -312,8 +312,6 @@ def test_unreadable_table_returns_everything_and_touches_nothing(world: World) -
 def test_bug_in_one_job_is_returned_and_its_neighbours_succeed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import matinv.service.work as work
-
     real = work.draft
 
     def broken(app: Any, task: Any, inverses: Any) -> Any:
@@ -333,8 +331,6 @@ def test_bug_in_one_job_is_returned_and_its_neighbours_succeed(
 def test_bug_in_a_stacked_inversion_is_narrowed_down_to_its_matrix(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import matinv.service.work as work
-
     real = work.invert
 
     def broken(stack: Any, *args: Any, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from matinv.service.app import (
 )
 from matinv.service.direct import answer
 from matinv.service.settle import Ended, hand_back, settle
-from matinv.service.work import attempt, work
+from matinv.service.work import attempt, run
 
 __all__ = ["App", "Deadline", "Outcome", "Report", "Verdict", "answer", "process"]
 
@@ -74,7 +74,7 @@ def _take_turn(app: App, turn: Sequence[Delivery], deadline: Deadline) -> list[O
     except MatinvError as error:
         return list(hand_back(app, turn, error))
     tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
-    return [o for ended in work(app, tasks, deadline) for o in _settled(app, ended)]
+    return [o for ended in run(app, tasks, deadline) for o in _settled(app, ended)]
 
 
 def _settled(app: App, ended: Sequence[Ended]) -> list[Outcome]:

@@ -56,7 +56,7 @@ def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exce
         return error
 
 
-def work(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[Ended]]:
+def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[Ended]]:
     """Do the tasks of a batch, and yield them in lists as they end.
 
     Parameters
