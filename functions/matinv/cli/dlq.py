@@ -10,7 +10,7 @@ import click
 
 from matinv.cli.exits import Exit, complain
 from matinv.cli.output import emit
-from matinv.cli.params import Duration, Pair, client_of, output_option
+from matinv.cli.params import Duration, OneOf, Pair, client_of, output_option
 from matinv.client import Client
 from matinv.client.dead_letters import DeadLetters, Letter, Redriven, redrive
 from matinv.core.errors import Code
@@ -49,7 +49,7 @@ def _filters(command: Command) -> Command:
         click.option(
             "--code",
             "codes",
-            type=click.Choice(list(Code), case_sensitive=False),
+            type=OneOf(Code, case_sensitive=False),
             multiple=True,
             metavar="CODE",
             help="Error code, as in `dlq list`; repeatable.",
@@ -78,12 +78,12 @@ def list_(ctx: click.Context, /, *, limit: int, output: str, **filters: Any) -> 
 
 @dlq.command("redrive")
 @_filters
-@click.option("--method", type=click.Choice(list(Method)), help="Instead of the job's own.")
-@click.option("--output-to", type=click.Choice(list(Output)), help="Instead of the job's own.")
-@click.option("--format", type=click.Choice(list(Format)), help="Instead of the job's own.")
+@click.option("--method", type=OneOf(Method), help="Instead of the job's own.")
+@click.option("--output-to", type=OneOf(Output), help="Instead of the job's own.")
+@click.option("--format", type=OneOf(Format), help="Instead of the job's own.")
 @click.option(
     "--on-ill-conditioned",
-    type=click.Choice(list(OnIllConditioned)),
+    type=OneOf(OnIllConditioned),
     help="Instead of the job's own.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many messages; all.")

@@ -97,6 +97,9 @@ def complain_unfinished(job_ids: Sequence[str]) -> Exit:
 def report(error: Exception) -> int | None:
     """Write an error to stderr and return its exit code, or None for one that is a bug."""
     match error:
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return Exit.USAGE
         case click.UsageError(ctx=ctx):
             path = ctx.command_path if ctx else "matinv"
             say("USAGE", error.format_message(), f"see: {path} --help")

@@ -11,7 +11,7 @@ import click
 
 from matinv.cli.exits import Exit, complain_missing, complain_unfinished, exit_of_status, gravest
 from matinv.cli.output import JOB_COLUMNS, emit, job_row
-from matinv.cli.params import client_of, job_ids_of, output_option, timeout_option
+from matinv.cli.params import OneOf, client_of, job_ids_of, output_option, timeout_option
 from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
 from matinv.core.job import Record, Status
 
@@ -62,7 +62,7 @@ def wait(
 @click.command("list")
 @click.option(
     "--status",
-    type=click.Choice(list(Status), case_sensitive=False),
+    type=OneOf(Status, case_sensitive=False),
     help="Only jobs in this status.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import click
@@ -35,6 +36,14 @@ class Duration(click.ParamType[float]):
         if match is None:
             self.fail(f"{value!r} is no duration (allowed: 90, 90s, 15m, 2h, 7d)", param, ctx)
         return float(match[1]) * _UNITS_S[match[2]]
+
+
+class OneOf(click.Choice[StrEnum]):
+    """One of an enumeration, written and listed as its value and not as its name."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Return what stands on the command line."""
+        return str(choice) if self.case_sensitive else str(choice).casefold()
 
 
 class Pair(click.ParamType[tuple[str, str]]):

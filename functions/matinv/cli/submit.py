@@ -15,7 +15,7 @@ import click
 from matinv.cli.exits import Exit, complain, gravest, say
 from matinv.cli.jobs import wait_for
 from matinv.cli.output import emit, note
-from matinv.cli.params import Pair, client_of, output_option, timeout_option
+from matinv.cli.params import OneOf, Pair, client_of, output_option, timeout_option
 from matinv.client import Client, Job, Mode, Submission, prepare
 from matinv.client.prepare import job_id_of_name
 from matinv.core.errors import Code, MatinvError, Refused
@@ -58,18 +58,18 @@ class Source:
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--job-id", metavar="ID", help="The job's id, for a single matrix.")
-@click.option("--method", type=click.Choice(list(Method)), default=Method.AUTO, show_default=True)
+@click.option("--method", type=OneOf(Method), default=Method.AUTO, show_default=True)
 @click.option(
     "--output-to",
-    type=click.Choice(list(Output)),
+    type=OneOf(Output),
     default=Output.AUTO,
     show_default=True,
     help="Where the result goes.",
 )
-@click.option("--format", "form", type=click.Choice(list(Format)), help="How; as the input was.")
+@click.option("--format", "form", type=OneOf(Format), help="How; as the input was.")
 @click.option(
     "--on-ill-conditioned",
-    type=click.Choice(list(OnIllConditioned)),
+    type=OneOf(OnIllConditioned),
     default=OnIllConditioned.WARN,
     show_default=True,
     help="What to do when more than half of the digits are lost.",

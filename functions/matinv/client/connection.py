@@ -97,9 +97,9 @@ class Client:
         SettingsError
             If names are missing.
         """
+        settings = Settings.from_environment(environment)
         from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
 
-        settings = Settings.from_environment(environment)
         return cls(*wiring.ports(settings), settings)
 
     def submit(  # noqa: PLR0913 - the fields of a message
