@@ -94,7 +94,7 @@ def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline)
         DEADLINE, if it would fit into a fresh invocation.
     """
     task.predicted_s = prediction.seconds
-    fits_memory = prediction.memory_bytes <= app.lane.memory_bytes
+    fits_memory = prediction.memory_bytes <= app.budget_bytes
     if fits_memory and prediction.seconds <= deadline.total_s - MARGIN_S:
         deadline.check(prediction.seconds)
         return
@@ -105,7 +105,7 @@ def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline)
         f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
         "use a smaller matrix or float32, or deploy the large lane",
         observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {prediction.seconds:,.0f} s",
-        limit=f"{app.lane.memory_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
+        limit=f"{app.budget_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
     )
 
 

@@ -64,7 +64,7 @@ def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[En
     tasks : sequence of Task
         Distinct jobs, with the records that were found for them.
     """
-    bounds = Bounds(MemoryGate(app.lane.memory_bytes), BoundedSemaphore(app.lane.threads), deadline)
+    bounds = Bounds(MemoryGate(app.budget_bytes), BoundedSemaphore(app.lane.threads), deadline)
     claims = [(task, attempt(_check, task)) for task in tasks]
     yield [Ended(task, error) for task, error in claims if error]
     ours = [task for task, error in claims if not error]
