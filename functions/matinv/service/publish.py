@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+
+import orjson
 
 from matinv.core import jsonmat, npy
 from matinv.core.certificate import Certificate, Checked, Side
@@ -91,7 +92,7 @@ def publish(app: App, task: Task, drafted: Draft) -> Record:
         "matinv-job-id": record.job_id,
         "matinv-sha256": result.sha256,
         "matinv-bytes": str(result.size_bytes),
-        "matinv-certificate": json.dumps(asdict(record.certificate)),
+        "matinv-certificate": orjson.dumps(record.certificate).decode(),
     }
     with task.timed("publish_ms", app.now):
         key = _key(task, result.format)
@@ -138,13 +139,13 @@ def document(record: Record, inverses: Inverses) -> bytes:
     """Return a result as JSON: ``job_id``, ``certificate``, ``slices`` of a stack, ``inverse``."""
     facts: dict[str, object] = {"job_id": record.job_id}
     if record.certificate:
-        facts["certificate"] = asdict(record.certificate)
+        facts["certificate"] = record.certificate
     if record.slices:
-        facts["slices"] = asdict(record.slices)
+        facts["slices"] = record.slices
     if record.warnings:
         facts["warnings"] = record.warnings
     inverse = jsonmat.encode(inverses.x, inverses.failures.keys())
-    return b'%s, "inverse": %s}' % (json.dumps(facts)[:-1].encode(), inverse)
+    return b'%s,"inverse":%s}' % (orjson.dumps(facts)[:-1], inverse)
 
 
 def _format(task: Task) -> Format:
@@ -190,7 +191,7 @@ def _key(task: Task, form: Format) -> str:
 
 
 def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> Record:
-    fields = json.loads(metadata["matinv-certificate"])
+    fields = orjson.loads(metadata["matinv-certificate"])
     fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
     sha256, size_bytes = metadata["matinv-sha256"], int(metadata["matinv-bytes"])
     return replace(
