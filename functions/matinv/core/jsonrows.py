@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import orjson
@@ -23,7 +23,7 @@ from matinv.core.jsontext import Run, not_json
 from matinv.core.shapes import check_shape
 
 # A piece of text: its floats take about as much memory as an L2 cache has.
-_PIECE_BYTES: Final = 128 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 # From here on float64 skips integers: a value may be a rounded one.
 _EXACT: Final = 2.0**53
 # Deeper lists are a mistake or an attack, not an array; numpy ends at 64 dimensions.
@@ -31,7 +31,10 @@ _DEPTH_LIMIT: Final = 32
 
 _OPENING: Final = re.compile(rb"(?:[ \t\r\n]*+\[)*+")
 _TOO_DEEP: Final = re.compile(rb"(?:\[[ \t\r\n]*+){%d}" % (_DEPTH_LIMIT + 1))
-_NEXT_ROW: Final = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+(?=\[)|(?=\]))")
+_EMPTY_LIST: Final = re.compile(rb"\[[ \t\r\n]*+\]")
+_AFTER_ROW: Final = re.compile(
+    rb"[ \t\r\n]*+(?:(?=\])|,[ \t\r\n]*+(?:(?=\[)|(?P<other>[-0-9tfn\"{])))"
+)
 _NUMBER: Final = re.compile(
     rb"-?(?:0|[1-9][0-9]*+)(?P<real>(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)(?![0-9.eE+-])"
 )
@@ -71,13 +74,13 @@ def read(run: Run, syntax: Code) -> Real:
     if depth not in {2, 3}:
         _refuse_dimensions(run, syntax)
     reading = _Reading(run, depth, syntax)
-    for start, end, value in _pieces(run, depth, syntax):
-        reading.add(start, end, value)
+    for piece, value in _pieces(run, depth, syntax):
+        reading.add(piece, value)
     return reading.finish()
 
 
-def _pieces(run: Run, depth: int, syntax: Code) -> Iterator[tuple[int, int, list[Any]]]:
-    """Yield the text's lists in pieces that end with a row, as where they stand and what they say.
+def _pieces(run: Run, depth: int, syntax: Code) -> Iterator[tuple[Run, list[Any]]]:
+    """Yield the text in pieces that end with a row, and the lists that they hold.
 
     Every piece but the first is inside ``depth - 1`` lists, and every piece but the last ends
     there; their brackets are put around it.
@@ -88,27 +91,34 @@ def _pieces(run: Run, depth: int, syntax: Code) -> Iterator[tuple[int, int, list
         end = text.find(b"]", row, run.end) + 1
         if not end:
             break
-        yield start, end, _load(before, text[start:end], after, start, syntax)
-        next_row = _NEXT_ROW.match(text, end, run.end)
-        if not next_row:
-            raise Refused(
-                syntax,
-                "the text is not valid JSON: neither a comma nor the end of the list after a row",
-                observed=f"the error is at character {end}",
-            )
-        start, before = next_row.end(), b"[" * (depth - 1)
-    yield start, run.end, _load(before, text[start : run.end], b"", start, syntax)
+        if _EMPTY_LIST.match(text, text.rfind(b"[", row, end)):
+            _refuse_hollow(run)  # whether a row or a matrix without rows: no place to stop
+        piece = Run(text, start, end)
+        yield piece, _load(piece, syntax, before, after)
+        start, before = _next_row(text, end, run.end, syntax), b"[" * (depth - 1)
+    piece = Run(text, start, run.end)
+    yield piece, _load(piece, syntax, before)
 
 
-def _load(before: bytes, piece: bytes, after: bytes, start: int, syntax: Code) -> list[Any]:
-    whole = before + piece + after
+def _next_row(text: bytes, position: int, end: int, syntax: Code) -> int:
+    """Return where the text goes on after a row: at the next row, or at the end of the list."""
+    match = _AFTER_ROW.match(text, position, end)
+    if not match:
+        raise not_json("there is no comma and no bracket after a row", position, syntax)
+    if match["other"]:
+        raise _bad_element({"a list", "something else"})
+    return match.end()
+
+
+def _load(piece: Run, syntax: Code, before: bytes = b"", after: bytes = b"") -> list[Any]:
+    whole = b"".join((before, memoryview(piece.text)[piece.start : piece.end], after))
     try:
         value: list[Any] = orjson.loads(whole)
     except orjson.JSONDecodeError as error:
         number = _NUMBER.match(whole, error.pos)
         if number and math.isinf(float(number[0])):
             raise _beyond_float64(number) from None
-        raise not_json(error, syntax, start - len(before)) from None
+        raise not_json(error.msg, error.pos + piece.start - len(before), syntax) from None
     return value
 
 
@@ -124,15 +134,15 @@ class _Reading:
         self._done = 0  # rows that came
         self._n = 0  # elements in each of them
 
-    def add(self, start: int, end: int, value: list[Any]) -> None:
-        """Take the lists that ``text[start:end]`` holds."""
+    def add(self, piece: Run, value: list[Any]) -> None:
+        """Take the lists that the next piece holds."""
         rows = value if self._depth == 2 else self._rows_of(value)
         if not rows:
             return
-        block = self._block(rows, start, end)
+        block = self._block(rows, piece)
         if not self._done:
             self._n = block.shape[1]
-            self._rows = block if end == self._run.end else self._allocate()
+            self._rows = block if piece.end == self._run.end else self._allocate()
         elif block.shape[1] != self._n:
             raise _ragged("rows", {self._n, block.shape[1]})
         done = self._done + len(block)
@@ -159,27 +169,24 @@ class _Reading:
         self._lengths += lengths
         return list(chain.from_iterable(slices))
 
-    def _block(self, rows: list[Any], start: int, end: int) -> Real:
-        text = self._run.text
+    def _block(self, rows: list[Any], piece: Run) -> Real:
         # Numbers and brackets have none of these; null, true and false have one at least.
-        if any(text.find(mark, start, end) >= 0 for mark in (b"u", b"s", b'"', b"{")):
-            self._check_elements(rows, start, end)
+        if any(piece.find(mark) >= 0 for mark in (b"u", b"s", b'"', b"{")):
+            self._check_elements(rows, piece)
         try:
             n = len(rows[0])
             pack = struct.Struct(f"{n}d").pack  # 3 times faster than numpy.array
             packed = bytearray().join([pack(*row) for row in rows])
         except (TypeError, struct.error):
-            self._check_elements(rows, start, end)
+            self._check_elements(rows, piece)
             raise _ragged("rows", set(map(len, rows))) from None
-        if not packed:
-            check_shape((len(rows), n))
-        block = np.frombuffer(packed, np.float64).reshape(-1, n)
-        if np.abs(block).max() >= _EXACT:
-            _check_integers(text, start, end)
+        block = np.frombuffer(packed, np.float64).reshape(len(rows), n)
+        if packed and np.abs(block).max() >= _EXACT:
+            _check_integers(piece)
         return block
 
-    def _check_elements(self, rows: list[Any], start: int, end: int) -> None:
-        if _TOO_DEEP.search(self._run.text, start, end):
+    def _check_elements(self, rows: list[Any], piece: Run) -> None:
+        if _TOO_DEEP.search(piece.text, piece.start, piece.end):
             raise too_deep(self._syntax)
         if not all(type(row) is list for row in rows):
             raise _bad_element({"a list", "something else"})
@@ -192,7 +199,7 @@ class _Reading:
         run, n = self._run, self._n
         slices = 1
         if self._depth == 3:
-            slices = (run.text.count(b"]", run.start, run.end) - 1) // (n + 1)
+            slices = (run.count(b"]") - 1) // (n + 1)
         # A number takes a digit, and a comma or bracket after it.
         fits = 2 * slices * n * n <= run.size_bytes
         return np.empty((slices * n if fits else 0, n))
@@ -200,7 +207,7 @@ class _Reading:
 
 def _refuse_dimensions(run: Run, syntax: Code) -> None:
     """Say why a list that is neither of rows nor of matrices is refused."""
-    value: Any = _load(b"", run.text[run.start : run.end], b"", run.start, syntax)
+    value: Any = _load(run, syntax)
     shape: tuple[int, ...] = ()
     while isinstance(value, list):
         shape += (len(value),)
@@ -211,8 +218,8 @@ def _refuse_dimensions(run: Run, syntax: Code) -> None:
     check_shape(shape)
 
 
-def _check_integers(text: bytes, start: int, end: int) -> None:
-    for match in _LONG_INTEGER.finditer(text, start, end):
+def _check_integers(piece: Run) -> None:
+    for match in _LONG_INTEGER.finditer(piece.text, piece.start, piece.end):
         if int(float(match[0])) != int(match[0]):
             raise Refused(
                 Code.PRECISION,
@@ -238,6 +245,14 @@ def _beyond_float64(number: re.Match[bytes]) -> Refused:
         observed=f"{len(number[0].lstrip(b'-'))} digits",
         limit="308 digits",
     )
+
+
+def _refuse_hollow(run: Run) -> NoReturn:
+    """Say why an array with an empty list in it is refused: it depends on its first row."""
+    first = run.text.rfind(b"[", run.start, run.text.find(b"]", run.start, run.end))
+    if _EMPTY_LIST.match(run.text, first):
+        check_shape((0, 0))
+    raise _ragged("rows", {0, 1})
 
 
 def _bad_element(kinds: set[str]) -> Refused:

@@ -37,6 +37,14 @@ class Run:
         """Its length."""
         return self.end - self.start
 
+    def find(self, part: bytes) -> int:
+        """Return where in the larger text `part` stands first, or -1."""
+        return self.text.find(part, self.start, self.end)
+
+    def count(self, part: bytes) -> int:
+        """Return how often `part` stands in it."""
+        return self.text.count(part, self.start, self.end)
+
 
 def parse(text: bytes, syntax: Code) -> Any:
     """Parse JSON `text`, but leave its arrays unread, as `Run`.
@@ -83,16 +91,16 @@ def loads(text: bytes, syntax: Code) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise not_json(error, syntax) from None
+        raise not_json(error.msg, error.pos, syntax) from None
 
 
-def not_json(error: orjson.JSONDecodeError, syntax: Code, offset: int = 0) -> Refused:
-    """Return the refusal of a text that orjson could not parse from `offset` on."""
+def not_json(reason: str, position: int, syntax: Code) -> Refused:
+    """Return the refusal of a text that stops being JSON at `position`."""
     return Refused(
         syntax,
-        f"the text is not valid JSON: {error.msg}",
+        f"the text is not valid JSON: {reason}",
         "check it with a JSON parser; NaN, Infinity, comments and trailing commas are not JSON",
-        observed=f"the error is at character {error.pos + offset}",
+        observed=f"the error is at character {position}",
     )
 
 
