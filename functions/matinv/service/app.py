@@ -27,7 +27,7 @@ from matinv.ports import JobQueue, JobTable, MatrixStore
 MARGIN_S: Final = 2.0
 
 
-# What a worker holds before its first job: 76 MB were measured on Linux (interpreter, numpy, clients,
+# What a worker holds before its first job: 76 MB were measured on Linux (interpreter, numpy, boto3,
 # pydantic); the other half is for buffers, threads and the allocator.
 IDLE_BYTES: Final = 160 * 2**20
 
