@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from matinv.core.certificate import Checked, Side
 from matinv.core.errors import Code, MatinvError, Refused, Transient
+
+Vector = NDArray[np.float64]
+"""One number per slice, shape (k,)."""
 
 # LAPACK's own threshold: its test programs call a routine broken above this ratio.
 RESIDUAL_LIMIT: Final = 30.0
@@ -46,38 +50,42 @@ class How:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The limits for matrices of one order and precision.
+    """The limits for matrices of one order and precision: the input's, whatever computes.
 
     Parameters
     ----------
-    n : int
-        The order.
     dtype : dtype
-        The input's; its precision sets the limits, whatever precision computes.
+        The input's.
+    eps : float
+        Its spacing of numbers at 1; the unit roundoff u is half of it.
+    rcond : float
+        Below this reciprocal condition number a matrix is singular.
+    ill_conditioned : float
+        Below this one half of the digits are gone.
+    residual_unit : float
+        ``n * u``: the residual's unit beside the norms.
     """
 
-    n: int
-    dtype: DTypeLike
+    dtype: np.dtype[Any]
+    eps: float
+    rcond: float
+    ill_conditioned: float
+    residual_unit: float
 
-    @property
-    def eps(self) -> float:
-        """The spacing of numbers at 1; the unit roundoff u is half of it."""
-        return float(np.finfo(self.dtype).eps)
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, n: int, dtype: np.dtype[Any]) -> Gates:
+        """Return the limits for order `n`."""
+        eps = float(np.finfo(dtype).eps)
+        return cls(dtype, eps, SINGULAR_FACTOR * n * eps, eps**0.5, n * eps / 2)
 
-    @property
-    def rcond(self) -> float:
-        """Below this reciprocal condition number a matrix is singular."""
-        return SINGULAR_FACTOR * self.n * self.eps
+    def passed(self, rcond: Vector, residual: Vector) -> NDArray[np.bool_]:
+        """Whether slices are regular and their inverses right."""
+        return np.asarray((rcond >= self.rcond) & (residual < RESIDUAL_LIMIT))
 
-    @property
-    def ill_conditioned(self) -> float:
-        """Below this reciprocal condition number half of the digits are gone."""
-        return float(np.sqrt(self.eps))
-
-    def digits(self, rcond: NDArray[np.float64]) -> NDArray[np.float64]:
+    def digits(self, rcond: Vector) -> Vector:
         """Return the decimal digits of inverses that can be trusted."""
-        with np.errstate(divide="ignore"):
-            return np.maximum(0.0, np.log10(rcond / (self.eps / 2)))
+        return np.log10(np.fmax(rcond * (2 / self.eps), 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,8 @@ class Findings:
         The way of each slice.
     """
 
-    rcond: NDArray[np.float64]
-    residual: NDArray[np.float64]
+    rcond: Vector
+    residual: Vector
     scaled: NDArray[np.bool_]
     flaw: NDArray[np.uint8]
     how: NDArray[np.object_]
@@ -117,7 +125,13 @@ class Findings:
 
     def part(self, index: slice) -> Findings:
         """Return a view of some slices: what is written there is written here."""
-        return Findings(*(getattr(self, field.name)[index] for field in fields(self)))
+        return Findings(
+            self.rcond[index],
+            self.residual[index],
+            self.scaled[index],
+            self.flaw[index],
+            self.how[index],
+        )
 
     def mark(self, flaw: Flaw, where: ArrayLike) -> None:
         """Give `flaw` to the slices where `where`, unless they have one."""
@@ -125,10 +139,12 @@ class Findings:
 
     def judge(self, gates: Gates, *, refuse_ill_conditioned: bool) -> NDArray[np.bool_]:
         """Mark what the measurements refuse; return which slices are ill-conditioned."""
-        ill = ~(self.rcond >= gates.ill_conditioned)
-        self.mark(Flaw.RESIDUAL, ~(self.residual < RESIDUAL_LIMIT))
-        self.mark(Flaw.ILL_CONDITIONED, ill & refuse_ill_conditioned)
-        return np.asarray(ill & (self.flaw == Flaw.NONE))
+        if not (self.residual < RESIDUAL_LIMIT).all():
+            self.mark(Flaw.RESIDUAL, ~(self.residual < RESIDUAL_LIMIT))
+        ill = np.asarray(~(self.rcond >= gates.ill_conditioned))
+        if refuse_ill_conditioned:
+            self.mark(Flaw.ILL_CONDITIONED, ill)
+        return ill & (self.flaw == Flaw.NONE) if ill.any() else ill
 
     def failures(self, gates: Gates) -> Iterator[tuple[int, MatinvError]]:
         """Yield the index and the error of each slice that has a flaw."""
@@ -140,9 +156,8 @@ class Findings:
         message, hint = _TEXTS[flaw]
         values: dict[str, Any] = {}
         if flaw is Flaw.SINGULAR:
-            rcond = self.rcond[index]
-            observed = "an exactly zero pivot" if rcond == 0 else f"rcond {rcond:.1e}"
-            values = {"observed": observed, "limit": f"rcond >= {gates.rcond:.1e}"}
+            rcond = np.nan_to_num(self.rcond[index])
+            values = {"observed": f"rcond {rcond:.1e}", "limit": f"rcond >= {gates.rcond:.1e}"}
         elif flaw is Flaw.ILL_CONDITIONED:
             limit = f"rcond >= {gates.ill_conditioned:.1e}"
             values = {"observed": f"rcond {self.rcond[index]:.1e}", "limit": limit}

@@ -136,14 +136,14 @@ def invert(
     """
     stack = a if a.ndim == 3 else a[None]
     x = _target(stack, overwrite=overwrite)
-    gates = Gates(stack.shape[-1], stack.dtype)
+    gates = Gates.of(stack.shape[-1], stack.dtype)
     with np.errstate(all="ignore"):
         findings = _solve(stack, x, method, kernels)
         ill = findings.judge(
             gates, refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL
         )
         digits = gates.digits(findings.rcond)
-    failures = dict(findings.failures(gates))
+    failures = dict(findings.failures(gates)) if findings.flaw.any() else {}
     if failures:
         x[list(failures)] = np.nan
     return Inverses(

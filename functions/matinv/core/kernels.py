@@ -58,6 +58,7 @@ class Kernels:
 
     closed: StackKernel
     stacked: StackKernel
+    stacked_hermitian: StackKernel
     general: InPlaceKernel
     hermitian: InPlaceKernel
 
@@ -89,9 +90,13 @@ def cholesky_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     return upper + np.triu(x, 1).conj().swapaxes(1, 2), broken
 
 
+PLAIN: Final = StackKernel("gesv", solve_stacked)
+"""What computes an inverse once more when the first one failed its check."""
+
 STANDARD: Final = Kernels(
     closed=StackKernel("closed-form", invert_closed),
-    stacked=StackKernel("gesv", solve_stacked),
+    stacked=PLAIN,
+    stacked_hermitian=StackKernel("potrf+potri", cholesky_stacked),
     general=InPlaceKernel("getrf+getri", lapack.getrf_getri),
     hermitian=InPlaceKernel("potrf+potri", lapack.potrf_potri),
 )

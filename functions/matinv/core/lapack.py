@@ -115,7 +115,7 @@ def _pointer(a: np.ndarray[Any, Any]) -> ctypes.c_void_p:
 
 
 def _routine(name: str, a: Matrix) -> Callable[..., None]:
-    function: Callable[..., None] = _library()[f"scipy_{_LETTERS[a.dtype.char]}{name}_64_"]
+    function: Callable[..., None] = getattr(_library(), f"scipy_{_LETTERS[a.dtype.char]}{name}_64_")
     return function
 
 

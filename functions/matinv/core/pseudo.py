@@ -29,20 +29,18 @@ def solve(a: Matrix, x: Matrix) -> Findings:
 
 
 def _solve_chunk(given: Matrix, findings: Findings) -> Matrix:
-    gates = Gates(given.shape[-1], given.dtype)
+    gates = Gates.of(given.shape[-1], given.dtype)
     a = given.astype(np.promote_types(given.dtype, np.float64))
     finite = np.isfinite(a).all(axis=(1, 2))
     findings.mark(Flaw.NON_FINITE, ~finite)
     a[~finite] = 0
-    top = np.abs(a).max(axis=1).T
-    findings.scaled[:] = scaling.out_of_range(top, given.dtype) & (top.max(axis=0) > 0)
-    # One shift for all rows: rows of their own would change the pseudo-inverse.
-    shifts = np.where(findings.scaled, -np.frexp(top.max(axis=0))[1], 0)
-    rows = np.broadcast_to(shifts[:, None], top.T.shape)
-    scaling.scale(a, rows, np.zeros_like(rows))
-    x = _pseudo_inverse(a, gates.n * gates.eps).astype(given.dtype).astype(a.dtype)
+    # One shift for a whole matrix: rows of their own would change the pseudo-inverse.
+    rows, cols = scaling.level(a, gates.dtype)
+    findings.scaled[:] = rows.any(axis=1)
+    scaling.scale(a, rows, cols)
+    x = _pseudo_inverse(a, given.shape[-1] * gates.eps).astype(given.dtype).astype(a.dtype)
     _measure(a, x, gates, findings)
-    scaling.scale(x, rows, np.zeros_like(rows))
+    scaling.scale(x, cols, rows)
     result = x.astype(given.dtype)
     findings.mark(Flaw.OVERFLOW, ~np.isfinite(result).all(axis=(1, 2)))
     return result
@@ -66,7 +64,7 @@ def _measure(a: Matrix, x: Matrix, gates: Gates, findings: Findings) -> None:
     norm, product = _norm(a), _norm(a) * _norm(x)
     # The pseudo-inverse of zero is zero, exactly.
     exact = product == 0
-    scale = gates.n * norm * product * (gates.eps / 2)
+    scale = norm * product * gates.residual_unit
     findings.rcond[:] = np.where(exact, 1.0, 1 / product)
     findings.residual[:] = np.where(exact, 0.0, _norm(a @ x @ a - a) / scale)
 

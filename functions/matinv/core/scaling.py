@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from matinv.core.job import Matrix
 
+Sizes = NDArray[Any]
+
 Shifts = NDArray[np.int32]
 """Exponents of two, shape (n,) or (k, n)."""
 
@@ -26,23 +28,57 @@ WIDE: Final = 0.1
 # Sizes outside of 2**-limit .. 2**limit are scaled whatever their ratios: products of three
 # elements and their rounding errors (2**-106 of them) then stay in range. float64 reaches from
 # 2**-1074 to 2**1024, float32 from 2**-149 to 2**128.
-_SAFE_EXPONENT: Final = {np.dtype(np.float64): 256, np.dtype(np.float32): 32}
+_SAFE_EXPONENT: Final = {"d": 256, "D": 256, "f": 32, "F": 32}
 
 BLOCK_ELEMENTS: Final = 2**15  # of float64: 256 KiB, which leaves half of an L2 cache of 512 KiB
 
 _NOTHING: Final = -(2**20)  # stands for the exponent of zero; far below -1074
 
 
-def differ_widely(sizes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether sizes along the first axis need scaling, shape () or (k,)."""
-    return np.asarray(~(sizes.min(axis=0) >= WIDE * sizes.max(axis=0)))
+def uneven(rows: Sizes, cols: Sizes, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Whether matrices need scaling, given the sizes of their rows and columns.
+
+    Parameters
+    ----------
+    rows, cols : ndarray, shape (n,) or (n, k)
+        Sums of the sizes of elements.
+    dtype : dtype
+        Its range is at stake.
+
+    Returns
+    -------
+    ndarray of bool, shape () or (k,)
+        True also where sizes are NaN or infinite.
+    """
+    largest = cols.max(axis=0)
+    even = _in_range(largest, dtype) & (cols.min(axis=0) >= WIDE * largest)
+    even &= _alike(rows)
+    return np.asarray(~even)
 
 
-def out_of_range(sizes: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-    """Whether the largest size along the first axis endangers products, shape () or (k,)."""
-    limit = 2.0 ** _SAFE_EXPONENT[np.empty(0, dtype).real.dtype]
-    largest = sizes.max(axis=0)
-    return np.asarray(~((largest <= limit) & (largest >= 1 / limit)))
+def level(a: Matrix, dtype: np.dtype[Any]) -> tuple[Shifts, Shifts]:
+    """Return shifts that bring whole matrices to [0.5, 1) whose size endangers products.
+
+    Parameters
+    ----------
+    a : ndarray, shape (k, n, n)
+        The stack.
+    dtype : dtype
+        Its range is at stake.
+    """
+    largest = _magnitude(a).max(axis=(1, 2), keepdims=True)[:, 0]
+    shifts = np.where(_in_range(largest, dtype) | (largest == 0), 0, -np.frexp(largest)[1])
+    rows = np.broadcast_to(shifts, a.shape[:2])
+    return rows, np.zeros_like(rows)
+
+
+def _in_range(largest: Sizes, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    limit = 2.0 ** _SAFE_EXPONENT[dtype.char]
+    return np.asarray((largest <= limit) & (largest >= 1 / limit))
+
+
+def _alike(sizes: Sizes) -> NDArray[np.bool_]:
+    return np.asarray(sizes.min(axis=0) >= WIDE * sizes.max(axis=0))
 
 
 def equilibrate(a: Matrix) -> tuple[Shifts, Shifts]:
@@ -53,14 +89,14 @@ def equilibrate(a: Matrix) -> tuple[Shifts, Shifts]:
     exponents = np.concatenate([_exponents(block).max(axis=-1) for block in row_blocks(a)], axis=-1)
     top = exponents.max(axis=-1, keepdims=True)
     row_sizes, col_sizes = _sizes(a, top)
-    rows = -_settle(exponents, top, differ_widely(row_sizes.T))
+    rows = -_settle(exponents, top, ~_alike(row_sizes.T))
     shifted = [
         (_exponents(block) + row_shifts[..., None]).max(axis=-2)
         for block, row_shifts in zip(row_blocks(a), _like_blocks(a, rows), strict=True)
     ]
     exponents = np.maximum.reduce(shifted)
     top = exponents.max(axis=-1, keepdims=True)
-    return rows, -_settle(exponents, top, differ_widely(col_sizes.T))
+    return rows, -_settle(exponents, top, ~_alike(col_sizes.T))
 
 
 def equilibrate_hermitian(a: Matrix) -> tuple[Shifts, Shifts]:

@@ -13,20 +13,18 @@ from numpy.typing import NDArray
 
 from matinv.core import scaling
 from matinv.core.certificate import Checked, Side
-from matinv.core.findings import RESIDUAL_LIMIT, Findings, Flaw, Gates, How
+from matinv.core.findings import Findings, Flaw, Gates, How, Vector
 from matinv.core.job import Matrix, Method
-from matinv.core.kernels import Kernels, StackKernel, cholesky_stacked, solve_stacked
+from matinv.core.kernels import PLAIN, Kernels, StackKernel
 
-Vector = NDArray[Any]
+# A chunk has at most so many elements and slices: about five arrays of its size are live at a
+# time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache.
+_CHUNK_ELEMENTS: Final = 2**16
+_CHUNK_SLICES: Final = 2**12
 
-# Elements of a chunk. Five arrays of its size are live at a time: 5 * 2**15 * 8 = 1.3 MB.
-CHUNK_ELEMENTS: Final = 2**15
-
-# Up to this order sums run over a transposed copy: numpy reduces short axes slowly.
-_SHORT: Final = 8
-
-_PLAIN: Final = StackKernel("gesv", solve_stacked)
-_CHOLESKY: Final = StackKernel("potrf+potri", cholesky_stacked)
+# Up to this order sums and products run across the slices, element by element: on rows as short
+# as these, numpy and BLAS spend their time on getting started.
+_SHORT: Final = 5
 
 
 def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
@@ -35,10 +33,10 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
     ``auto`` takes LU as ``general`` does: through numpy, Cholesky of small matrices saves nothing.
     """
     spd = method is Method.SPD
-    kernel = _CHOLESKY if spd else kernels.for_stack(a.shape[-1])
+    kernel = kernels.stacked_hermitian if spd else kernels.for_stack(a.shape[-1])
     how = How("spd" if spd else "general", kernel.routine, Side.RIGHT, Checked.FULL)
     findings = Findings.blank(len(a), how)
-    step = max(1, CHUNK_ELEMENTS // a.shape[-1] ** 2)
+    step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // a.shape[-1] ** 2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
         x[span] = _solve_chunk(a[span], kernel, findings.part(span), spd=spd)
@@ -47,18 +45,17 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
 
 def _solve_chunk(given: Matrix, kernel: StackKernel, findings: Findings, *, spd: bool) -> Matrix:
     """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
-    gates = Gates(given.shape[-1], given.dtype)
+    gates = Gates.of(given.shape[-1], given.dtype)
     a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
-    size = np.abs(a)
-    cols, rows = _sums(size)
-    _mark_non_finite(a, cols, findings)
+    rows, cols = _sums(a)
+    norm = cols.max(axis=0)
     if spd:
         _mark_not_hermitian(a, findings)
-    uneven = _uneven_hermitian(a, given.dtype) if spd else _uneven(cols, rows, given.dtype)
-    uneven &= findings.flaw == Flaw.NONE
-    norm = cols.max(axis=0)
+    uneven = _uneven_hermitian(a, gates.dtype) if spd else scaling.uneven(rows, cols, gates.dtype)
     shifts = None
     if uneven.any():
+        findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
+        uneven &= findings.flaw == Flaw.NONE
         part = a[uneven]
         shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(part)
         scaling.scale(part, *shifts)
@@ -69,89 +66,98 @@ def _solve_chunk(given: Matrix, kernel: StackKernel, findings: Findings, *, spd:
 
     x, broken = kernel.invert(a)
     x = _measure(a, norm, x, gates, findings)
-    findings.rcond[broken] = 0
-    findings.mark(Flaw.NOT_POSITIVE if spd else Flaw.SINGULAR, broken)
-    _mend(a, norm, x, gates, findings)
+    if broken.any():
+        findings.rcond[broken] = 0
+        findings.mark(Flaw.NOT_POSITIVE if spd else Flaw.SINGULAR, broken)
+    passed = gates.passed(findings.rcond, findings.residual)
+    if not passed.all():
+        _mend(a, norm, x, gates, findings)
     if shifts is not None:
         part = x[uneven]
         scaling.scale(part, *reversed(shifts))
         x[uneven] = part
-    findings.mark(Flaw.OVERFLOW, _overflown(x, given.dtype))
-    findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
+        overflown = ~np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
+        findings.mark(Flaw.OVERFLOW, overflown & findings.scaled)
+    if not passed.all():
+        findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
     return x
 
 
-def _sums(size: Vector) -> tuple[Vector, Vector]:
-    """Return the sums of the columns and of the rows of a stack, shape (n, k)."""
-    k, n = size.shape[:2]
-    if n <= _SHORT:
-        element = np.ascontiguousarray(size.transpose(1, 2, 0))
-        return element.sum(axis=0), element.sum(axis=1)
-    ones = np.ones((1, n))
-    rows = size.reshape(-1, n) @ ones[0]
-    return np.ascontiguousarray((ones @ size)[:, 0].T), np.ascontiguousarray(rows.reshape(k, n).T)
-
-
-def _norm(a: Matrix) -> Vector:
-    """Return the 1-norms of a stack."""
-    size = np.abs(a)
-    if size.shape[1] <= _SHORT:
-        sums = np.ascontiguousarray(size.transpose(1, 2, 0)).sum(axis=0)
-    else:
-        sums = np.ascontiguousarray((np.ones((1, size.shape[1])) @ size)[:, 0].T)
-    return np.asarray(sums.max(axis=0))
-
-
-def _uneven(cols: Vector, rows: Vector, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-    return (
-        scaling.differ_widely(cols)
-        | scaling.differ_widely(rows)
-        | scaling.out_of_range(cols, dtype)
-    )
-
-
-def _uneven_hermitian(a: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-    diagonal = np.diagonal(a, axis1=1, axis2=2).real.T
-    return scaling.differ_widely(np.sqrt(diagonal)) | scaling.out_of_range(diagonal, dtype)
-
-
-def _mark_non_finite(a: Matrix, cols: Vector, findings: Findings) -> None:
-    if not np.isfinite(cols).all():  # sums of finite elements may overflow, too
-        findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
-
-
 def _mark_not_hermitian(a: Matrix, findings: Findings) -> None:
+    findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
     findings.mark(Flaw.NOT_HERMITIAN, (a != a.conj().swapaxes(1, 2)).any(axis=(1, 2)))
     diagonal = np.diagonal(a, axis1=1, axis2=2).real
     findings.mark(Flaw.NOT_POSITIVE, ~(diagonal > 0).all(axis=1))
 
 
+def _uneven_hermitian(a: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Whether slices need scaling; no element of a positive definite one tops its diagonal."""
+    diagonal = np.diagonal(a, axis1=1, axis2=2).real.T
+    return scaling.uneven(np.sqrt(diagonal), diagonal, dtype)
+
+
+def _sums(a: Matrix) -> tuple[Vector, Vector]:
+    """Return the sums of the sizes of elements by row and by column, shape (n, k)."""
+    size = np.abs(a)
+    k, n = size.shape[:2]
+    if n <= _SHORT:
+        size = _across(size)
+        return size.sum(axis=1), size.sum(axis=0)
+    rows = size.reshape(-1, n) @ np.ones(n)
+    cols = np.ones((1, n)) @ size
+    return np.ascontiguousarray(rows.reshape(k, n).T), np.ascontiguousarray(cols[:, 0].T)
+
+
+def _norm(a: Matrix) -> Vector:
+    """Return the 1-norms of a stack."""
+    size = np.abs(a)
+    n = size.shape[1]
+    if n <= _SHORT:
+        return np.asarray(_across(size).sum(axis=0).max(axis=0))
+    cols = np.ones((1, n)) @ size
+    return np.asarray(np.ascontiguousarray(cols[:, 0].T).max(axis=0))
+
+
+def _distance(a: Matrix, x: Matrix) -> Vector:
+    """Return the 1-norms of ``a @ x - I``."""
+    n = a.shape[-1]
+    if n > _SHORT:
+        error = a @ x
+        error.reshape(-1, n * n)[:, :: n + 1] -= 1
+        return _norm(error)
+    a, x = _across(a), _across(x)
+    error = a[:, :1] * x[:1]
+    for j in range(1, n):
+        error += a[:, j : j + 1] * x[j : j + 1]
+    error.reshape(n * n, -1)[:: n + 1] -= 1
+    return np.asarray(np.abs(error).sum(axis=0).max(axis=0))
+
+
+def _across(a: NDArray[Any]) -> NDArray[Any]:
+    """Return a stack (k, n, n) as (n, n, k): each element of all slices side by side."""
+    k, n = a.shape[:2]
+    return np.ascontiguousarray(a.reshape(k, n * n).T).reshape(n, n, k)
+
+
 def _measure(a: Matrix, norm: Vector, x: Matrix, gates: Gates, findings: Findings) -> Matrix:
     """Write rcond and residual of `x` rounded to the input's precision, and return it so."""
-    n = gates.n
     if a.dtype != gates.dtype:
         x = x.astype(gates.dtype).astype(a.dtype)
     product = norm * _norm(x)
-    error = a @ x
-    error.reshape(-1, n * n)[:, :: n + 1] -= 1
-    findings.rcond[:] = np.fmin(np.nan_to_num(1 / product, nan=0.0), 1)
-    findings.residual[:] = _norm(error) / (n * product * (gates.eps / 2))
+    findings.rcond[:] = np.minimum(1 / product, 1)
+    findings.residual[:] = _distance(a, x) / (product * gates.residual_unit)
     return x
 
 
 def _mend(a: Matrix, norm: Vector, x: Matrix, gates: Gates, findings: Findings) -> None:
-    """Compute what fails the check of its residual once more, by the plain routine."""
-    passed = (findings.residual < RESIDUAL_LIMIT) | ~(findings.rcond >= gates.rcond)
-    failed = (findings.flaw == Flaw.NONE) & ~passed
+    """Compute regular slices that fail the check of their residual once more, the plain way."""
+    regular = (findings.flaw == Flaw.NONE) & (findings.rcond >= gates.rcond)
+    failed = regular & ~gates.passed(findings.rcond, findings.residual)
     if failed.any():
-        how = How("general", _PLAIN.routine, Side.RIGHT, Checked.FULL)
+        how = How("general", PLAIN.routine, Side.RIGHT, Checked.FULL)
         part = Findings.blank(int(failed.sum()), how)
-        again, _ = _PLAIN.invert(a[failed])
+        again, broken = PLAIN.invert(a[failed])
         x[failed] = _measure(a[failed], norm[failed], again, gates, part)
+        part.rcond[broken] = 0
         findings.rcond[failed], findings.residual[failed] = part.rcond, part.residual
         findings.how[failed] = part.how
-
-
-def _overflown(x: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-    """Whether slices have elements that `dtype` cannot hold."""
-    return np.asarray(~np.isfinite(x.astype(dtype, copy=False)).all(axis=(1, 2)))
