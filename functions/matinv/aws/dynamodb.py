@@ -108,6 +108,8 @@ class DynamoDBTable:
 
         The index tells ids and times, and may be a moment late; the records are read as they are.
         """
+        if limit < 1:
+            return
         size = min(limit, _KEYS_PER_READ)
         first = side_by_side(
             lambda shard: self._query(listing(status, shard), size, {}), range(SHARDS)

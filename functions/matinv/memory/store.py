@@ -131,12 +131,13 @@ class MemoryStore(Twin):
 
     def _read(self, reference: Reference) -> _MemoryBlob:
         found = self._current(reference.uri)
-        if reference.version_id:
+        versioned = reference.version_id not in {None, "null"}  # what unversioned buckets hold
+        if versioned:
             versions = self._versions.get(reference.uri, [])
             found = next((v for v in versions if v and v.version_id == reference.version_id), None)
         if found is None:
             raise Refused(Code.INPUT_GONE, f"{reference.uri} does not exist", "upload it again")
-        if not reference.version_id and reference.etag not in {None, found.etag}:
+        if not versioned and reference.etag not in {None, found.etag}:
             raise Refused(
                 Code.INPUT_GONE,
                 f"{reference.uri} has other content than the one that was announced",

@@ -19,9 +19,10 @@ class Twin:
     @contextmanager
     def operation(self, name: str) -> Iterator[None]:
         """Run the block, the effect, under the lock, and the fault hook outside of it."""
-        self.ask(f"{name}:before")
         with self._lock:
             self.calls[name] += 1
+        self.ask(f"{name}:before")
+        with self._lock:
             yield
         self.ask(f"{name}:after")
 
