@@ -151,7 +151,7 @@ def matrix_of(source: Source) -> Matrix:
         if format_of_key(path.name) is Format.JSON:
             text = _text(path.read_bytes())
             text = edited(text, {"job_id": None}) if _is_message(text) else text
-            return parse_file(text.encode(), Request("any", Reference("", "")))[0].array
+            return _judged(text.encode(), Options())[0].array
         with path.open("rb") as file:
             return npy.read_body(file, npy.read_header(file, os.fstat(file.fileno()).st_size))
     return npy.decode(b"".join(npy.parts(_as_array(source))))
@@ -220,17 +220,22 @@ def _of_json(data: bytes, job_id: str | None, default: str | None, options: Opti
     text = _text(data)
     fields = fields_of(options)
     if _is_message(text):
-        own = json.loads(members(text).get("job_id", "null"))
+        own: str | None = json.loads(members(text).get("job_id", "null"))
         job_id = job_id or own or default
-        body = edited(text, {**fields, "job_id": job_id})
         data = edited(text, {**fields, "job_id": None}).encode()
+        body = edited(text, {**fields, "job_id": job_id})
+        inline, options = _judged(data, options)
     else:
         job_id = job_id or default
+        inline, options = _judged(data, options)
         body = edited(f'{{"matrix":{text}}}', {**fields, "job_id": job_id})
     if len(body.encode()) <= INLINE_LIMIT_BYTES:
         return _message(body)
-    inline, options = parse_file(data, Request(job_id or "stdin", Reference("", ""), options))
     return _upload_of(inline.array, Format.JSON, [data], job_id, options)
+
+
+def _judged(data: bytes, options: Options) -> tuple[Inline, Options]:
+    return parse_file(data, Request("any", Reference("", ""), options))
 
 
 def _is_message(text: str) -> bool:
