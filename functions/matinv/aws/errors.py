@@ -56,6 +56,7 @@ _DENIED: Final = (
     "InvalidSecurity",
     "InvalidSignatureException",
     "InvalidToken",
+    "KMS",  # KMS.DisabledException and its like
     "KmsAccessDenied",
     "KMSAccessDeniedException",
     "KmsDisabled",
