@@ -321,6 +321,8 @@ def damaged(**changes: Any) -> dict[str, Any]:
         damaged(s3={"bucket": {"name": "b"}, "object": {}}),
         damaged(s3={"bucket": {"name": "b"}, "object": {"key": 7}}),
         damaged(s3={"bucket": {"name": "b"}, "object": {"key": ""}}),
+        damaged(s3={"bucket": {"name": "b"}, "object": {"key": "a" * 4000 + ".npy"}}),
+        damaged(s3={"bucket": {"name": "b"}, "object": {"key": "a.npy", "sequencer": "0" * 99}}),
         damaged(s3={"bucket": {}, "object": {"key": "a.npy"}}),
         damaged(s3={"bucket": {"name": "b"}, "object": {"key": "a.npy", "sequencer": 7}}),
         eventbridge("b", "a.npy") | {"source": "aws.ec2"},

@@ -25,19 +25,22 @@ from matinv.core.message import Parsed, format_of_key, parse_message, parse_tree
 _SEQUENCER_WIDTH: Final = 32
 
 
+_Text = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
 class _Bucket(BaseModel):
     model_config = ConfigDict(strict=True)
-    name: Annotated[str, Field(min_length=1)]
+    name: _Text
 
 
 class _Object(BaseModel):
     model_config = ConfigDict(strict=True)
-    key: Annotated[str, Field(min_length=1)]
+    key: Annotated[str, Field(min_length=1, max_length=3 * 1024)]  # of 1,024 bytes, encoded
     version_id: Annotated[
-        str | None, Field(validation_alias=AliasChoices("versionId", "version-id"))
+        _Text | None, Field(validation_alias=AliasChoices("versionId", "version-id"))
     ] = None
-    etag: Annotated[str | None, Field(validation_alias=AliasChoices("eTag", "etag"))] = None
-    sequencer: str | None = None
+    etag: Annotated[_Text | None, Field(validation_alias=AliasChoices("eTag", "etag"))] = None
+    sequencer: Annotated[str, Field(max_length=64)] | None = None
 
 
 class _Upload(BaseModel):
@@ -54,8 +57,12 @@ class _Upload(BaseModel):
             key,
             self.object_.version_id,
             self.object_.etag.strip('"') if self.object_.etag else None,
-            sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else str(time or ""),
+            sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else _sortable(time),
         )
+
+
+def _sortable(time: object) -> str:
+    return str(time)[:64] if isinstance(time, str | int | float) else ""
 
 
 @dataclass(frozen=True, slots=True)
