@@ -19,9 +19,19 @@ def start(
     arguments: Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
-    stdout: int | IO[str] = subprocess.PIPE,
+    stdout: int | IO[str] = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
-    """Start this Python with `arguments`, out of reach of the terminal's Ctrl-C."""
+    """Start this Python with `arguments`, out of reach of the terminal's Ctrl-C.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What follows ``python``.
+    env : mapping, optional
+        Its environment, this process's own by default.
+    stdout : int or file
+        Where its standard output goes; nowhere by default.
+    """
     return subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,
@@ -46,9 +56,11 @@ def stop(child: subprocess.Popen[str], patience_s: float) -> None:
 
 
 @contextmanager
-def running(arguments: Sequence[str], patience_s: float) -> Iterator[subprocess.Popen[str]]:
+def running(
+    arguments: Sequence[str], patience_s: float, stdout: int | IO[str] = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[str]]:
     """Run a child for the length of the block."""
-    child = start(arguments)
+    child = start(arguments, stdout=stdout)
     try:
         yield child
     finally:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import boto3
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 
 REGION: Final = "us-east-1"
 MESSAGE_BYTES: Final = 256 * 1024  # as deployed: the provider's limit, below SQS's own 1 MiB
+
+# Settings of boto3 that would lead elsewhere than `Stack.environment`.
+OVERRULED: Final = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
 
 _START_S: Final = 60.0  # importing moto takes 1 s, on a busy machine several
 _STOP_S: Final = 5.0
@@ -66,10 +78,13 @@ class Stack:
         Where the stand-in listens.
     settings : Settings
         Names of its resources.
+    process : Popen
+        The stand-in.
     """
 
     endpoint_url: str
     settings: Settings
+    process: subprocess.Popen[str] = field(repr=False)
 
     @classmethod
     @contextmanager
@@ -89,9 +104,13 @@ class Stack:
             If the stand-in does not start: its port is taken.
         """
         command = ["-m", "matinv.local.standin", "--port", str(shape.port)]
-        with child.running(command, _STOP_S) as process:
+        with child.running(command, _STOP_S, subprocess.PIPE) as process:
             endpoint_url = f"http://127.0.0.1:{_port_of(process, shape.port)}"
-            yield cls(endpoint_url, _create(endpoint_url, shape, name))
+            yield cls(endpoint_url, _create(endpoint_url, shape, name), process)
+
+    def alive(self) -> bool:
+        """Whether the stand-in still runs."""
+        return self.process.poll() is None
 
     def environment(self) -> dict[str, str]:
         """Return what makes functions, client, CLI, boto3 and the AWS CLI use this stack."""
@@ -103,6 +122,17 @@ class Stack:
             "AWS_SECRET_ACCESS_KEY": _KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def exports(self) -> str:
+        """Return the environment as lines for a shell."""
+        return "".join(
+            [f"unset {' '.join(OVERRULED)}\n"]
+            + [f"export {k}={shlex.quote(v)}\n" for k, v in self.environment().items()]
+        )
+
+    def process_environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment for a process of this stack that otherwise inherits `base`."""
+        return {k: v for k, v in base.items() if k not in OVERRULED} | self.environment()
 
     @overload
     def client(self, service: Literal["s3"]) -> S3Client: ...
