@@ -8,6 +8,8 @@ is Lambda's own: it needs no code.
 from __future__ import annotations
 
 import functools
+import resource
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Protocol
@@ -35,7 +37,7 @@ class LambdaContext(Protocol):
     """What is used of Lambda's context object."""
 
     aws_request_id: str
-    function_name: str
+    memory_limit_in_mb: int | str
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds that are left."""
@@ -64,7 +66,7 @@ def publish(report: Report, context: LambdaContext) -> None:
     done = [o.delivery.job_id for o in report.outcomes if not o.error]
     for begin in range(0, len(done), _IDS_PER_LINE):
         log.info("jobs done", job_ids=done[begin : begin + _IDS_PER_LINE])
-    _count(metrics(), report)
+    _count(metrics(), report, int(context.memory_limit_in_mb))
     metrics().flush_metrics()
 
 
@@ -83,12 +85,9 @@ def _log_failure(log: Logger, outcome: Outcome) -> None:
     )
 
 
-def _count(sink: Metrics, report: Report) -> None:
-    messages = {d.message_id for d in report.batch}
-    failed = report.batch_item_failures()["batchItemFailures"]
+def _count(sink: Metrics, report: Report, memory_limit_mb: int) -> None:
     counts = Counter(
-        BatchSize=len(messages),
-        Acknowledged=len(messages) - len(failed),
+        BatchSize=len({d.message_id for d in report.batch}),
         ReceivedAgain=sum(d.receive_count >= _RETRIED_FROM for d in report.batch),
     )
     for outcome in report.outcomes:
@@ -97,17 +96,31 @@ def _count(sink: Metrics, report: Report) -> None:
             _measure(sink, outcome.record)
     for name, count in counts.items():
         sink.add_metric(name, MetricUnit.Count, count)
+    sink.add_metric("MemoryUsed", MetricUnit.Percent, 100 * peak_memory_mb() / memory_limit_mb)
 
 
 def _names(outcome: Outcome) -> Iterator[str]:
-    """Yield the counters that an outcome belongs to; an error's code is one of them."""
+    """Yield the counters of a delivery; the code of its error is one of them.
+
+    Of the acknowledged, every one is accounted for: ``Acknowledged = TerminalRecords + Duplicates
+    + Stale + Forwarded``, or something was lost.
+    """
     yield _COUNTERS[outcome.verdict]
-    if outcome.record and outcome.record.status is Status.PARTIAL:
+    status = outcome.record.status if outcome.record else None
+    if outcome.verdict is not Verdict.RETRY:
+        yield "Acknowledged"
+    if outcome.verdict is Verdict.REFUSED or (
+        outcome.verdict is Verdict.DONE and status in {Status.SUCCEEDED, Status.PARTIAL}
+    ):
+        yield "TerminalRecords"
+    if status is Status.PARTIAL:
         yield "JobsPartial"
     if outcome.error:
         yield outcome.error.code
-        if outcome.verdict is Verdict.REFUSED:
-            yield "UserErrors" if outcome.error.code in USER_ERRORS else "JobsFailed"
+        if outcome.verdict is Verdict.REFUSED and outcome.error.code in USER_ERRORS:
+            yield "UserErrors"
+        elif outcome.verdict is Verdict.REFUSED or status is Status.FAILED:
+            yield "JobsFailed"
 
 
 _COUNTERS: Final = {
@@ -118,6 +131,12 @@ _COUNTERS: Final = {
     Verdict.STALE: "Stale",
     Verdict.FORWARDED: "Forwarded",
 }
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB on Linux
 
 
 def _measure(sink: Metrics, record: Record) -> None:

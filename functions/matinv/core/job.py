@@ -340,12 +340,12 @@ def claim(record: Record | None, input_: InputInfo, redrive: int) -> Claim:
     if record is None or (record.status is Status.FAILED and redrive > record.redrive):
         return Claim.WORK
     same_source = record.input.source == input_.source
+    if record.input.id == input_.id and (input_.id or same_source):
+        return Claim.WORK if _reopens(record) else Claim.DUPLICATE
     if not input_.id:
         return Claim.WORK if same_source and not record.status.terminal else Claim.UNDECIDED
     if same_source and not record.input.id:  # the object was never opened
         return Claim.WORK
-    if record.input.id == input_.id:
-        return Claim.WORK if _reopens(record) else Claim.DUPLICATE
     if input_.order is None or record.input.order is None or not same_source:
         return Claim.CONFLICT
     return Claim.WORK if input_.order >= record.input.order else Claim.STALE

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from matinv.core.errors import MatinvError
-from matinv.core.job import MESSAGE_SOURCE, Delivery, InputInfo, Record, Request, input_info
-from matinv.service.app import MARGIN_S, App, Deadline, Outcome, Report, Task, Verdict, failure
+from matinv.core.job import Delivery, Request, input_info
+from matinv.service.app import (
+    MARGIN_S,
+    App,
+    Deadline,
+    Outcome,
+    Report,
+    Verdict,
+    failure,
+    task_of,
+)
 from matinv.service.direct import answer
 from matinv.service.settle import Ended, hand_back, settle
-from matinv.service.work import attempt, work
+from matinv.service.work import attempt, run
 
 __all__ = ["App", "Deadline", "Outcome", "Report", "Verdict", "answer", "process"]
 
@@ -65,21 +73,8 @@ def _take_turn(app: App, turn: Sequence[Delivery], deadline: Deadline) -> list[O
         found = app.table.get([delivery.job_id for delivery in turn])
     except MatinvError as error:
         return list(hand_back(app, turn, error))
-    tasks = [_task(app, delivery, found.get(delivery.job_id)) for delivery in turn]
-    return [o for ended in work(app, tasks, deadline) for o in _settled(app, ended)]
-
-
-def _task(app: App, delivery: Delivery, record: Record | None) -> Task:
-    content = delivery.content
-    queued_ms = max(0.0, round(1000 * app.now() - delivery.sent_at_ms, 3))
-    if isinstance(content, Request):
-        task = Task(delivery, content, input_info(content), record)
-    else:
-        body = delivery.body.encode("utf-8", "surrogatepass")
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        task = Task(delivery, None, InputInfo(MESSAGE_SOURCE, digest, None, len(body)), record)
-    task.timings_ms["queued_ms"] = queued_ms
-    return task
+    tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
+    return [o for ended in run(app, tasks, deadline) for o in _settled(app, ended)]
 
 
 def _settled(app: App, ended: Sequence[Ended]) -> list[Outcome]:

@@ -2,76 +2,114 @@
 
 from __future__ import annotations
 
-from matinv.core.errors import Code, MatinvError, Refused
-from matinv.core.inverse import invert
-from matinv.core.job import Delivery, Inline, Matrix, Request, Status, input_info
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import orjson
+
+from matinv.core.errors import Code, ErrorInfo, MatinvError, Refused, Transient
+from matinv.core.inverse import Inverses, invert
+from matinv.core.job import Delivery, Inline, Record, Status
 from matinv.core.limits import predict
-from matinv.service.app import App, Deadline, Diverted, Task
+from matinv.core.message import Parsed
+from matinv.service.app import App, Deadline, Diverted, Outcome, Report, Task, Verdict, task_of
 from matinv.service.claim import check_claim
 from matinv.service.load import check_fits
 from matinv.service.publish import describe, document, draft, new_record, publish
 from matinv.service.settle import write
 
-# Lambda's limit for a synchronous answer is 6 MB.
-_ANSWER_BYTES = 6 * 1024 * 1024
+# Lambda's limit for the answer of a synchronous call is 6 MB.
+_ANSWER_BYTES: Final = 6 * 10**6
 
 
-def answer(app: App, request: Request, deadline: Deadline, *, stored: bool) -> bytes:
-    """Invert a matrix and return the JSON document of its result.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The JSON document for the caller, and the report for telemetry."""
+
+    document: bytes
+    report: Report
+
+
+def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answer:
+    """Invert the matrix of a call.
 
     Parameters
     ----------
+    call : Parsed
+        What was asked for.
     stored : bool
         Whether to keep record and result like those of any job. A job that has ended keeps its
         record; the answer is computed all the same.
 
+    Returns
+    -------
+    Answer
+        The result, or ``{"error": …}`` for what is wrong with the call, a JOB_ID_CONFLICT, or an
+        answer above 6 MB (TOO_LARGE).
+
     Raises
     ------
-    Refused
-        What is wrong with the matrix, JOB_ID_CONFLICT, or TOO_LARGE for an answer above 6 MB.
     Transient
-        A passing fault. For an asynchronous call it must leave the function, so that Lambda
-        tries again.
+        A passing fault. It must leave the function, so that Lambda tries an asynchronous call
+        again.
     """
-    if not isinstance(request.input, Inline):
-        raise Refused(
-            Code.BAD_MESSAGE,
-            "a direct call cannot name an object in S3",
-            "send the reference to the jobs queue, or put the matrix into the call",
-            limit="matrix or npy",
-        )
-    task = _task(app, request)
+    delivery = Delivery("call", "", "", 1, int(1000 * app.now()), call.job_id, call.content)
+    task = task_of(app, delivery, None)
     try:
-        return _answer(app, task, request.input.array, deadline, stored=stored)
+        inverses, record = _invert(app, task, deadline, stored=stored)
+        text = _bounded(document(record, inverses), stored=stored)
+        return Answer(text, Report([delivery], [Outcome(delivery, Verdict.DONE, record)]))
     except MatinvError as error:
         if stored and error.code is not Code.JOB_ID_CONFLICT:
-            write(app, [(task, new_record(app, task, Status.FAILED, error.info))])
-        raise
+            _keep(app, task, new_record(app, task, Status.FAILED, error.info))
+        if isinstance(error, Transient):
+            raise
+        text = orjson.dumps({"job_id": task.job_id, "error": _error(error.info)})
+        outcome = Outcome(delivery, Verdict.REFUSED, None, error.info)
+        return Answer(text, Report([delivery], [outcome]))
 
 
-def _task(app: App, request: Request) -> Task:
-    sent_at_ms = int(1000 * app.now())
-    delivery = Delivery("", "", "", 1, sent_at_ms, request.job_id, request)
-    return Task(delivery, request, input_info(request), None)
+def _bounded(text: bytes, *, stored: bool) -> bytes:
+    if len(text) <= _ANSWER_BYTES:
+        return text
+    raise Refused(
+        Code.TOO_LARGE,
+        "the answer does not fit a direct call",
+        "fetch the result by its job id" if stored else "give the call a job_id, or upload a file",
+        observed=f"{len(text)} bytes",
+        limit=f"{_ANSWER_BYTES} bytes",
+    )
 
 
-def _answer(app: App, task: Task, array: Matrix, deadline: Deadline, *, stored: bool) -> bytes:
-    fresh = _claimed(app, task) if stored else False
+def _error(info: ErrorInfo) -> dict[str, object]:
+    facts = {name: value for name, value in asdict(info).items() if value not in {None, ""}}
+    return facts | {"retryable": info.retryable}
+
+
+def _invert(app: App, task: Task, deadline: Deadline, *, stored: bool) -> tuple[Inverses, Record]:
+    ours = stored and _claimed(app, task)
+    array = _inline(task).array
     check_fits(app, task, predict(array.shape, array.dtype, task.options.method), deadline)
     with task.timed("invert_ms", app.now):
         inverses = invert(array, task.options.method, task.options.on_ill_conditioned)
-    text = document(describe(app, task, inverses), inverses)
-    if fresh:
-        write(app, [(task, publish(app, task, draft(app, task, inverses)))])
-    if len(text) > _ANSWER_BYTES:
-        raise Refused(
-            Code.TOO_LARGE,
-            "the answer does not fit a direct call",
-            "give the call a job_id and fetch the result, or upload the matrix",
-            observed=f"{len(text)} bytes",
-            limit=f"{_ANSWER_BYTES} bytes",
-        )
-    return text
+    if not ours:
+        return inverses, describe(app, task, inverses)
+    record = publish(app, task, draft(app, task, inverses))
+    _keep(app, task, record)
+    return inverses, record
+
+
+def _inline(task: Task) -> Inline:
+    if isinstance(task.delivery.content, MatinvError):
+        raise task.delivery.content
+    if task.request and isinstance(task.request.input, Inline):
+        return task.request.input
+    raise Refused(
+        Code.BAD_MESSAGE,
+        "a direct call cannot name an object in S3",
+        "send the reference to the jobs queue, or put the matrix into the call",
+        limit="matrix or npy",
+    )
 
 
 def _claimed(app: App, task: Task) -> bool:
@@ -82,3 +120,9 @@ def _claimed(app: App, task: Task) -> bool:
     except Diverted:
         return False
     return True
+
+
+def _keep(app: App, task: Task, record: Record) -> None:
+    for end in write(app, [(task, record)]):
+        if isinstance(end.result, MatinvError):
+            raise end.result

@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Condition
-from typing import Final
 
 from matinv.core import npy
 from matinv.core.errors import Code, Refused
 from matinv.core.job import Format, Matrix, Reference, Request, opened
 from matinv.core.limits import Prediction, predict, predict_json
-from matinv.core.message import options_of_metadata, parse_file
+from matinv.core.message import format_of_key, options_of_metadata, parse_file
 from matinv.ports import Blob
 from matinv.service.app import MARGIN_S, App, Deadline, Diverted, Task, Verdict
 from matinv.service.claim import check_claim
-
-_FORMATS: Final = {"npy": Format.NPY, "json": Format.JSON}
 
 
 class MemoryGate:
@@ -77,7 +74,7 @@ def loaded(app: App, task: Task, gate: MemoryGate, deadline: Deadline) -> Iterat
             if reference.order is not None:  # a dropped file's options are in its metadata
                 request = replace(request, options=options_of_metadata(blob.metadata))
                 task.request = request
-            if _format(reference) is Format.NPY:
+            if format_of_key(reference.key) is Format.NPY:
                 matrix = _read_npy(task, blob, admit)
             else:
                 matrix = _read_json(task, request, blob, admit)
@@ -97,7 +94,7 @@ def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline)
         DEADLINE, if it would fit into a fresh invocation.
     """
     task.predicted_s = prediction.seconds
-    fits_memory = prediction.memory_bytes <= app.lane.memory_bytes
+    fits_memory = prediction.memory_bytes <= app.budget_bytes
     if fits_memory and prediction.seconds <= deadline.total_s - MARGIN_S:
         deadline.check(prediction.seconds)
         return
@@ -108,7 +105,7 @@ def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline)
         f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
         "use a smaller matrix or float32, or deploy the large lane",
         observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {prediction.seconds:,.0f} s",
-        limit=f"{app.lane.memory_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
+        limit=f"{app.budget_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
     )
 
 
@@ -129,20 +126,7 @@ def _check_allowed(app: App, reference: Reference) -> None:
             observed=reference.bucket,
             limit=app.inputs_bucket,
         )
-    _format(reference)
-
-
-def _format(reference: Reference) -> Format:
-    extension = reference.key.rpartition(".")[2].lower()
-    if extension not in _FORMATS:
-        raise Refused(
-            Code.BAD_FORMAT,
-            "the object's name does not say its format",
-            "name it <job_id>.npy or <job_id>.json",
-            observed=reference.key.rpartition("/")[2],
-            limit="an extension .npy or .json",
-        )
-    return _FORMATS[extension]
+    format_of_key(reference.key)
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+
+import orjson
 
 from matinv.core import jsonmat, npy
 from matinv.core.certificate import Certificate, Checked, Side
@@ -25,6 +26,7 @@ from matinv.core.job import (
     Slices,
     Status,
 )
+from matinv.core.message import format_of_key
 from matinv.ports import Part
 from matinv.service.app import App, Task
 
@@ -84,13 +86,13 @@ def publish(app: App, task: Task, drafted: Draft) -> Record:
     A result that an earlier attempt stored is adopted with its own hash and certificate.
     """
     record, result = drafted.record, drafted.record.result
-    if drafted.parts is None or result is None:
+    if drafted.parts is None or result is None or record.certificate is None:
         return record
     metadata = {
         "matinv-job-id": record.job_id,
         "matinv-sha256": result.sha256,
         "matinv-bytes": str(result.size_bytes),
-        "matinv-certificate": json.dumps(asdict(record.certificate)),
+        "matinv-certificate": orjson.dumps(record.certificate).decode(),
     }
     with task.timed("publish_ms", app.now):
         key = _key(task, result.format)
@@ -137,13 +139,13 @@ def document(record: Record, inverses: Inverses) -> bytes:
     """Return a result as JSON: ``job_id``, ``certificate``, ``slices`` of a stack, ``inverse``."""
     facts: dict[str, object] = {"job_id": record.job_id}
     if record.certificate:
-        facts["certificate"] = asdict(record.certificate)
+        facts["certificate"] = record.certificate
     if record.slices:
-        facts["slices"] = asdict(record.slices)
+        facts["slices"] = record.slices
     if record.warnings:
         facts["warnings"] = record.warnings
     inverse = jsonmat.encode(inverses.x, inverses.failures.keys())
-    return b'%s, "inverse": %s}' % (json.dumps(facts)[:-1].encode(), inverse)
+    return b'%s,"inverse":%s}' % (orjson.dumps(facts)[:-1], inverse)
 
 
 def _format(task: Task) -> Format:
@@ -154,7 +156,7 @@ def _format(task: Task) -> Format:
         case Request(input=Inline(format=form)):
             return form
         case Request(input=Reference(key=key)):
-            return Format(key.rpartition(".")[2].lower())
+            return format_of_key(key)
     message = "a task without a request has no result"
     raise TypeError(message)
 
@@ -189,7 +191,7 @@ def _key(task: Task, form: Format) -> str:
 
 
 def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> Record:
-    fields = json.loads(metadata["matinv-certificate"])
+    fields = orjson.loads(metadata["matinv-certificate"])
     fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
     sha256, size_bytes = metadata["matinv-sha256"], int(metadata["matinv-bytes"])
     return replace(

@@ -7,7 +7,7 @@ queue, then recorded, then acknowledged. Everything else stays on the queue.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -98,7 +98,11 @@ def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
 
 def _fail(app: App, failed: Sequence[Ended]) -> Iterator[Outcome]:
     """Bury what is refused, put off what is transient, and say so in the records."""
-    failures = [Failure(end.task, *failure(end.result)) for end in failed]
+    failures = [
+        Failure(end.task, *failure(end.result))
+        for end in failed
+        if isinstance(end.result, Exception)
+    ]
     refused = [f for f in failures if not f.error.retryable]
     buried = app.queue.bury([_letter(f) for f in refused]) if refused else []
     stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, buried, strict=True) if not ok]
@@ -107,18 +111,17 @@ def _fail(app: App, failed: Sequence[Ended]) -> Iterator[Outcome]:
 
 
 def _refuse(app: App, refused: Sequence[Failure]) -> Iterator[Outcome]:
-    recorded = {id(f.task): f for f in refused if _owns(f.task)}
-    pairs = [(f.task, new_record(app, f.task, Status.FAILED, f.error)) for f in recorded.values()]
-    ends = {id(end.task): end.result for end in write(app, pairs)}
+    ends = _write_failures(app, [(f, Status.FAILED) for f in refused])
     unwritten = []
     for f in refused:
-        result = ends.get(id(f.task))
-        if isinstance(result, Transient):  # buried, but the record does not say so yet
-            unwritten.append(replace(f, error=result.info))
-            continue
-        record = result if isinstance(result, Record) else None
-        yield Outcome(f.task.delivery, Verdict.REFUSED, record, f.error, f.exception)
-    yield from _put_off(app, unwritten)
+        match ends.get(id(f.task)):
+            case Transient() as error:  # buried, but the record does not say so yet
+                unwritten.append(replace(f, error=error.info))
+            case Record() as record:
+                yield Outcome(f.task.delivery, Verdict.REFUSED, record, f.error, f.exception)
+            case _:  # the record is another job's
+                yield Outcome(f.task.delivery, Verdict.REFUSED, None, f.error, f.exception)
+    yield from _put_off(app, unwritten, {})
 
 
 def _retry(app: App, transient: Sequence[Failure]) -> Iterator[Outcome]:
@@ -126,34 +129,43 @@ def _retry(app: App, transient: Sequence[Failure]) -> Iterator[Outcome]:
 
     The records are written as far as can be: what counts is that the messages stay.
     """
-    last = _last_receive(app) if transient else 0
-    write(
-        app,
-        [
-            (f.task, new_record(app, f.task, _status(f, last), f.error))
-            for f in transient
-            if _owns(f.task) and (f.error.code is not Code.DEADLINE or _status(f, last).terminal)
-        ],
-    )
-    yield from _put_off(app, transient)
+    if not transient:
+        return
+    last = _last_receive(app)
+    statuses = [
+        (f, Status.FAILED if f.task.delivery.receive_count >= last else Status.RETRYING)
+        for f in transient
+    ]
+    # A hand-back for want of time is no news, and there is no time to write it.
+    news = [
+        pair for pair in statuses if pair[0].error.code is not Code.DEADLINE or pair[1].terminal
+    ]
+    yield from _put_off(app, transient, _write_failures(app, news))
 
 
-def _put_off(app: App, failures: Sequence[Failure]) -> Iterator[Outcome]:
+def _write_failures(
+    app: App, failures: Sequence[tuple[Failure, Status]]
+) -> dict[int, Record | Exception]:
+    """Write the records of failures whose job is theirs; return what became of each task."""
+    pairs = [(f.task, new_record(app, f.task, to, f.error)) for f, to in failures if _owns(f.task)]
+    return {id(end.task): end.result for end in write(app, pairs)}
+
+
+def _put_off(
+    app: App, failures: Sequence[Failure], ends: Mapping[int, Record | Exception]
+) -> Iterator[Outcome]:
     deliveries = [f.task.delivery for f in failures]
     if deliveries:
         app.queue.delay(deliveries, [_delay_s(app, f.error, f.task.delivery) for f in failures])
-    yield from (
-        Outcome(f.task.delivery, Verdict.RETRY, None, f.error, f.exception) for f in failures
-    )
+    for f in failures:
+        end = ends.get(id(f.task))
+        record = end if isinstance(end, Record) else None
+        yield Outcome(f.task.delivery, Verdict.RETRY, record, f.error, f.exception)
 
 
 def _owns(task: Task) -> bool:
     """Whether a failure of this task is the job's failure."""
     return claim(task.record, task.input, task.redrive) is Claim.WORK
-
-
-def _status(f: Failure, last_receive: int) -> Status:
-    return Status.FAILED if f.task.delivery.receive_count >= last_receive else Status.RETRYING
 
 
 def _last_receive(app: App) -> int:
@@ -187,10 +199,10 @@ def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Ended]:
             ended += [Ended(*pair) for pair, ok in zip(pending, won, strict=True) if ok]
             pending = [pair for pair, ok in zip(pending, won, strict=True) if not ok]
             pending = list(_rebased(app, pending, ended))
-        error = Transient(Code.STORAGE, "the record changed under every attempt to write it")
-    except MatinvError as raised:
-        error = raised
-    return ended + [Ended(task, error) for task, _ in pending]
+    except MatinvError as error:
+        return ended + [Ended(task, error) for task, _ in pending]
+    hot = Transient(Code.STORAGE, "the record changed under every attempt to write it")
+    return ended + [Ended(task, hot) for task, _ in pending]
 
 
 def _rebased(

@@ -56,7 +56,7 @@ def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exce
         return error
 
 
-def work(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[Ended]]:
+def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[Ended]]:
     """Do the tasks of a batch, and yield them in lists as they end.
 
     Parameters
@@ -64,7 +64,7 @@ def work(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[E
     tasks : sequence of Task
         Distinct jobs, with the records that were found for them.
     """
-    bounds = Bounds(MemoryGate(app.lane.memory_bytes), BoundedSemaphore(app.lane.threads), deadline)
+    bounds = Bounds(MemoryGate(app.budget_bytes), BoundedSemaphore(app.lane.threads), deadline)
     claims = [(task, attempt(_check, task)) for task in tasks]
     yield [Ended(task, error) for task, error in claims if error]
     ours = [task for task, error in claims if not error]

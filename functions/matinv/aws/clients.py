@@ -1,0 +1,52 @@
+"""boto3 clients, configured once for how the service uses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+import boto3
+from botocore.config import Config
+
+from matinv import __version__
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+# The worker's eight threads and the client's sixteen each hold at most one connection.
+_CONNECTIONS: Final = 16
+
+# S3 may think for seconds about the first byte of a large object; the others answer within 30 ms,
+# and each second of silence is a second of the invocation.
+_READ_TIMEOUT_S: Final = {"s3": 30, "dynamodb": 5, "sqs": 10}
+
+
+@overload
+def client(service: Literal["s3"]) -> S3Client: ...
+@overload
+def client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
+@overload
+def client(service: Literal["sqs"]) -> SQSClient: ...
+def client(service: str) -> Any:
+    """Return a client of `service`; region, credentials and endpoint are boto3's own settings.
+
+    Retries are botocore's standard mode: 4 attempts with full jitter, and a quota that stops
+    retrying when most calls fail. (Adaptive mode also slows down the calls of all threads on the
+    first throttle, for seconds; SQS's redelivery with growing delay does that better.)
+    """
+    config = Config(
+        connect_timeout=3,
+        read_timeout=_READ_TIMEOUT_S.get(service, 10),
+        max_pool_connections=_CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        tcp_keepalive=True,
+        user_agent_extra=f"matinv/{__version__}",
+        # Records are built by code that the contract suites test; checking the shape of a hundred
+        # of them takes 9 ms of CPU. S3 and SQS calls are few and repeat what users sent.
+        parameter_validation=service != "dynamodb",
+        # Results carry their SHA-256; CRC32 in trailers would be computed on top of it.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload]

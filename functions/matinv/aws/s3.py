@@ -1,0 +1,224 @@
+"""`MatrixStore` on S3."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from matinv.aws.bodies import Parts, S3Blob, decoded, encoded
+from matinv.aws.calls import pause
+from matinv.aws.errors import code_of, translated
+from matinv.core.errors import Code, Refused, Transient
+from matinv.core.job import Reference
+from matinv.ports import Part, Stored
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Answers that say: there is no such content, and there will not be.
+_GONE: Final = frozenset(
+    {
+        "NoSuchKey",
+        "NoSuchVersion",
+        "404",
+        "MethodNotAllowed",  # the version is a delete marker
+        "405",
+        "InvalidArgument",  # no version id of S3 looks like this
+        "KeyTooLongError",
+        "InvalidObjectState",  # archived in Glacier
+    }
+)
+_NOT_THE_SAME: Final = frozenset({"PreconditionFailed", "412"})
+
+_CONTENT_TYPES: Final = {"json": "application/json"}
+
+# A conditional write that meets another one in flight is refused with 409 and sent again.
+_ATTEMPTS: Final = 5
+
+
+class S3Store:
+    """Matrices in an inputs bucket and a results bucket.
+
+    Parameters
+    ----------
+    s3 : S3Client
+        From `matinv.aws.clients.client`.
+    inputs_bucket, results_bucket : str
+        Their names.
+    """
+
+    def __init__(self, s3: S3Client, inputs_bucket: str, results_bucket: str) -> None:
+        self._s3 = s3
+        self._inputs_bucket = inputs_bucket
+        self._results_bucket = results_bucket
+
+    @contextmanager
+    def open(self, reference: Reference) -> Iterator[S3Blob]:
+        """Open an object with one GET."""
+        with closing(self._get(reference)) as blob:
+            yield blob
+
+    @contextmanager
+    def results(self, uri: str, version_id: str | None) -> Iterator[S3Blob]:
+        """Open a result for reading."""
+        with closing(self._get(_reference(uri, version_id))) as blob:
+            yield blob
+
+    def _get(self, reference: Reference) -> S3Blob:
+        with translated(f"reading {reference.uri}"), _refusals(reference):
+            answer = self._s3.get_object(
+                Bucket=reference.bucket, Key=reference.key, **_content(reference)
+            )
+        return S3Blob(reference.uri, answer)
+
+    def put_result(
+        self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
+    ) -> Stored:
+        """Write an object of the results bucket unless the key exists."""
+        uri = f"s3://{self._results_bucket}/{key}"
+        for attempt in range(_ATTEMPTS):
+            pause(attempt)
+            stored = self._put_new(uri, key, parts, sha256, metadata) or self._stored(uri)
+            if stored:
+                return stored
+        raise Transient(
+            Code.STORAGE,
+            f"writing {uri} failed: other writers of the same key got in the way",
+            "nothing to do: it is tried again later",
+        )
+
+    def _put_new(
+        self, uri: str, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
+    ) -> Stored | None:
+        """Write an object; None if there is one, or one that is just being written."""
+        with translated(f"writing {uri}"):
+            try:
+                answer = self._s3.put_object(
+                    Bucket=self._results_bucket,
+                    Key=key,
+                    Body=cast("IO[bytes]", Parts(parts)),
+                    ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode("ascii"),
+                    ContentType=_content_type(key),
+                    IfNoneMatch="*",
+                    Metadata=encoded(metadata),
+                )
+            except ClientError as error:
+                if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                    return None
+                raise
+        return Stored(uri, answer.get("VersionId"))
+
+    def _stored(self, uri: str) -> Stored | None:
+        """Return the object that is there, if any."""
+        reference = _reference(uri, None)
+        found = self._head(reference)
+        return Stored(uri, found.get("VersionId"), decoded(found["Metadata"])) if found else None
+
+    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
+        """Write an object of the inputs bucket."""
+        bucket = self._inputs_bucket
+        with translated(f"writing s3://{bucket}/{key}"):
+            answer = self._s3.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=cast("IO[bytes]", Parts(parts)),
+                ContentType=_content_type(key),
+                Metadata=encoded(metadata),
+            )
+        return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
+
+    def find_input(self, job_id: str) -> Reference | None:
+        """Return the dropped file of a job."""
+        for extension in ("npy", "json"):
+            reference = Reference(self._inputs_bucket, f"{job_id}.{extension}")
+            found = self._head(reference)
+            if found:
+                return Reference(
+                    reference.bucket,
+                    reference.key,
+                    found.get("VersionId"),
+                    found["ETag"].strip('"'),
+                )
+        return None
+
+    def _head(self, reference: Reference) -> Mapping[str, Any] | None:
+        with translated(f"looking for {reference.uri}"):
+            try:
+                return self._s3.head_object(Bucket=reference.bucket, Key=reference.key)
+            except ClientError as error:
+                if code_of(error) in _GONE:
+                    return None
+                raise
+
+    def delete(self, uri: str, version_id: str | None = None) -> None:
+        """Remove an object, or one version of it."""
+        reference = _reference(uri, version_id)
+        with translated(f"removing {uri}"):
+            try:
+                self._s3.delete_object(
+                    Bucket=reference.bucket, Key=reference.key, **_version(reference)
+                )
+            except ClientError as error:
+                if code_of(error) not in _GONE:
+                    raise
+
+    def url(self, uri: str, version_id: str | None, expires_s: int) -> str:
+        """Return a presigned URL; nothing is asked of S3."""
+        reference = _reference(uri, version_id)
+        with translated(f"signing a URL of {uri}"):
+            return self._s3.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": reference.bucket, "Key": reference.key, **_version(reference)},
+                ExpiresIn=expires_s,
+            )
+
+
+@contextmanager
+def _refusals(reference: Reference) -> Iterator[None]:
+    """Raise INPUT_GONE for the answers that mean it."""
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) in _NOT_THE_SAME:
+            raise Refused(
+                Code.INPUT_GONE,
+                f"{reference.uri} has other content than the one that was announced",
+                "the newer upload has a job of its own",
+                observed="overwritten",
+            ) from error
+        if code_of(error) in _GONE:
+            raise Refused(
+                Code.INPUT_GONE,
+                f"{reference.uri} does not exist: {code_of(error)}",
+                "upload it again",
+                observed=reference.version_id,
+            ) from error
+        raise
+
+
+def _reference(uri: str, version_id: str | None) -> Reference:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return Reference(bucket, key, version_id)
+
+
+def _content(reference: Reference) -> Any:
+    """Return how a GET names the content: its version, or its ETag where there are no versions."""
+    version = _version(reference)
+    if version or not reference.etag:
+        return version
+    return {"IfMatch": f'"{quote(reference.etag)}"'}  # quoted, a forged ETag stays one header
+
+
+def _version(reference: Reference) -> Any:
+    """Return the argument that names a version; ``null`` is what unversioned buckets hold."""
+    version_id = reference.version_id
+    return {"VersionId": version_id} if version_id and version_id != "null" else {}
+
+
+def _content_type(key: str) -> str:
+    return _CONTENT_TYPES.get(key.rpartition(".")[2].lower(), "application/octet-stream")

@@ -1,0 +1,104 @@
+"""The group of all commands, the one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from matinv import __version__
+from matinv.cli.exits import BROKEN_PIPE, report
+
+# name: (module, attribute, first line of its help). The text stands here so that `matinv --help`
+# imports none of the modules; a test compares it with what they say.
+_COMMANDS: Final = {
+    "submit": ("matinv.cli.submit", "submit", "Submit matrices and print their job ids."),
+    "status": ("matinv.cli.jobs", "status", "Print where jobs are."),
+    "wait": ("matinv.cli.jobs", "wait", "Wait for jobs to end and print how they did."),
+    "result": ("matinv.cli.result", "result", "Fetch a job's inverse."),
+    "list": ("matinv.cli.jobs", "list_", "List jobs, the most recently updated first."),
+    "dlq": ("matinv.cli.dlq", "dlq", "Look into the dead-letter queue and send jobs back."),
+    "estimate": ("matinv.cli.estimate", "estimate", "Predict memory, time, lane and cost."),
+    "doctor": ("matinv.cli.doctor", "doctor", "Check settings, access and a whole small job."),
+    "local": ("matinv.cli.local", "local", "Run the whole stack on this machine."),
+}
+
+_EPILOG: Final = """\b
+Exit codes:
+  0 ok           3 job failed   5 not finished in time   7 input refused
+  1 error        4 job partial  6 no such job
+  2 usage                     130 interrupted          141 broken pipe
+
+Settings come from the environment (MATINV_*); `matinv local up` prints them for a local stack,
+Terraform's outputs name them for a deployed one."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is called, and reports every error in one way."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order in which a newcomer meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line; an unknown one is answered with the names that there are."""
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command: {args[0]!r} (allowed: {', '.join(_COMMANDS)})")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a reader that closed the pipe ends it quietly."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left in the buffer would raise once more when the interpreter shuts down.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        return code
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's signature
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and exit with one of the codes that the help lists."""
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            code: int | None = run()
+        except Exception as error:  # a bug is raised again, what users can mend becomes a line
+            code = report(error)
+            if code is None:
+                raise
+        sys.exit(code or 0)
+
+
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="matinv")
+def cli() -> None:
+    """Invert matrices: submit them, wait, and fetch their certified inverses by job id."""

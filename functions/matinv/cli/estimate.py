@@ -1,0 +1,160 @@
+"""`matinv estimate`: what a matrix will take, from its header alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+
+from matinv.cli.exits import Exit, complain
+from matinv.cli.output import emit
+from matinv.cli.params import OneOf, output_option
+from matinv.cli.prices import Cost, cost
+from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.core import npy
+from matinv.core.errors import Code, Refused
+from matinv.core.job import Format, Method
+from matinv.core.limits import Lane, Prediction, predict, predict_json, threads_of
+from matinv.core.message import format_of_key
+
+# As infra/service deploys them.
+LANES: Final = {
+    "standard": Lane(1769 * 2**20, threads_of(1769 * 2**20)),
+    "large": Lane(10_240 * 2**20, threads_of(10_240 * 2**20)),
+}
+TIMEOUT_S: Final = 900.0  # Lambda's longest
+
+_INLINE_RESULT_BYTES: Final = 8 * 1024  # MATINV_INLINE_RESULT_BYTES unless it is set
+_NOTIFICATION_BYTES: Final = 1024
+_NPY_HEADER_BYTES: Final = 128
+_DTYPES: Final = ("float64", "float32", "complex128", "complex64")
+
+_COLUMNS: Final = {
+    "INPUT": "input",
+    "SHAPE": "shape",
+    "DTYPE": "dtype",
+    "MEMORY MIB": "memory_mib",
+    "SECONDS": "seconds",
+    "LANE": "lane",
+    "COST USD": "cost_usd.total",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is estimated: a file, or a matrix that nobody has made yet."""
+
+    name: str
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    size_bytes: int
+    prediction: Prediction
+
+
+@click.command()
+@click.argument(
+    "files", metavar="[FILE...]", nargs=-1, type=click.Path(exists=True, dir_okay=False)
+)
+@click.option("--n", type=click.IntRange(min=1), help="Instead of a file: the order.")
+@click.option("--count", type=click.IntRange(min=1), help="With --n: a stack of so many.")
+@click.option(
+    "--dtype", type=click.Choice(_DTYPES), default="float64", show_default=True, help="With --n."
+)
+@click.option("--method", type=OneOf(Method), default=Method.AUTO, show_default=True)
+@output_option
+def estimate(  # noqa: PLR0913 - each is an option of the command
+    *,
+    files: tuple[str, ...],
+    n: int | None,
+    count: int | None,
+    dtype: str,
+    method: Method,
+    output: str,
+) -> Exit:
+    """Predict memory, time, lane and cost.
+
+    Of a .npy file only the header is read, of a .json file only the length. Memory is what the
+    worker needs beyond its idle state, seconds are of one vCPU, the cost is that of a job with an
+    invocation to itself at us-east-1's list prices; batches of small jobs share theirs.
+    """
+    if bool(files) == bool(n):
+        raise click.UsageError("give files, or --n (allowed: either)")
+    if count and not n:
+        raise click.UsageError("--count without --n has no effect")
+    if n:
+        subjects = [_imagined((count, n, n) if count else (n, n), dtype, method)]
+    else:
+        subjects = [_of_file(Path(file), method) for file in files]
+    rows = [_row(subject) for subject in subjects]
+    emit(rows, _COLUMNS, output)
+    for row in rows:
+        if row["lane"] is None:
+            complain(_too_large(row).info, row["input"])
+    return Exit.REFUSED if any(row["lane"] is None for row in rows) else Exit.OK
+
+
+def lane_of(prediction: Prediction) -> str | None:
+    """Return the first lane that can do the job, None if there is none."""
+    for name, lane in LANES.items():
+        if prediction.memory_bytes <= lane.memory_bytes and prediction.seconds <= TIMEOUT_S:
+            return name
+    return None
+
+
+def _imagined(shape: tuple[int, ...], dtype: str, method: Method) -> Subject:
+    prediction = predict(shape, np.dtype(dtype), method)
+    size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
+    return Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)
+
+
+def _of_file(path: Path, method: Method) -> Subject:
+    size_bytes = path.stat().st_size
+    if format_of_key(path.name) is Format.JSON:
+        return Subject(str(path), None, None, size_bytes, predict_json(size_bytes))
+    with path.open("rb") as file:
+        header = npy.read_header(file, size_bytes)
+    prediction = predict(header.shape, header.dtype, method)
+    return Subject(str(path), header.shape, header.dtype.name, size_bytes, prediction)
+
+
+def _cost(subject: Subject, lane: Lane) -> Cost:
+    message_bytes = subject.size_bytes * 4 // 3
+    uploaded = message_bytes > INLINE_LIMIT_BYTES
+    small = subject.size_bytes <= _INLINE_RESULT_BYTES
+    return cost(
+        subject.prediction.seconds,
+        lane.memory_bytes,
+        _NOTIFICATION_BYTES if uploaded else message_bytes,
+        subject.size_bytes if small else 0,
+        uploaded=uploaded,
+    )
+
+
+def _row(subject: Subject) -> dict[str, Any]:
+    prediction = subject.prediction
+    name = lane_of(prediction)
+    found = _cost(subject, LANES[name]) if name else None
+    return {
+        "input": subject.name,
+        "shape": subject.shape,
+        "dtype": subject.dtype,
+        "memory_mib": ceil(prediction.memory_bytes / 2**20),
+        "seconds": prediction.seconds,
+        "lane": name,
+        "cost_usd": asdict(found) | {"total": found.total} if found else None,
+    }
+
+
+def _too_large(row: dict[str, Any]) -> Refused:
+    large = LANES["large"]
+    return Refused(
+        Code.TOO_LARGE,
+        "no lane can do this job",
+        "use a smaller matrix, float32, or another method",
+        observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
+        limit=f"{large.memory_bytes // 2**20:,} MiB, {TIMEOUT_S:g} s",
+    )

@@ -1,0 +1,218 @@
+"""`matinv local`: the whole service on this machine.
+
+Nothing here imports numpy: the worker's BLAS reads how many threads it may use when it is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from matinv.cli.exits import Exit, say
+
+if TYPE_CHECKING:
+    from matinv.local.mapping import Polling
+    from matinv.local.stack import Stack
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MB_PER_THREAD: Final = 1769  # what Lambda gives one vCPU for
+_THREAD_LIMITS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.group()
+def local() -> None:
+    """Run the whole stack on this machine."""
+
+
+def _worker_options(command: Command) -> Command:
+    """Add the options of an event-source mapping and its function."""
+    for option in (
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.IntRange(1, 900),
+            default=60,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time that an invocation has; one that takes longer ends its worker.",
+        ),
+        click.option(
+            "--memory-mb",
+            type=click.IntRange(128, 10240),
+            default=MB_PER_THREAD,
+            show_default=True,
+            help="Memory of a worker: decides what is admitted and how many threads compute.",
+        ),
+        click.option(
+            "--window",
+            "window_s",
+            type=click.FloatRange(0, 300),
+            default=0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Wait so long for a batch to fill; 0 takes what one receive brings.",
+        ),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(1, 10_000),
+            default=10,
+            show_default=True,
+            help="Messages in a batch at most; above 10 only with a window of at least 1.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@local.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port of the stand-in for AWS on the loopback interface; 0 takes a free one.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the exports here, once everything is ready; removed at the end.",
+)
+@_worker_options
+@click.option(
+    "--visibility",
+    "visibility_s",
+    type=click.IntRange(0, 43_200),
+    metavar="SECONDS",
+    help="How long a message in work is hidden from others; the timeout by default.",
+)
+@click.option(
+    "--max-receives",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Deliveries of a message before it moves to the dead-letter queue.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Worker processes of the jobs queue.",
+)
+@click.option("--no-worker", is_flag=True, help="Only the stack; run `matinv local worker` beside.")
+@click.option(
+    "--large-memory-mb",
+    type=click.IntRange(128, 10240),
+    help="Also run the large lane, with a worker of so much memory.",
+)
+def up(  # noqa: PLR0913 - each is an option of the command
+    *,
+    port: int,
+    env_file: Path | None,
+    visibility_s: int | None,
+    max_receives: int,
+    workers: int,
+    no_worker: bool,
+    large_memory_mb: int | None,
+    memory_mb: int,
+    **options: Any,
+) -> Exit:
+    r"""Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
+
+    Exports go to stdout, everything else to stderr. The state is in memory and ends with it. In
+    another shell, or in this one:
+
+    \b
+      matinv local up --env-file .matinv.env &
+      until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env
+    """
+    from matinv.local import up as service  # noqa: PLC0415 - see the module's docstring
+    from matinv.local.stack import Shape, StackError  # noqa: PLC0415
+
+    polling = _polling(visibility_s=visibility_s, **options)
+    timeout_s = options["timeout_s"]
+    shape = Shape(port, max_receives, visibility_s or timeout_s, large_memory_mb is not None)
+
+    def lane(count: int, lane_mb: int) -> service.Lane:
+        arguments = {
+            "--batch-size": polling.batch_size,
+            "--window": polling.window_s,
+            "--timeout": timeout_s,
+            "--memory-mb": lane_mb,
+        }
+        return service.Lane(count, [str(word) for pair in arguments.items() for word in pair])
+
+    with service.env_file(env_file) as write:
+
+        def ready(stack: Stack) -> None:
+            click.echo(stack.exports(), nl=False)
+            write(stack.exports())
+            _note(f"S3, SQS and DynamoDB at {stack.endpoint_url}; Ctrl-C ends it")
+
+        try:
+            service.serve(
+                shape,
+                lane(0 if no_worker else workers, memory_mb),
+                lane(0 if no_worker else 1, large_memory_mb) if large_memory_mb else None,
+                ready,
+                _note,
+            )
+        except StackError as error:
+            say("STACK", str(error), "look above for its reason")
+            return Exit.ERROR
+    return Exit.OK
+
+
+@local.command()
+@_worker_options
+@click.option(
+    "--visibility",
+    "visibility_s",
+    type=click.IntRange(0, 43_200),
+    metavar="SECONDS",
+    help="How long a message in work is hidden from others; the queue's own setting by default.",
+)
+def worker(*, memory_mb: int, **options: Any) -> None:
+    """Run the worker alone, on the jobs queue that the environment names.
+
+    It keeps the rules of Lambda's event-source mapping. Killed at any point, it loses nothing:
+    messages that were in work come back after their visibility timeout. Ctrl-C and SIGTERM let it
+    finish its batch; so does the end of a pipe on its standard input.
+    """
+    polling = _polling(**options)
+    threads = str(threads_of(memory_mb))
+    for name in _THREAD_LIMITS:  # before numpy is imported, which the next line does
+        os.environ.setdefault(name, threads)
+    os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(memory_mb)
+    from matinv.local.worker import serve  # noqa: PLC0415
+
+    serve(polling, memory_mb, options["timeout_s"])
+
+
+def threads_of(memory_mb: int) -> int:
+    """Return the threads of a worker: its vCPUs on Lambda, at most the cores of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(memory_mb // MB_PER_THREAD, cores or 1))
+
+
+def _polling(
+    *, batch_size: int, window_s: float, timeout_s: int, visibility_s: int | None = None
+) -> Polling:
+    from matinv.local.mapping import Polling  # noqa: PLC0415 - see the module's docstring
+
+    if visibility_s is not None and visibility_s < timeout_s:
+        message = f"--visibility {visibility_s} is below --timeout {timeout_s}; Lambda refuses that"
+        raise click.UsageError(message)
+    try:
+        return Polling(batch_size, window_s, visibility_s)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _note(line: str) -> None:
+    click.echo(f"matinv: {line}", err=True)

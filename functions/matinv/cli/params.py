@@ -1,0 +1,104 @@
+"""Parameter types and options that several commands share."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import click
+
+from matinv.client import Client
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNITS_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)", re.ASCII)
+
+
+class Duration(click.ParamType[float]):
+    """A length of time, in seconds: ``90``, ``90s``, ``15m``, ``2h``, ``7d``."""
+
+    name = "duration"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is no duration (allowed: 90, 90s, 15m, 2h, 7d)", param, ctx)
+        return float(match[1]) * _UNITS_S[match[2]]
+
+
+class OneOf(click.Choice[StrEnum]):
+    """One of an enumeration, written and listed as its value and not as its name."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Return what stands on the command line."""
+        return str(choice) if self.case_sensitive else str(choice).casefold()
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """A tag, ``key=value``."""
+
+    name = "key=value"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, str]:
+        """Return the key and the value."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is no tag (allowed: key=value)", param, ctx)
+        return key, text
+
+
+def client_of(ctx: click.Context) -> Client:
+    """Return the client that the caller put into the context, or one made from the environment."""
+    root = ctx.find_root()
+    if root.obj is None:
+        root.obj = Client.connect()
+    client: Client = root.obj
+    return client
+
+
+def output_option(command: Command) -> Command:
+    """Add ``--output``."""
+    return click.option(
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="How to print: for people, or one JSON object per line.",
+    )(command)
+
+
+def timeout_option(command: Command) -> Command:
+    """Add ``--timeout``."""
+    return click.option(
+        "--timeout",
+        type=Duration(),
+        metavar="DURATION",
+        help="Give up after so long (90, 90s, 15m, 2h); as long as it takes by default.",
+    )(command)
+
+
+def job_ids_of(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return distinct job ids; ``-`` stands for those on stdin, separated by blanks or lines."""
+    ids: list[str] = []
+    for argument in arguments:
+        ids.extend(sys.stdin.read().split() if argument == "-" else [argument])
+    return tuple(dict.fromkeys(ids))

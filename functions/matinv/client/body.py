@@ -1,0 +1,85 @@
+"""JSON message bodies, edited without touching the text of the matrix in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_BLANK: Final = re.compile(r"[ \t\n\r]*")
+
+# Numbers stay text: nothing here reads them, and reading could round them.
+_SCAN: Final = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
+
+
+def members(body: str) -> dict[str, str]:
+    """Return the members of a JSON object, each value as the text that it was written in.
+
+    Parameters
+    ----------
+    body : str
+        A JSON object.
+
+    Raises
+    ------
+    ValueError
+        If it is not one.
+
+    Examples
+    --------
+    >>> members('{"job_id": "a", "matrix": [[1.0, -0.0]]}')
+    {'job_id': '"a"', 'matrix': '[[1.0, -0.0]]'}
+    """
+    found: dict[str, str] = {}
+    position = _expect(body, 0, "{")
+    while body[position : position + 1] != "}":
+        if found:
+            position = _expect(body, position, ",")
+        key, position = _SCAN(body, position)
+        if not isinstance(key, str) or key in found:
+            message = "a member's name is no text, or stands twice"
+            raise ValueError(message)
+        start = _expect(body, _skip(body, position), ":")
+        end = _end_of_value(body, start)
+        found[key] = body[start:end]
+        position = _skip(body, end)
+    if _skip(body, position + 1) != len(body):
+        message = "text after the object's end"
+        raise ValueError(message)
+    return found
+
+
+def _end_of_value(body: str, start: int) -> int:
+    try:
+        return _SCAN(body, start)[1]
+    except RecursionError:
+        message = "lists in lists in lists …"
+        raise ValueError(message) from None
+
+
+def edited(body: str, changes: Mapping[str, Any]) -> str:
+    """Return a JSON object with members set, or taken out where the change is None.
+
+    Examples
+    --------
+    >>> edited('{"matrix": [[1e400, 0.10]], "method": "spd"}', {"redrive": 1, "method": None})
+    '{"matrix":[[1e400, 0.10]],"redrive":1}'
+    """
+    texts: dict[str, str | None] = dict(members(body))
+    texts |= {key: None if value is None else json.dumps(value) for key, value in changes.items()}
+    pairs = (f"{json.dumps(key)}:{text}" for key, text in texts.items() if text is not None)
+    return "{" + ",".join(pairs) + "}"
+
+
+def _skip(text: str, position: int) -> int:
+    match = _BLANK.match(text, position)
+    return match.end() if match else position
+
+
+def _expect(text: str, position: int, token: str) -> int:
+    start = _skip(text, position)
+    if text[start : start + 1] != token:
+        message = f"expected {token} at character {start}"
+        raise ValueError(message)
+    return _skip(text, start + 1)

@@ -1,0 +1,343 @@
+"""From a matrix, a file or the content of one to something that can be sent, checked on the way.
+
+Small matrices travel inside a message, others as a file in the inputs bucket. Both are judged here
+by the same code that judges them in the worker, so that a bad one gets the same error before
+anything is sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import mmap
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.lib import format as numpy_format
+from numpy.typing import ArrayLike, NDArray
+
+from matinv.client.body import edited, members
+from matinv.core import npy
+from matinv.core.errors import Code, MatinvError, Refused
+from matinv.core.job import (
+    JOB_ID_RULE,
+    Format,
+    Inline,
+    InputInfo,
+    Matrix,
+    Options,
+    Reference,
+    Request,
+    hashed_id,
+    input_info,
+    valid_job_id,
+)
+from matinv.core.message import (
+    _id_of_content as id_of_content,
+)
+from matinv.core.message import (
+    format_of_key,
+    options_of_metadata,
+    parse_file,
+    parse_message,
+)
+from matinv.ports import Part
+
+Source = ArrayLike | str | os.PathLike[str] | bytes
+
+# The queue takes 256 KiB. A message at that limit costs 4 + 4 + 1 requests of $0.40 per million
+# (64 KiB each), $3.60; an upload costs a PUT of $5, a GET of $0.40 and 3 requests, $6.60. So
+# whatever fits travels inline. 4 KiB stay free for the attributes of a copy in the dead-letter
+# queue.
+INLINE_LIMIT_BYTES: Final = (256 - 4) * 1024
+
+_NPY_MAGIC: Final = b"\x93NUMPY"
+_WRITE: Final = "write [[1, 2], [3, 4]], or an object with a matrix"
+_NOT_IN_ID: Final = re.compile(r"[^A-Za-z0-9._/-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A matrix that was found fit to be sent.
+
+    Parameters
+    ----------
+    job_id : str
+        Its job's id.
+    options : Options
+        What was chosen.
+    input : InputInfo
+        Its size, and its shape and dtype as far as they are known; for a message also its
+        identity.
+    format : Format
+        How it is written.
+    body : str or None
+        The message that holds it, or None for a file.
+    matrix : ndarray or None
+        The matrix of a message.
+    content : callable
+        Opens a file's content.
+    """
+
+    job_id: str
+    options: Options
+    input: InputInfo
+    format: Format
+    body: str | None = None
+    matrix: Matrix | None = None
+    content: Callable[[], AbstractContextManager[Sequence[Part]]] = field(
+        default=lambda: nullcontext(())
+    )
+
+    def metadata(self) -> dict[str, str]:
+        """Return the options as the metadata of a file."""
+        return {f"matinv-{name}": text for name, text in _metadata(self.options)}
+
+
+def prepare(
+    source: Source,
+    job_id: str | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> Submission:
+    """Check a matrix and make it ready to be sent.
+
+    Parameters
+    ----------
+    source : array_like, path or bytes
+        A matrix or stack; the path of a .npy or .json file; or the content of such a file.
+    job_id : str, optional
+        By default the name of the file without extension, made valid; without a file the id
+        that the worker gives a message that names none: ``sha256-…`` of the matrix.
+    options : Options
+        What else to say. In a .json file that is a message itself, they win over its own.
+
+    Raises
+    ------
+    Refused
+        What is wrong with it.
+    OSError
+        If the file cannot be read.
+    """
+    if job_id is not None and not valid_job_id(job_id):
+        raise Refused(
+            Code.BAD_JOB_ID, "not a valid job id", "rename it", observed=job_id, limit=JOB_ID_RULE
+        )
+    match source:
+        case str() | os.PathLike():
+            return _of_file(Path(source), job_id, options)
+        case bytes():
+            return _of_content(source, job_id, options)
+        case _:
+            return _of_array(_as_array(source), job_id, options)
+
+
+def matrix_of(source: Source) -> Matrix:
+    """Return a matrix as the service reads it; raises as `prepare`.
+
+    Parameters
+    ----------
+    source : array_like or path
+        As for `prepare`.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if format_of_key(path.name) is Format.JSON:
+            text = _text(path.read_bytes())
+            text = edited(text, {"job_id": None}) if _is_message(text) else text
+            return _judged(text.encode(), Options())[0].array
+        with path.open("rb") as file:
+            return npy.read_body(file, npy.read_header(file, os.fstat(file.fileno()).st_size))
+    return npy.decode(b"".join(npy.parts(_as_array(source))))
+
+
+def job_id_of_name(name: str) -> str:
+    """Return the job id of a file of this name, without extension: the name, made valid.
+
+    Examples
+    --------
+    >>> job_id_of_name("run 7 (final)")
+    'run-7-final'
+    """
+    text = _NOT_IN_ID.sub("-", name)
+    text = re.sub(r"\.{2,}", ".", re.sub("/{2,}", "/", text))
+    text = text.lstrip("._/-")[:128].rstrip("/-")
+    return text if valid_job_id(text) else hashed_id(name.encode())
+
+
+def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
+    format_ = format_of_key(path.name)
+    job_id_of_path = job_id_of_name(path.stem)
+    with path.open("rb") as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if format_ is Format.JSON:
+            return _of_json(file.read(), job_id, job_id_of_path, options)
+        header = npy.read_header(file, size_bytes)
+        if _fits_message(size_bytes):
+            file.seek(0)
+            return _of_npy(file.read(), job_id or job_id_of_path, options)
+    info = InputInfo("", "", None, size_bytes, header.shape, header.dtype.name)
+    job_id = job_id or job_id_of_path
+    return _upload(Submission(job_id, options, info, Format.NPY, content=lambda: _mapped(path)))
+
+
+def _of_content(data: bytes, job_id: str | None, options: Options) -> Submission:
+    if not data.startswith(_NPY_MAGIC):
+        return _of_json(data, job_id, None, options)
+    if _fits_message(len(data)):
+        return _of_npy(data, job_id, options)
+    return _upload_of(npy.decode(data), Format.NPY, [data], job_id, options)
+
+
+def _of_array(array: NDArray[Any], job_id: str | None, options: Options) -> Submission:
+    header = io.BytesIO()
+    numpy_format.write_array_header_1_0(header, numpy_format.header_data_from_array_1_0(array))
+    size_bytes = header.tell() + array.nbytes
+    judged = npy.read_header(io.BytesIO(header.getvalue()), size_bytes)
+    parts = npy.parts(array)
+    if _fits_message(size_bytes):
+        return _of_npy(b"".join(parts), job_id, options)
+    matrix = array.astype(judged.working_dtype, copy=False)
+    return _upload_of(matrix, Format.NPY, parts, job_id, options)
+
+
+def _of_npy(data: bytes, job_id: str | None, options: Options) -> Submission:
+    fields = {"npy": base64.b64encode(data).decode(), **fields_of(options)}
+    body = json.dumps({"job_id": job_id, **fields} if job_id else fields)
+    if len(body) <= INLINE_LIMIT_BYTES:
+        return _message(body)
+    return _upload_of(npy.decode(data), Format.NPY, [data], job_id, options)
+
+
+def _of_json(data: bytes, job_id: str | None, default: str | None, options: Options) -> Submission:
+    """Take a matrix as JSON, or a message that holds one; `options` win over the message's own."""
+    text = _text(data)
+    fields = fields_of(options)
+    if _is_message(text):
+        own: str | None = json.loads(members(text).get("job_id", "null"))
+        job_id = job_id or own or default
+        data = edited(text, {**fields, "job_id": None}).encode()
+        body = edited(text, {**fields, "job_id": job_id})
+        inline, options = _judged(data, options)
+    else:
+        job_id = job_id or default
+        inline, options = _judged(data, options)
+        body = edited(f'{{"matrix":{text}}}', {**fields, "job_id": job_id})
+    if len(body.encode()) <= INLINE_LIMIT_BYTES:
+        return _message(body)
+    return _upload_of(inline.array, Format.JSON, [data], job_id, options)
+
+
+def _judged(data: bytes, options: Options) -> tuple[Inline, Options]:
+    return parse_file(data, Request("any", Reference("", ""), options))
+
+
+def _is_message(text: str) -> bool:
+    if text.lstrip()[:1] != "{":
+        return False
+    try:
+        return not members(text).keys() & {"re", "im"}
+    except ValueError as error:
+        raise Refused(Code.BAD_FORMAT, f"the text is not valid JSON: {error}", _WRITE) from None
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(Code.BAD_FORMAT, f"the text is not UTF-8: {error.reason}", _WRITE) from None
+
+
+def _message(body: str) -> Submission:
+    parsed = parse_message(body.encode())
+    match parsed.content:
+        case Request(input=Inline(array=array, format=format_), options=options) as request:
+            info = input_info(request)
+            return Submission(parsed.job_id, options, info, format_, body, array)
+        case MatinvError() as error:
+            raise error
+    raise Refused(Code.BAD_MESSAGE, "a file holds a matrix, not a reference to one", _WRITE)
+
+
+def _upload_of(
+    matrix: Matrix, form: Format, parts: Sequence[Part], job_id: str | None, options: Options
+) -> Submission:
+    size_bytes = sum(memoryview(part).nbytes for part in parts)
+    info = InputInfo("", "", None, size_bytes, matrix.shape, matrix.dtype.name)
+    job_id = job_id or id_of_content(Inline(matrix, form, size_bytes), options)
+    return _upload(Submission(job_id, options, info, form, content=lambda: nullcontext(parts)))
+
+
+def _upload(submission: Submission) -> Submission:
+    """Return `submission` if the worker will read its options from the metadata as they are."""
+    metadata = submission.metadata()
+    for text in (*metadata, *metadata.values()):
+        if not (text.isascii() and text.isprintable()):
+            raise _bad_tag(text)
+    if options_of_metadata(metadata) != submission.options:
+        raise _bad_tag(", ".join(submission.options.tags))
+    return submission
+
+
+def _bad_tag(observed: str) -> Refused:
+    return Refused(
+        Code.BAD_MESSAGE,
+        "a tag of a matrix that is too large for a message cannot be written as S3 metadata",
+        "write its key in lower case, and key and value in ASCII",
+        observed=observed,
+        limit="keys in lower-case ASCII, values in ASCII",
+    )
+
+
+def fields_of(options: Options) -> dict[str, Any]:
+    """Return the options that differ from the defaults, as a message names them."""
+    default = Options()
+    chosen = {
+        "method": options.method,
+        "output": options.output,
+        "format": options.format,
+        "on_ill_conditioned": options.on_ill_conditioned,
+        "tags": dict(options.tags),
+    }
+    return {name: value for name, value in chosen.items() if value != getattr(default, name)}
+
+
+def _metadata(options: Options) -> Iterator[tuple[str, str]]:
+    for name, value in fields_of(options).items():
+        if name != "tags":
+            yield name.replace("_", "-"), str(value)
+    for key, value in options.tags.items():
+        yield f"tag-{key}", value
+
+
+def _fits_message(size_bytes: int) -> bool:
+    """Whether so many bytes, in base64, leave room in a message for the other fields."""
+    return 4 * -(-size_bytes // 3) < INLINE_LIMIT_BYTES
+
+
+def _as_array(source: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(source)
+    except ValueError:  # numpy: "setting an array element with a sequence … inhomogeneous shape"
+        raise Refused(
+            Code.RAGGED,
+            "the rows do not have the same length",
+            "give every row as many elements as there are rows",
+        ) from None
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[Sequence[Part]]:
+    """Map a file into memory: the kernel reads it as it is sent, and nothing holds it whole."""
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        yield [view]

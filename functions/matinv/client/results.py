@@ -1,0 +1,220 @@
+"""Results: fetch them, and check them here against their hash and their input."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from matinv.client.errors import ClientError, JobPartial, NotVerified
+from matinv.client.residual import RESIDUAL_LIMIT, residual
+from matinv.core import jsonmat, npy
+from matinv.core.certificate import Side
+from matinv.core.job import (
+    MESSAGE_SOURCE,
+    Format,
+    Matrix,
+    Record,
+    Reference,
+    Request,
+    ResultInfo,
+    Slices,
+    matrix_digest,
+)
+from matinv.core.message import parse_file
+from matinv.ports import Blob, MatrixStore
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of a result found.
+
+    Parameters
+    ----------
+    sha256 : str
+        The hash of the result's bytes, which is that of the record.
+    residual : float
+        The largest scaled residual of the slices, computed here, in full.
+    limit : float
+        What it is held against.
+    """
+
+    sha256: str
+    residual: float
+    limit: float
+
+
+def fetch(store: MatrixStore, record: Record) -> Matrix:
+    """Return the inverse of a job that has one.
+
+    Raises
+    ------
+    Refused, Transient
+        What the store says, or what is wrong with the bytes.
+    """
+    result = result_of(record)
+    if result.format is Format.JSON:
+        return decoded(fetch_bytes(store, record), record)
+    with _opened(store, result) as blob:
+        return npy.read_body(blob, npy.read_header(blob, blob.size_bytes))
+
+
+def decoded(content: bytes, record: Record) -> Matrix:
+    """Return the inverse in the bytes of a result; failed slices are NaN."""
+    if result_of(record).format is Format.NPY:
+        return npy.decode(content)
+    # No string of the document contains this: quotes inside a JSON string are escaped.
+    _, _, rest = content.partition(b'"inverse":')
+    inverse = jsonmat.decode_result(rest.rstrip()[:-1])
+    return inverse.astype(_precision(record.input.dtype), copy=False)
+
+
+def fetch_bytes(store: MatrixStore, record: Record) -> bytes:
+    """Return a result as it is stored: a .npy file, or a JSON document."""
+    with _opened(store, result_of(record)) as blob:
+        return blob.read(blob.size_bytes)
+
+
+def warn_of_failed_slices(record: Record) -> None:
+    """Give the warning `JobPartial` if the result has slices that are NaN."""
+    if record.slices and record.slices.failed:
+        message = f"{record.job_id}: {_failed(record.slices)} have no inverse and are NaN"
+        warnings.warn(message, JobPartial, stacklevel=3)
+
+
+def result_of(record: Record) -> ResultInfo:
+    """Return where a result is; raise `ClientError` for a record without one."""
+    if record.result is None:
+        raise ClientError(f"the record of job {record.job_id} names no result", "report this")
+    return record.result
+
+
+def result_url(store: MatrixStore, record: Record, expires_s: int) -> str:
+    """Return a presigned URL of a result's object; raise `ClientError` if it is in the record."""
+    result = result_of(record)
+    if result.uri is None:
+        raise ClientError(
+            f"the result of job {record.job_id} is small and in the job's record: it has no URL",
+            f'fetch it with matinv result {record.job_id}, or submit with "output": "s3"',
+        )
+    return store.url(result.uri, result.version_id, expires_s)
+
+
+def verify(
+    store: MatrixStore, record: Record, inverse: Matrix, matrix: Matrix | None = None
+) -> Verification:
+    """Check a result against its hash and its input.
+
+    Parameters
+    ----------
+    store : MatrixStore
+        Where result and input are.
+    record : Record
+        The job's.
+    inverse : ndarray
+        The result.
+    matrix : ndarray, optional
+        The input; by default the object that the record names.
+
+    Raises
+    ------
+    NotVerified
+        If hash, input or residual are not as they should be, or the input is out of reach.
+    """
+    result = result_of(record)
+    sha256 = hashlib.sha256(fetch_bytes(store, record)).hexdigest()
+    if sha256 != result.sha256:
+        raise NotVerified(
+            f"the stored result of job {record.job_id} has SHA-256 {sha256}, "
+            f"its record says {result.sha256}",
+            "the object was changed after the job had ended: submit the matrix again",
+        )
+    side = record.certificate.side if record.certificate else Side.RIGHT
+    found = residual(_input(store, record, matrix), inverse, side)
+    if not found < RESIDUAL_LIMIT:
+        raise NotVerified(
+            f"the residual of job {record.job_id} is {found:.3g} (allowed: below {RESIDUAL_LIMIT})",
+            "is this the matrix that was submitted? If so, report this",
+        )
+    return Verification(sha256, found, RESIDUAL_LIMIT)
+
+
+def _input(store: MatrixStore, record: Record, matrix: Matrix | None) -> Matrix:
+    info = record.input
+    if matrix is None:
+        if info.source == MESSAGE_SOURCE:
+            raise NotVerified(
+                f"the input of job {record.job_id} came inside a message, which nobody keeps",
+                "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
+            )
+        return _read_input(store, record)
+    if info.id.startswith("sha256:") and info.id != f"sha256:{matrix_digest(matrix)}":
+        raise NotVerified(
+            f"the matrix is not the one that job {record.job_id} inverted",
+            "pass the matrix that was sent",
+        )
+    return matrix
+
+
+def _read_input(store: MatrixStore, record: Record) -> Matrix:
+    info = record.input
+    bucket, _, key = info.source.removeprefix("s3://").partition("/")
+    kind, _, identity = info.id.partition(":")
+    reference = Reference(
+        bucket,
+        key,
+        version_id=identity if kind == "version" else None,
+        etag=identity if kind == "etag" else None,
+    )
+    with store.open(reference) as blob:
+        if key.lower().endswith(".npy"):
+            return npy.read_body(blob, npy.read_header(blob, blob.size_bytes))
+        inline, _ = parse_file(blob.read(blob.size_bytes), Request(record.job_id, reference))
+        return inline.array
+
+
+def _precision(dtype: str | None) -> np.dtype[Any]:
+    """Return the dtype of the inverse of an input of `dtype`."""
+    given = np.dtype(dtype or "float64")
+    return np.dtype(np.float64) if given.kind in "iu" else given
+
+
+def _failed(slices: Slices) -> str:
+    listed = ", ".join(str(failure.index) for failure in slices.failures[:5])
+    more = ", …" if slices.failed > 5 else ""
+    return f"{slices.failed} of {slices.count} slices ({listed}{more})"
+
+
+class _InlineBlob:
+    """A small result that is in its record, read like an object."""
+
+    def __init__(self, content: bytes) -> None:
+        self._stream = BytesIO(content)
+        self.size_bytes = len(content)
+        self.etag = ""
+        self.version_id: str | None = None
+        self.metadata: Mapping[str, str] = {}
+
+    def read(self, size: int, /) -> bytes:
+        return self._stream.read(size)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return self._stream.readinto(buffer)
+
+
+@contextmanager
+def _opened(store: MatrixStore, result: ResultInfo) -> Iterator[Blob]:
+    if result.inline is not None:
+        yield _InlineBlob(result.inline)
+    elif result.uri is not None:
+        with store.results(result.uri, result.version_id) as blob:
+            yield blob
+    else:
+        message = "the record names neither a result nor its place"
+        raise ClientError(message, "report this")

@@ -1,0 +1,210 @@
+"""What was measured of the slices of a stack, and the verdict of the gates on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from matinv.core.certificate import Checked, Side
+from matinv.core.errors import Code, MatinvError, Refused, Transient
+
+Vector = NDArray[np.float64]
+"""One number per slice, shape (k,)."""
+
+# LAPACK's own threshold: its test programs call a routine broken above this ratio.
+RESIDUAL_LIMIT: Final = 30.0
+
+# A matrix with rcond_1 below 10 n eps may be singular as written: rounding its entries alone
+# moves it by n eps.
+SINGULAR_FACTOR: Final = 10.0
+
+
+class Flaw(IntEnum):
+    """Why a slice has no inverse."""
+
+    NONE = 0
+    NON_FINITE = 1
+    NOT_HERMITIAN = 2
+    NOT_POSITIVE = 3
+    OVERFLOW = 4
+    SINGULAR = 5
+    RESIDUAL = 6
+    ILL_CONDITIONED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """By which way an inverse was computed and checked, as its certificate says."""
+
+    method: str
+    routine: str
+    side: Side
+    checked: Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The limits for matrices of one order and precision: the input's, whatever computes.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The input's.
+    eps : float
+        Its spacing of numbers at 1; the unit roundoff u is half of it.
+    rcond : float
+        Below this reciprocal condition number a matrix is singular.
+    ill_conditioned : float
+        Below this one half of the digits are gone.
+    residual_unit : float
+        ``n * u``: the residual's unit beside the norms.
+    """
+
+    dtype: np.dtype[Any]
+    eps: float
+    rcond: float
+    ill_conditioned: float
+    residual_unit: float
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, n: int, dtype: np.dtype[Any]) -> Gates:
+        """Return the limits for order `n`."""
+        eps = float(np.finfo(dtype).eps)
+        return cls(dtype, eps, SINGULAR_FACTOR * n * eps, eps**0.5, n * eps / 2)
+
+    def passed(self, rcond: Vector, residual: Vector) -> NDArray[np.bool_]:
+        """Whether slices are regular and their inverses right."""
+        return np.asarray((rcond >= self.rcond) & (residual < RESIDUAL_LIMIT))
+
+    def digits(self, rcond: Vector) -> Vector:
+        """Return the decimal digits of inverses that can be trusted."""
+        return np.log10(np.fmax(rcond * (2 / self.eps), 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """One entry per slice; the solvers write them.
+
+    Parameters
+    ----------
+    rcond : ndarray of float64
+        1 / (norm(A, 1) * norm(X, 1)); 0 for an exactly zero pivot; NaN where it was not measured.
+    residual : ndarray of float64
+        LAPACK's scaled ratio.
+    scaled : ndarray of bool
+        Whether the slice was scaled by powers of two.
+    flaw : ndarray of uint8
+        A `Flaw`.
+    how : ndarray of How
+        The way of each slice.
+    """
+
+    rcond: Vector
+    residual: Vector
+    scaled: NDArray[np.bool_]
+    flaw: NDArray[np.uint8]
+    how: NDArray[np.object_]
+
+    @classmethod
+    def blank(cls, count: int, how: How) -> Findings:
+        """Return findings of `count` slices of which nothing is known yet."""
+        return cls(
+            np.full(count, np.nan),
+            np.full(count, np.nan),
+            np.zeros(count, dtype=np.bool_),
+            np.zeros(count, dtype=np.uint8),
+            np.full(count, how, dtype=np.object_),
+        )
+
+    def part(self, index: slice) -> Findings:
+        """Return a view of some slices: what is written there is written here."""
+        return Findings(
+            self.rcond[index],
+            self.residual[index],
+            self.scaled[index],
+            self.flaw[index],
+            self.how[index],
+        )
+
+    def mark(self, flaw: Flaw, where: ArrayLike) -> None:
+        """Give `flaw` to the slices where `where`, unless they have one."""
+        self.flaw[(self.flaw == Flaw.NONE) & np.asarray(where)] = flaw
+
+    def judge(self, gates: Gates, *, refuse_ill_conditioned: bool) -> NDArray[np.bool_]:
+        """Mark what the measurements refuse; return which slices are ill-conditioned."""
+        if not (self.residual < RESIDUAL_LIMIT).all():
+            self.mark(Flaw.RESIDUAL, ~(self.residual < RESIDUAL_LIMIT))
+        ill = np.asarray(~(self.rcond >= gates.ill_conditioned))
+        if refuse_ill_conditioned:
+            self.mark(Flaw.ILL_CONDITIONED, ill)
+        return ill & (self.flaw == Flaw.NONE) if ill.any() else ill
+
+    def failures(self, gates: Gates) -> Iterator[tuple[int, MatinvError]]:
+        """Yield the index and the error of each slice that has a flaw."""
+        for index in np.flatnonzero(self.flaw).tolist():
+            yield index, self._error(index, gates)
+
+    def _error(self, index: int, gates: Gates) -> MatinvError:
+        flaw = Flaw(self.flaw[index])
+        message, hint = _TEXTS[flaw]
+        values: dict[str, Any] = {}
+        if flaw is Flaw.SINGULAR:
+            rcond = np.nan_to_num(self.rcond[index])
+            values = {"observed": f"rcond {rcond:.1e}", "limit": f"rcond >= {gates.rcond:.1e}"}
+        elif flaw is Flaw.ILL_CONDITIONED:
+            limit = f"rcond >= {gates.ill_conditioned:.1e}"
+            values = {"observed": f"rcond {self.rcond[index]:.1e}", "limit": limit}
+        elif flaw is Flaw.RESIDUAL:
+            limit = f"residual < {RESIDUAL_LIMIT:g}"
+            values = {"observed": f"residual {self.residual[index]:.1e}", "limit": limit}
+        kind = Transient if flaw is Flaw.RESIDUAL else Refused
+        return kind(_CODES[flaw], message, hint, **values)
+
+
+_CODES: Final = {
+    Flaw.NON_FINITE: Code.NON_FINITE,
+    Flaw.NOT_HERMITIAN: Code.NOT_POSITIVE_DEFINITE,
+    Flaw.NOT_POSITIVE: Code.NOT_POSITIVE_DEFINITE,
+    Flaw.OVERFLOW: Code.OVERFLOW,
+    Flaw.SINGULAR: Code.SINGULAR,
+    Flaw.RESIDUAL: Code.RESIDUAL,
+    Flaw.ILL_CONDITIONED: Code.ILL_CONDITIONED,
+}
+
+_TEXTS: Final = {
+    Flaw.NON_FINITE: (
+        "the matrix has elements that are NaN or infinite",
+        "remove them",
+    ),
+    Flaw.NOT_HERMITIAN: (
+        "the matrix is not symmetric (Hermitian), so it is not positive definite",
+        'use "method": "auto", or make it symmetric: (A + A^H) / 2',
+    ),
+    Flaw.NOT_POSITIVE: (
+        "the matrix is symmetric (Hermitian) but not positive definite",
+        'use "method": "auto"',
+    ),
+    Flaw.OVERFLOW: (
+        "the inverse has elements too large for the matrix's dtype",
+        "scale the matrix up, or use float64",
+    ),
+    Flaw.SINGULAR: (
+        "the matrix is singular, or cannot be told from a singular one in its precision",
+        'use "method": "pinv" for the pseudo-inverse, or a wider dtype',
+    ),
+    Flaw.RESIDUAL: (
+        "the computed inverse fails its check, twice: a hardware or BLAS fault",
+        "nothing to do: the job is delivered again",
+    ),
+    Flaw.ILL_CONDITIONED: (
+        "the matrix is ill-conditioned: more than half of the digits are lost",
+        'use "on_ill_conditioned": "warn" to get the inverse all the same',
+    ),
+}

@@ -1,0 +1,319 @@
+"""Messages of schema version 1, and files that hold one: text in, a `Request` out.
+
+Checks come in an order that lets an error name its job: JSON, version, job id, fields, matrix.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from matinv.core import jsonmat, jsontext, npy
+from matinv.core.errors import Code, MatinvError, Refused
+from matinv.core.job import (
+    JOB_ID_RULE,
+    Format,
+    Inline,
+    Method,
+    OnIllConditioned,
+    Options,
+    Output,
+    Reference,
+    Request,
+    hashed_id,
+    job_id_of_key,
+    matrix_digest,
+    valid_job_id,
+)
+
+VERSION: Final = 1
+INPUTS: Final = frozenset({"matrix", "npy", "s3"})
+
+_METADATA_PREFIX: Final = "matinv-"
+_TAG_PREFIX: Final = "tag-"
+
+_STRICT: Final = ConfigDict(strict=True, extra="forbid", frozen=True)
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class OptionFields(BaseModel):
+    """The options, as a message or an object's metadata spells them."""
+
+    model_config = _STRICT
+
+    method: Annotated[Method, Field(strict=False)] = Method.AUTO
+    output: Annotated[Output, Field(strict=False)] = Output.AUTO
+    format: Annotated[Format, Field(strict=False)] = Format.NPY  # unless given, the input's own
+    on_ill_conditioned: Annotated[OnIllConditioned, Field(strict=False)] = OnIllConditioned.WARN
+    # The lengths are those that AWS allows for the tags of its resources.
+    tags: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=128)],
+            Annotated[str, Field(max_length=256)],
+        ],
+        Field(max_length=10),
+    ] = Field(default_factory=dict)
+
+    def over(self, options: Options) -> Options:
+        """Return `options` with the fields that were given here in place of its own."""
+        names = self.model_fields_set & OptionFields.model_fields.keys()
+        return replace(options, **{name: getattr(self, name) for name in names})
+
+
+class ObjectFields(BaseModel):
+    """An object in S3; its key is written as it is, not form-encoded."""
+
+    model_config = _STRICT
+
+    bucket: Annotated[str, Field(min_length=1, max_length=255)]
+    key: Annotated[str, Field(min_length=1, max_length=1024)]
+    version_id: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+
+
+class MessageFields(OptionFields):
+    """The fields of a message."""
+
+    v: Annotated[int, Field(ge=VERSION, le=VERSION)] = VERSION
+    job_id: str | None = None
+    matrix: Any = None
+    npy: str | None = None
+    s3: ObjectFields | None = None
+    redrive: Annotated[int, Field(ge=1, le=2**31)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A job id, and the job, or why there is none."""
+
+    job_id: str
+    content: Request | MatinvError
+
+
+def parse_message(body: bytes) -> Parsed:
+    """Parse the body of a message; never raises.
+
+    The job id of a body that is refused and names no valid one is the hash of the body.
+    """
+    try:
+        tree = jsontext.parse(body, Code.BAD_MESSAGE)
+    except Refused as error:
+        return Parsed(hashed_id(body), error)
+    return parse_tree(tree, body)
+
+
+def parse_tree(tree: object, body: bytes) -> Parsed:
+    """Do the same for a body that `matinv.core.jsontext` has parsed into `tree` already."""
+    try:
+        request = _request(_checked(tree))
+    except Refused as error:
+        job_id = tree.get("job_id") if isinstance(tree, dict) else None
+        known = isinstance(job_id, str) and valid_job_id(job_id)
+        return Parsed(str(job_id) if known else hashed_id(body), error)
+    return Parsed(request.job_id, request)
+
+
+def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
+    """Read a dropped .json file: a matrix, or a message without ``s3``.
+
+    Parameters
+    ----------
+    text : bytes
+        The whole file.
+    request : Request
+        What is known of the job already; options in the file win over its own.
+
+    Raises
+    ------
+    Refused
+        BAD_FORMAT for text that is not JSON; BAD_JOB_ID, if the file names another job than its
+        key; else as for a message.
+    """
+    tree = jsontext.parse(text, Code.BAD_FORMAT)
+    if not isinstance(tree, dict) or tree.keys() & {"re", "im"}:
+        matrix = jsonmat.matrix_of(tree, Code.BAD_FORMAT)
+        return Inline(matrix, Format.JSON, len(text)), request.options
+    fields = _checked(tree)
+    if alien := fields.model_fields_set & {"s3", "redrive"}:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the file has a field that only messages have",
+            "leave it out, or send the content to the jobs queue",
+            observed=", ".join(sorted(alien)),
+        )
+    if fields.job_id not in {None, request.job_id}:
+        raise Refused(
+            Code.BAD_JOB_ID,
+            "the file names another job than its key does",
+            "leave job_id out of files: it is the key without its extension",
+            observed=fields.job_id,
+            limit=request.job_id,
+        )
+    return _inline(fields, Code.BAD_FORMAT), fields.over(request.options)
+
+
+def options_of_metadata(metadata: Mapping[str, str]) -> Options:
+    """Return the options in an object's metadata: ``matinv-method``, ``matinv-tag-…`` and so on.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, for a value or a ``matinv-`` name that does not exist.
+    """
+    ours = {
+        key.lower().removeprefix(_METADATA_PREFIX): value
+        for key, value in metadata.items()
+        if key.lower().startswith(_METADATA_PREFIX)
+    }
+    if not ours:
+        return Options()
+    tags = {
+        name.removeprefix(_TAG_PREFIX): value
+        for name, value in ours.items()
+        if name.startswith(_TAG_PREFIX)
+    }
+    fields: dict[str, Any] = {"tags": tags} if tags else {}
+    fields |= {
+        name.replace("-", "_"): value
+        for name, value in ours.items()
+        if not name.startswith(_TAG_PREFIX)
+    }
+    return validated(OptionFields, fields).over(Options())
+
+
+def format_of_key(key: str) -> Format:
+    """Return the format that the extension of an object's key names.
+
+    Raises
+    ------
+    Refused
+        BAD_FORMAT.
+    """
+    name = key.rpartition("/")[2]
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    if extension not in set(Format):
+        raise Refused(
+            Code.BAD_FORMAT,
+            "the object's name does not say its format",
+            "name it <job_id>.npy or <job_id>.json",
+            observed=name,
+            limit="an extension .npy or .json",
+        )
+    return Format(extension)
+
+
+def id_of_content(inline: Inline, options: Options) -> str:
+    """Return the id of a job that was given none: equal for the same matrix and question.
+
+    Blanks in the text, ``1`` or ``1.0``, and tags make no difference.
+    """
+    asked = (options.method, options.output, options.format or inline.format)
+    content = (matrix_digest(inline.array), *asked, options.on_ill_conditioned)
+    return hashed_id(" ".join(content).encode())
+
+
+_id_of_content = id_of_content
+
+
+def validated(model: type[_Model], tree: object) -> _Model:
+    """Return `tree` as an instance of `model`.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, for the first field that is wrong.
+    """
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise Refused(
+                Code.BAD_MESSAGE,
+                f"there is no field {where}",
+                "check its spelling: unknown fields are refused, lest an option has no effect",
+                observed=where,
+                limit=", ".join(model.model_fields),
+            ) from None
+        raise Refused(
+            Code.BAD_MESSAGE,
+            f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
+            "the README lists the fields of a message and their values",
+        ) from None
+
+
+def _checked(tree: object) -> MessageFields:
+    if not isinstance(tree, dict):
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the message is not a JSON object",
+            'send {"matrix": [[1, 2], [3, 4]]}, or the same with "npy" or "s3"',
+        )
+    version = tree.get("v", VERSION)
+    if type(version) is int and version != VERSION:
+        raise Refused(
+            Code.UNSUPPORTED_VERSION,
+            "this worker does not know the message's schema version",
+            "send version 1, or deploy a newer worker",
+            observed=version,
+            limit=VERSION,
+        )
+    if "job_id" in tree:
+        _check_job_id(tree["job_id"])
+    return validated(MessageFields, tree)
+
+
+def _check_job_id(job_id: object) -> None:
+    if not isinstance(job_id, str) or not valid_job_id(job_id):
+        raise Refused(
+            Code.BAD_JOB_ID,
+            "the job_id is not valid",
+            "choose another, or leave it out",
+            observed=job_id if isinstance(job_id, str) else "not a text",
+            limit=JOB_ID_RULE,
+        )
+
+
+def _request(fields: MessageFields) -> Request:
+    options = fields.over(Options())
+    redrive = fields.redrive if "redrive" in fields.model_fields_set else 0
+    if fields.s3 is not None and _only(fields, "s3"):
+        reference = Reference(fields.s3.bucket, fields.s3.key, fields.s3.version_id)
+        return Request(fields.job_id or job_id_of_key(reference.key), reference, options, redrive)
+    inline = _inline(fields, Code.BAD_MESSAGE)
+    return Request(fields.job_id or id_of_content(inline, options), inline, options, redrive)
+
+
+def _inline(fields: MessageFields, syntax: Code) -> Inline:
+    if _only(fields, "matrix"):
+        value = fields.matrix
+        arrays = value.values() if isinstance(value, dict) else (value,)
+        size_bytes = sum(run.size_bytes for run in arrays if isinstance(run, jsontext.Run))
+        return Inline(jsonmat.matrix_of(value, syntax), Format.JSON, size_bytes)
+    if fields.npy is not None and _only(fields, "npy"):
+        return Inline(npy.decode(_of_base64(fields.npy)), Format.NPY, len(fields.npy))
+    raise Refused(
+        Code.BAD_MESSAGE,
+        "the message does not hold exactly one input",
+        "give one of matrix, npy and s3",
+        observed=", ".join(sorted(fields.model_fields_set & INPUTS)) or "none",
+    )
+
+
+def _only(fields: MessageFields, name: str) -> bool:
+    return fields.model_fields_set & INPUTS == {name}
+
+
+def _of_base64(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise Refused(
+            Code.BAD_FORMAT,
+            f"the npy field is not base64: {error}",
+            "use the standard alphabet with padding and without blanks or line breaks",
+        ) from None

@@ -1,0 +1,163 @@
+"""Small matrices: a whole stack at once through numpy, with full residuals.
+
+A stack is worked off in chunks that fit a core's cache, in float64 or complex128 whatever the
+input's precision; results are rounded to it before they are checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinv.core import scaling
+from matinv.core.certificate import Checked, Side
+from matinv.core.findings import Findings, Flaw, Gates, How, Vector
+from matinv.core.job import Matrix, Method
+from matinv.core.kernels import PLAIN, Kernels, StackKernel
+
+# A chunk has at most so many elements and slices: about five arrays of its size are live at a
+# time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache.
+_CHUNK_ELEMENTS: Final = 2**16
+_CHUNK_SLICES: Final = 2**12
+
+# Up to this order sums and products run across the slices, element by element: on rows as short
+# as these, numpy and BLAS spend their time on getting started.
+_SHORT: Final = 5
+
+
+def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
+    """Invert each slice of `a` into `x`, which may be the same memory.
+
+    ``auto`` takes LU as ``general`` does: through numpy, Cholesky of small matrices saves nothing.
+    """
+    spd = method is Method.SPD
+    kernel = kernels.stacked_hermitian if spd else kernels.for_stack(a.shape[-1])
+    how = How("spd" if spd else "general", kernel.routine, Side.RIGHT, Checked.FULL)
+    findings = Findings.blank(len(a), how)
+    step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // a.shape[-1] ** 2)
+    for begin in range(0, len(a), step):
+        span = slice(begin, begin + step)
+        x[span] = _solve_chunk(a[span], kernel, findings.part(span), spd=spd)
+    return findings
+
+
+def _solve_chunk(given: Matrix, kernel: StackKernel, findings: Findings, *, spd: bool) -> Matrix:
+    """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
+    gates = Gates.of(given.shape[-1], given.dtype)
+    a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
+    rows, cols = _sums(a)
+    norm = cols.max(axis=0)
+    if spd:
+        _mark_not_hermitian(a, findings)
+    uneven = _uneven_hermitian(a, gates.dtype) if spd else scaling.uneven(rows, cols, gates.dtype)
+    shifts = None
+    if uneven.any():
+        findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
+        uneven &= findings.flaw == Flaw.NONE
+        part = a[uneven]
+        shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(part)
+        scaling.scale(part, *shifts)
+        a = np.array(a) if np.may_share_memory(a, given) else a
+        a[uneven] = part
+        norm[uneven] = _norm(part)
+        findings.scaled[uneven] = True
+
+    x, broken = kernel.invert(a)
+    x = _measure(a, norm, x, gates, findings)
+    if broken.any():
+        findings.rcond[broken] = 0
+        findings.mark(Flaw.NOT_POSITIVE if spd else Flaw.SINGULAR, broken)
+    passed = gates.passed(findings.rcond, findings.residual)
+    if not passed.all():
+        _mend(a, norm, x, gates, findings)
+    if shifts is not None:
+        part = x[uneven]
+        scaling.scale(part, *reversed(shifts))
+        x[uneven] = part
+        overflown = ~np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
+        findings.mark(Flaw.OVERFLOW, overflown & findings.scaled)
+    if not passed.all():
+        findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
+    return x
+
+
+def _mark_not_hermitian(a: Matrix, findings: Findings) -> None:
+    findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
+    findings.mark(Flaw.NOT_HERMITIAN, (a != a.conj().swapaxes(1, 2)).any(axis=(1, 2)))
+    diagonal = np.diagonal(a, axis1=1, axis2=2).real
+    findings.mark(Flaw.NOT_POSITIVE, ~(diagonal > 0).all(axis=1))
+
+
+def _uneven_hermitian(a: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Whether slices need scaling; no element of a positive definite one tops its diagonal."""
+    diagonal = np.diagonal(a, axis1=1, axis2=2).real.T
+    return scaling.uneven(np.sqrt(diagonal), diagonal, dtype)
+
+
+def _sums(a: Matrix) -> tuple[Vector, Vector]:
+    """Return the sums of the sizes of elements by row and by column, shape (n, k)."""
+    size = np.abs(a)
+    k, n = size.shape[:2]
+    if n <= _SHORT:
+        size = _across(size)
+        return size.sum(axis=1), size.sum(axis=0)
+    rows = size.reshape(-1, n) @ np.ones(n)
+    cols = np.ones((1, n)) @ size
+    return np.ascontiguousarray(rows.reshape(k, n).T), np.ascontiguousarray(cols[:, 0].T)
+
+
+def _norm(a: Matrix) -> Vector:
+    """Return the 1-norms of a stack."""
+    size = np.abs(a)
+    n = size.shape[1]
+    if n <= _SHORT:
+        return np.asarray(_across(size).sum(axis=0).max(axis=0))
+    cols = np.ones((1, n)) @ size
+    return np.asarray(np.ascontiguousarray(cols[:, 0].T).max(axis=0))
+
+
+def _distance(a: Matrix, x: Matrix) -> Vector:
+    """Return the 1-norms of ``a @ x - I``."""
+    n = a.shape[-1]
+    if n > _SHORT:
+        error = a @ x
+        error.reshape(-1, n * n)[:, :: n + 1] -= 1
+        return _norm(error)
+    a, x = _across(a), _across(x)
+    error = a[:, :1] * x[:1]
+    for j in range(1, n):
+        error += a[:, j : j + 1] * x[j : j + 1]
+    error.reshape(n * n, -1)[:: n + 1] -= 1
+    return np.asarray(np.abs(error).sum(axis=0).max(axis=0))
+
+
+def _across(a: NDArray[Any]) -> NDArray[Any]:
+    """Return a stack (k, n, n) as (n, n, k): each element of all slices side by side."""
+    k, n = a.shape[:2]
+    return np.ascontiguousarray(a.reshape(k, n * n).T).reshape(n, n, k)
+
+
+def _measure(a: Matrix, norm: Vector, x: Matrix, gates: Gates, findings: Findings) -> Matrix:
+    """Write rcond and residual of `x` rounded to the input's precision, and return it so."""
+    if a.dtype != gates.dtype:
+        x = x.astype(gates.dtype).astype(a.dtype)
+    product = norm * _norm(x)
+    findings.rcond[:] = np.minimum(1 / product, 1)
+    findings.residual[:] = _distance(a, x) / (product * gates.residual_unit)
+    return x
+
+
+def _mend(a: Matrix, norm: Vector, x: Matrix, gates: Gates, findings: Findings) -> None:
+    """Compute regular slices that fail the check of their residual once more, the plain way."""
+    regular = (findings.flaw == Flaw.NONE) & (findings.rcond >= gates.rcond)
+    failed = regular & ~gates.passed(findings.rcond, findings.residual)
+    if failed.any():
+        how = How("general", PLAIN.routine, Side.RIGHT, Checked.FULL)
+        part = Findings.blank(int(failed.sum()), how)
+        again, broken = PLAIN.invert(a[failed])
+        x[failed] = _measure(a[failed], norm[failed], again, gates, part)
+        part.rcond[broken] = 0
+        findings.rcond[failed], findings.residual[failed] = part.rcond, part.residual
+        findings.how[failed] = part.how

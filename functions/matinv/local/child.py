@@ -1,0 +1,77 @@
+"""Child processes that end with their parent, however it ends.
+
+A child reads its standard input and stops at its end. The parent holds the other end of that pipe,
+which the kernel closes even after ``kill -9``. (Linux's parent-death signal would not do: it fires
+when the *thread* that started the child ends, and other systems have none.)
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    stdout: int | IO[str] = subprocess.DEVNULL,
+) -> subprocess.Popen[str]:
+    """Start this Python with `arguments`, out of reach of the terminal's Ctrl-C.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What follows ``python``.
+    env : mapping, optional
+        Its environment, this process's own by default.
+    stdout : int or file
+        Where its standard output goes; nowhere by default.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own modules
+        [sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        env=env,
+        text=True,
+        process_group=0,
+    )
+
+
+def stop(child: subprocess.Popen[str], patience_s: float) -> None:
+    """Ask a child to stop by ending its input; kill it after `patience_s`."""
+    if child.stdin:
+        child.stdin.close()
+    try:
+        child.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    if child.stdout:
+        child.stdout.close()
+
+
+@contextmanager
+def running(
+    arguments: Sequence[str], patience_s: float, stdout: int | IO[str] = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a child for the length of the block."""
+    child = start(arguments, stdout=stdout)
+    try:
+        yield child
+    finally:
+        stop(child, patience_s)
+
+
+def when_orphaned(act: Callable[[], object]) -> None:
+    """In a child: call `act` from a thread when the parent has ended or closed the pipe."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        act()
+
+    threading.Thread(target=watch, name="matinv-parent", daemon=True).start()

@@ -1,0 +1,215 @@
+"""The event-source runner: polls a queue and invokes a function, by the rules of Lambda's mapping.
+
+It deletes what the function did, and nothing else: messages that failed stay as they are, become
+visible when their timeout ends, and move to the dead-letter queue after the queue's own
+``maxReceiveCount``. A runner that is killed therefore loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from matinv.local.invoke import FunctionError, Invoke
+from matinv.local.mapping import Entry, Polling, entry, event_of, failed_ids, split
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import ReceiveMessageRequestTypeDef
+
+_log = logging.getLogger(__name__)
+
+_RECEIVE: Final = 10  # messages that SQS hands out, or deletes, at once
+_POLL_S: Final = 1  # one long poll: how long a stop may take when the queue is empty
+_PAUSE_S: Final = 0.05  # between looks at the queue while a window is about to end
+_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)  # after polls that failed; the last one repeats
+_BACKLOG: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a runner has done."""
+
+    invocations: int = 0
+    failed_invocations: int = 0
+    deleted: int = 0
+    returned: int = 0
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, error: bool, deleted: int, returned: int) -> None:
+        """Count an invocation."""
+        with self._turn:
+            self.invocations += 1
+            self.failed_invocations += error
+            self.deleted += deleted
+            self.returned += returned
+
+
+class Runner:
+    """Polls one queue for one function.
+
+    Parameters
+    ----------
+    sqs : client
+        boto3's.
+    queue_url : str
+        The queue to poll.
+    invoke : callable
+        Takes an event, returns the function's answer or raises `FunctionError`.
+    polling : Polling
+        How messages are received and become batches.
+    concurrency : int
+        Batches in work at a time, each polled for and invoked from a thread of its own.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError
+        If the queue cannot be reached.
+    """
+
+    def __init__(
+        self,
+        sqs: SQSClient,
+        queue_url: str,
+        invoke: Invoke,
+        polling: Polling = Polling(),  # noqa: B008 - frozen
+        concurrency: int = 1,
+    ) -> None:
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._invoke = invoke
+        self._polling = polling
+        self._concurrency = concurrency
+        names = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        self._queue_arn = names["Attributes"]["QueueArn"]
+        self.tally = Tally()
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set; the batch in hand is finished first."""
+        self._in_threads(lambda: self._serve(stop))
+
+    def drain(self, timeout_s: float = 60.0) -> bool:
+        """Serve until the queue is empty: nothing visible, delayed or in flight.
+
+        Returns
+        -------
+        bool
+            Whether it was, within `timeout_s`.
+        """
+        end = time.monotonic() + timeout_s
+
+        def done() -> bool:
+            return time.monotonic() >= end or self.backlog() == 0
+
+        self._in_threads(lambda: self._serve(threading.Event(), done))
+        return self.backlog() == 0
+
+    def backlog(self) -> int:
+        """Return how many messages the queue holds in any state."""
+        attributes = self._sqs.get_queue_attributes(
+            QueueUrl=self._queue_url, AttributeNames=_BACKLOG
+        )["Attributes"]
+        return sum(map(int, attributes.values()))
+
+    def _in_threads(self, serve: Callable[[], None]) -> None:
+        if self._concurrency == 1:  # in the caller's thread, as Lambda runs a handler in the main
+            serve()
+            return
+        with ThreadPoolExecutor(self._concurrency, "matinv-runner") as pool:
+            futures = [pool.submit(serve) for _ in range(self._concurrency)]
+        for future in futures:
+            future.result()
+
+    def _serve(self, stop: threading.Event, done: Callable[[], bool] = lambda: False) -> None:
+        held: list[Entry] = []
+        failures = 0
+        while held or not (stop.is_set() or done()):
+            try:
+                batch, held = split(self._collect(held, stop), self._polling)
+            except (BotoCoreError, ClientError) as error:
+                _log.warning("cannot poll: %s", error)
+                _pause(_RETRY_S[min(failures, len(_RETRY_S) - 1)], stop)
+                failures += 1
+                continue
+            failures = 0
+            if batch:
+                self._settle(batch)
+
+    def _collect(self, held: Sequence[Entry], stop: threading.Event) -> list[Entry]:
+        """Return entries for one batch and perhaps more, first those held back from the last."""
+        entries = list(held)
+        size = sum(item.size_bytes for item in entries)
+        end: float | None = None  # of the window, which the first message opens
+        while len(entries) < self._polling.batch_size and size <= self._polling.payload_bytes:
+            if entries and end is None:
+                end = time.monotonic() + self._polling.window_s
+            left_s = _POLL_S if end is None else end - time.monotonic()
+            if left_s <= 0 or stop.is_set():
+                break
+            received = self._receive(self._polling.batch_size - len(entries), left_s)
+            entries += received
+            size += sum(item.size_bytes for item in received)
+            if not entries:
+                break
+        return entries
+
+    def _receive(self, count: int, wait_s: float) -> list[Entry]:
+        options: ReceiveMessageRequestTypeDef = {
+            "QueueUrl": self._queue_url,
+            "MessageSystemAttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+            "MaxNumberOfMessages": min(count, _RECEIVE),
+            "WaitTimeSeconds": _POLL_S if wait_s >= _POLL_S else 0,
+        }
+        if self._polling.visibility_s is not None:
+            options["VisibilityTimeout"] = self._polling.visibility_s
+        messages = self._sqs.receive_message(**options).get("Messages", [])
+        if not messages and wait_s < _POLL_S:
+            time.sleep(min(wait_s, _PAUSE_S))
+        return [entry(message, self._queue_arn) for message in messages]
+
+    def _settle(self, batch: Sequence[Entry]) -> None:
+        """Invoke the function with a batch and delete what it did."""
+        sent = {item.message_id for item in batch}
+        error = False
+        try:
+            failed = failed_ids(self._invoke(event_of(batch)), sent)
+        except FunctionError as raised:
+            _log.warning("the function failed with a batch of %d: %s", len(batch), raised)
+            failed, error = frozenset(sent), True
+        done = [item.receipt for item in batch if item.message_id not in failed]
+        self._delete(done)
+        self.tally.add(error=error, deleted=len(done), returned=len(batch) - len(done))
+
+    def _delete(self, receipts: Sequence[str]) -> None:
+        for begin in range(0, len(receipts), _RECEIVE):
+            page = receipts[begin : begin + _RECEIVE]
+            try:
+                answer = self._sqs.delete_message_batch(
+                    QueueUrl=self._queue_url,
+                    Entries=[{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(page)],
+                )
+            except (BotoCoreError, ClientError) as error:
+                # What was done stays in the queue and comes again, as a duplicate.
+                _log.warning("cannot delete %d messages: %s", len(page), error)
+                continue
+            for failure in answer.get("Failed", []):
+                _log.warning("cannot delete a message: %s", failure.get("Code"))
+
+
+def _pause(seconds: float, stop: threading.Event) -> None:
+    # Not stop.wait: a signal handler that sets the event would deadlock with its own thread there.
+    end = time.monotonic() + seconds
+    while not stop.is_set() and time.monotonic() < end:
+        time.sleep(_PAUSE_S)

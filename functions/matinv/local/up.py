@@ -1,0 +1,163 @@
+"""``matinv local up``: a stack and its workers, which are replaced when they crash."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from matinv.local import child
+from matinv.local.stack import Shape, Stack, StackError
+from matinv.local.stopping import stop_event
+
+_LOOK_S: Final = 0.1
+_STOP_S: Final = 10.0  # for the batch in hand
+_HEALTHY_S: Final = 10.0  # a worker that lived so long is replaced at once
+_RESTART_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)  # for one that did not; the last repeats
+_HEADER: Final = "# Written by `matinv local up`; gone when it stops.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Workers of one queue.
+
+    Parameters
+    ----------
+    count : int
+        How many processes.
+    arguments : sequence of str
+        Options of ``matinv local worker``.
+    """
+
+    count: int
+    arguments: Sequence[str]
+
+
+class Worker:
+    """A worker process that is started again when it ends, as Lambda replaces a crashed one.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Options of ``matinv local worker``.
+    env : mapping
+        Its environment.
+    note : callable
+        Takes a line for people.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], env: Mapping[str, str], note: Callable[[str], object]
+    ) -> None:
+        self._command = ["-m", "matinv.cli", "local", "worker", *arguments]
+        self._env = env
+        self._note = note
+        self._short_lives = 0
+        self._start_at = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        self._process = child.start(self._command, env=self._env, stdout=sys.stderr)
+
+    def tend(self) -> None:
+        """Start the worker again if it has ended, after a pause if it keeps ending."""
+        now = time.monotonic()
+        code = self._process.poll()
+        if code is None:
+            return
+        if not self._start_at:
+            lived = now - self._started
+            self._short_lives = 0 if lived >= _HEALTHY_S else self._short_lives + 1
+            pause_s = _RESTART_S[min(self._short_lives, len(_RESTART_S) - 1)]
+            self._note(f"a worker ended with code {code}; starting another in {pause_s:g} s")
+            child.stop(self._process, 0)
+            self._start_at = now + pause_s
+        if now >= self._start_at:
+            self._start_at = 0.0
+            self._start()
+
+    def stop(self) -> None:
+        """Let the worker finish its batch, then end it."""
+        child.stop(self._process, _STOP_S)
+
+
+def serve(
+    shape: Shape,
+    lane: Lane,
+    large: Lane | None,
+    ready: Callable[[Stack], object],
+    note: Callable[[str], object],
+) -> None:
+    """Run a stack and its workers until told to stop.
+
+    Parameters
+    ----------
+    shape : Shape
+        Of the stack.
+    lane, large : Lane
+        Workers of the jobs queue and of the large queue.
+    ready : callable
+        Called once with the stack, when everything exists.
+    note : callable
+        Takes a line for people.
+
+    Raises
+    ------
+    StackError
+        If the stand-in does not start, or ends.
+    """
+    stop = stop_event()
+    with Stack.start(shape) as stack, ExitStack() as ending:
+        workers = list(_workers(stack, lane, note))
+        large_stack = stack.large_lane()
+        if large and large_stack:
+            workers += _workers(large_stack, large, note)
+        for worker in workers:
+            ending.callback(worker.stop)
+        ready(stack)
+        while not stop.is_set():
+            if not stack.alive():
+                message = "the stand-in for AWS ended; its state is lost"
+                raise StackError(message)
+            for worker in workers:
+                worker.tend()
+            time.sleep(_LOOK_S)
+
+
+def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterator[Worker]:
+    env = stack.process_environment(os.environ)
+    for _ in range(lane.count):
+        yield Worker(lane.arguments, env, note)
+
+
+@contextmanager
+def env_file(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Give the block a function that writes `path` in one step; the file goes with the block.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file that no earlier run wrote.
+    """
+    if path is None:
+        yield lambda _: None
+        return
+    if path.exists() and not path.read_text(errors="replace").startswith(_HEADER):
+        raise FileExistsError(0, "exists, and `matinv local up` did not write it", str(path))
+    path.unlink(missing_ok=True)
+
+    def write(text: str) -> None:
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part.write_text(_HEADER + text)
+        part.replace(path)
+
+    try:
+        yield write
+    finally:
+        path.unlink(missing_ok=True)

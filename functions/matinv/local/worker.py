@@ -1,0 +1,50 @@
+"""The worker: the event-source runner with the real handler, in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from matinv.aws import clients
+from matinv.aws.errors import translated
+from matinv.handlers.worker import handler
+from matinv.local.invoke import InProcess
+from matinv.local.mapping import Polling
+from matinv.local.runner import Runner
+from matinv.local.stopping import stop_event
+from matinv.settings import Settings
+
+TIMED_OUT = 124  # exit code, as of timeout(1)
+
+_log = logging.getLogger(__name__)
+
+
+def serve(polling: Polling, memory_mb: int, timeout_s: float) -> None:
+    """Poll the jobs queue that the environment names until told to stop.
+
+    An invocation that takes longer than `timeout_s` ends the process, as Lambda ends it; the
+    messages in hand come again. Logs go to standard error, the function's own too.
+
+    Raises
+    ------
+    SettingsError
+        If the environment lacks names.
+    Transient
+        If the queue cannot be reached.
+    """
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(level=logging.INFO, format="matinv: worker: %(message)s")
+    stop = stop_event()
+    queue_url = Settings.from_environment().jobs_queue_url
+    invoke = InProcess(handler, timeout_s, memory_mb, on_timeout=lambda: _end(timeout_s))
+    with translated(f"looking at {queue_url}"):
+        runner = Runner(clients.client("sqs"), queue_url, invoke, polling)
+    _log.info("polling %s", queue_url)
+    runner.run(stop)
+    _log.info("stopped; %s", runner.tally)
+
+
+def _end(timeout_s: float) -> None:
+    _log.error("an invocation took longer than %g s; ending, as Lambda does", timeout_s)
+    os._exit(TIMED_OUT)

@@ -1,0 +1,12 @@
+"""In-memory twins of the ports: the contracts of `matinv.aws` without a network.
+
+They ship with the product so that the service, the client and the tests of others run anywhere.
+Each twin counts its calls in ``calls`` and asks ``fail``, if set, before and after each effect:
+``fail("put:before")``. The hook may raise `Transient`, block, or call the twin itself.
+"""
+
+from matinv.memory.queue import MemoryQueue
+from matinv.memory.store import MemoryStore
+from matinv.memory.table import MemoryTable
+
+__all__ = ["MemoryQueue", "MemoryStore", "MemoryTable"]

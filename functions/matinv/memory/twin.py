@@ -1,0 +1,32 @@
+"""What all twins share: a lock, counts of calls, and faults on demand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+
+class Twin:
+    """What all twins share: a lock, counts of calls, and faults on demand."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.fail: Callable[[str], None] | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def operation(self, name: str) -> Iterator[None]:
+        """Run the block, the effect, under the lock, and the fault hook outside of it."""
+        with self._lock:
+            self.calls[name] += 1
+        self.ask(f"{name}:before")
+        with self._lock:
+            yield
+        self.ask(f"{name}:after")
+
+    def ask(self, moment: str) -> None:
+        """Let the fault hook, if there is one, do what it wants at this moment."""
+        if self.fail:
+            self.fail(moment)

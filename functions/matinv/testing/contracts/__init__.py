@@ -1,0 +1,24 @@
+"""What every implementation of a port must do, as suites to inherit from.
+
+A test module makes a subclass of a suite and gives it the fixture that it lacks::
+
+    class TestMemoryStore(MatrixStoreContract):
+        @pytest.fixture
+        def store(self) -> MemoryStore:
+            return MemoryStore("inputs", "results")
+"""
+
+from matinv.testing.contracts.queue import JobQueueContract, delivery, letter
+from matinv.testing.contracts.store import MatrixStoreContract, digest
+from matinv.testing.contracts.table import JobTableContract, full_record, record
+
+__all__ = [
+    "JobQueueContract",
+    "JobTableContract",
+    "MatrixStoreContract",
+    "delivery",
+    "digest",
+    "full_record",
+    "letter",
+    "record",
+]

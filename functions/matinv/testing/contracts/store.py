@@ -1,0 +1,190 @@
+"""What every `MatrixStore` must do."""
+# ruff: noqa: D102 - a test's name is its sentence
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matinv.core.errors import Code, Refused
+from matinv.core.job import Reference
+from matinv.ports import MatrixStore, Part
+from matinv.testing.contracts.racing import side_by_side
+
+
+def digest(parts: Sequence[Part]) -> str:
+    """Return the hex SHA-256 of parts."""
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+class MatrixStoreContract:
+    """`matinv.ports.MatrixStore` over buckets that keep versions."""
+
+    @pytest.fixture
+    def store(self) -> MatrixStore:
+        """Return an empty store."""
+        raise NotImplementedError
+
+    def read(self, store: MatrixStore, reference: Reference) -> bytes:
+        """Return all of an object."""
+        with store.open(reference) as blob:
+            return blob.read(blob.size_bytes)
+
+    def test_what_was_uploaded_is_read(self, store: MatrixStore) -> None:
+        parts: list[Part] = [b"head", np.arange(3.0).data, b""]
+        reference = store.upload("a/b.npy", parts, {"matinv-method": "spd"})
+        with store.open(reference) as blob:
+            assert (blob.size_bytes, blob.etag) == (28, reference.etag)
+            assert blob.version_id == reference.version_id
+            assert blob.metadata == {"matinv-method": "spd"}
+            assert blob.read(28) == b"head" + np.arange(3.0).tobytes()
+
+    def test_an_empty_object_is_read(self, store: MatrixStore) -> None:
+        with store.open(store.upload("empty.npy", [], {})) as blob:
+            assert (blob.size_bytes, blob.read(10), blob.metadata) == (0, b"", {})
+
+    @pytest.mark.parametrize(
+        "key", ["a b+c.npy", "x=1&y=2.npy", "мир/é.npy", "50%2Foff.npy", "a/./b.npy", "~tilde'.npy"]
+    )
+    def test_keys_are_taken_literally(self, store: MatrixStore, key: str) -> None:
+        reference = store.upload(key, [key.encode()], {})
+        assert self.read(store, reference) == key.encode()
+        assert reference.key == key
+
+    @pytest.mark.parametrize(
+        "text",
+        ["plain", "two  blanks", " edges ", "", "é мир 逆", "=?UTF-8?Q?a?=", "a\nb\x00", "%41"],
+    )
+    def test_metadata_survives(self, store: MatrixStore, text: str) -> None:
+        with store.open(store.upload("a.npy", [b"1"], {"matinv-tag-x": text})) as blob:
+            assert blob.metadata == {"matinv-tag-x": text}
+
+    def test_reads_go_on_where_the_last_one_ended(self, store: MatrixStore) -> None:
+        buffer = bytearray(8)
+        with store.open(store.upload("a.npy", [b"0123456789"], {})) as blob:
+            assert blob.read(0) == b""
+            assert blob.read(3) == b"012"
+            assert blob.readinto(memoryview(buffer)[:4]) == 4
+            assert bytes(buffer[:4]) == b"3456"
+            assert blob.readinto(memoryview(buffer)) == 3
+            assert bytes(buffer[:3]) == b"789"
+            assert blob.readinto(memoryview(buffer)) == 0
+            assert blob.read(5) == b""
+
+    def test_a_large_body_fills_its_array(self, store: MatrixStore) -> None:
+        data = np.random.default_rng(1).standard_normal(700_001)
+        reference = store.upload("large.npy", [b"x" * 7, data.data], {})
+        array = np.empty_like(data)
+        with store.open(reference) as blob:
+            blob.read(7)
+            assert blob.readinto(array.data) == data.nbytes
+        np.testing.assert_array_equal(array, data)
+
+    def test_leaving_early_leaves_the_store_usable(self, store: MatrixStore) -> None:
+        reference = store.upload("large.npy", [bytes(3_000_000)], {})
+        for _ in range(3):
+            with store.open(reference) as blob:
+                assert blob.read(6) == bytes(6)
+        assert len(self.read(store, reference)) == 3_000_000
+
+    def test_a_version_is_read_although_a_newer_one_exists(self, store: MatrixStore) -> None:
+        first = store.upload("a.npy", [b"first"], {})
+        second = store.upload("a.npy", [b"second"], {})
+        assert first.version_id != second.version_id
+        assert self.read(store, first) == b"first"
+        assert self.read(store, second) == b"second"
+
+    def test_an_etag_that_is_not_there_any_more_is_overwritten(self, store: MatrixStore) -> None:
+        first = replace(store.upload("a.npy", [b"first"], {}), version_id=None)
+        assert self.read(store, first) == b"first"
+        second = replace(store.upload("a.npy", [b"second"], {}), version_id="null")
+        assert self.read(store, second) == b"second"
+        self.refused(store, first, observed="overwritten")
+        self.refused(store, replace(first, version_id="null"), observed="overwritten")
+
+    def test_without_version_and_etag_the_newest_is_read(self, store: MatrixStore) -> None:
+        store.upload("a.npy", [b"first"], {})
+        newest = replace(store.upload("a.npy", [b"second"], {}), version_id=None, etag=None)
+        assert self.read(store, newest) == b"second"
+
+    @pytest.mark.parametrize("etag", ["x\r\nHost: elsewhere", '"', "é", "0" * 32])
+    def test_an_etag_from_elsewhere_is_overwritten(self, store: MatrixStore, etag: str) -> None:
+        reference = replace(store.upload("a.npy", [b"1"], {}), version_id=None, etag=etag)
+        self.refused(store, reference, observed="overwritten")
+
+    def test_what_does_not_exist_is_gone(self, store: MatrixStore) -> None:
+        there = store.upload("a.npy", [b"1"], {})
+        for reference in (
+            replace(there, key="b.npy"),
+            replace(there, key="b.npy", version_id=None),
+            replace(there, version_id="no-such-version"),
+            replace(there, key="k" * 1025),
+        ):
+            self.refused(store, reference)
+
+    def test_what_was_deleted_is_gone(self, store: MatrixStore) -> None:
+        reference = store.upload("a.npy", [b"1"], {})
+        store.delete(reference.uri)
+        self.refused(store, replace(reference, version_id=None))
+        assert self.read(store, reference) == b"1"
+        store.delete(reference.uri, reference.version_id)
+        self.refused(store, reference)
+        store.delete(reference.uri, reference.version_id)
+        store.delete(reference.uri.replace("a.npy", "never-there.npy"))
+
+    def refused(
+        self, store: MatrixStore, reference: Reference, observed: str | None = None
+    ) -> None:
+        """Assert that reading is refused for good."""
+        with pytest.raises(Refused) as caught, store.open(reference):
+            pytest.fail("it was opened")
+        assert caught.value.code is Code.INPUT_GONE
+        assert (caught.value.info.observed == "overwritten") is (observed == "overwritten")
+
+    def test_a_result_is_written_once(self, store: MatrixStore) -> None:
+        parts: list[Part] = [b"first ", memoryview(b"result")]
+        written = store.put_result("j/1.json", parts, digest(parts), {"matinv-sha256": "é"})
+        assert written.metadata is None
+        late = [b"late result"]
+        found = store.put_result("j/1.json", late, digest(late), {"matinv-sha256": "other"})
+        assert found == replace(written, metadata={"matinv-sha256": "é"})
+        with store.results(written.uri, written.version_id) as blob:
+            assert blob.read(99) == b"first result"
+            assert blob.metadata == {"matinv-sha256": "é"}
+
+    def test_of_results_written_side_by_side_one_stays(self, store: MatrixStore) -> None:
+        def put(number: int) -> Any:
+            parts = [str(number).encode()]
+            return store.put_result("j/1.npy", parts, digest(parts), {"number": str(number)})
+
+        stored = side_by_side(put)
+        (winner,) = (n for n, one in enumerate(stored) if one.metadata is None)
+        assert {one.version_id for one in stored} == {stored[winner].version_id}
+        assert all(
+            one.metadata == {"number": str(winner)} for n, one in enumerate(stored) if n != winner
+        )
+
+    def test_a_result_that_does_not_exist_is_gone(self, store: MatrixStore) -> None:
+        stored = store.put_result("j/1.npy", [b"1"], digest([b"1"]), {})
+        for uri, version_id in ((stored.uri + "x", None), (stored.uri, "no-such-version")):
+            with pytest.raises(Refused, match="INPUT_GONE"), store.results(uri, version_id):
+                pytest.fail("it was opened")
+
+    def test_a_dropped_file_is_found(self, store: MatrixStore) -> None:
+        assert store.find_input("a/b") is None
+        as_json = store.upload("a/b.json", [b"[[1]]"], {})
+        assert store.find_input("a/b") == as_json
+        as_npy = store.upload("a/b.npy", [b"1"], {})
+        assert store.find_input("a/b") == as_npy
+        assert store.find_input("a") is None
+        store.delete(as_npy.uri)
+        assert store.find_input("a/b") == as_json
+
+    def test_a_url_names_the_object(self, store: MatrixStore) -> None:
+        stored = store.put_result("j/1.npy", [b"1"], digest([b"1"]), {})
+        assert "j/1.npy" in store.url(stored.uri, stored.version_id, 60)

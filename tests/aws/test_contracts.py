@@ -1,0 +1,54 @@
+"""The adapters keep the contracts, against a stand-in for AWS over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from matinv.aws.dynamodb import DynamoDBTable
+from matinv.aws.s3 import S3Store
+from matinv.aws.sqs import SQSQueue
+from matinv.testing.contracts import JobQueueContract, JobTableContract, MatrixStoreContract
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+class TestS3Store(MatrixStoreContract):
+    @pytest.fixture
+    def store(self, s3: S3Client, buckets: tuple[str, str]) -> S3Store:
+        return S3Store(s3, *buckets)
+
+
+class TestDynamoDBTable(JobTableContract):
+    @pytest.fixture
+    def table(self, dynamodb: DynamoDBClient, table_name: str) -> DynamoDBTable:
+        return DynamoDBTable(dynamodb, table_name)
+
+
+class TestSQSQueue(JobQueueContract):
+    @pytest.fixture
+    def queue(self, sqs: SQSClient, queue_urls: tuple[str, str, str]) -> SQSQueue:
+        self.sqs, self.urls = sqs, queue_urls
+        return SQSQueue(sqs, *queue_urls)
+
+    @pytest.fixture
+    def laneless(self, sqs: SQSClient, queue_urls: tuple[str, str, str]) -> SQSQueue:
+        return SQSQueue(sqs, *queue_urls[:2])
+
+    def sent(self, queue: SQSQueue) -> list[str]:
+        return self.bodies(self.urls[0])
+
+    def forwarded(self, queue: SQSQueue) -> list[str]:
+        return self.bodies(self.urls[2])
+
+    def bodies(self, url: str) -> list[str]:
+        bodies: list[str] = []
+        while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            bodies += [message["Body"] for message in messages]
+        return bodies

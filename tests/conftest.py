@@ -1,0 +1,122 @@
+"""Fixtures for all tests: no way to the real AWS, and a stand-in for it where a test asks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+pytest.register_assert_rewrite("matinv.testing")
+
+_NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once, on this machine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_real_aws() -> Iterator[None]:
+    """Take away the caller's AWS settings: a test without a stand-in reaches nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "MATINV_", "BOTO_")):
+                patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_ENDPOINT_URL", _NOWHERE)
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_url(no_real_aws: None) -> Iterator[str]:
+    """Return the address of a stand-in for AWS in a process of its own, one for the session."""
+    command = [sys.executable, "-m", "matinv.local.standin", "--port", "0"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.terminate()
+
+
+@pytest.fixture
+def at_moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Point boto3's environment to the stand-in for one test."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    return moto_url
+
+
+@pytest.fixture(scope="session")
+def moto_clients(moto_url: str) -> dict[str, Any]:
+    """Return the product's own clients of the stand-in."""
+    from matinv.aws import clients  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", moto_url)
+        return {name: clients.client(name) for name in ("s3", "dynamodb", "sqs")}
+
+
+@pytest.fixture
+def s3(moto_clients: dict[str, Any]) -> S3Client:
+    return moto_clients["s3"]
+
+
+@pytest.fixture
+def dynamodb(moto_clients: dict[str, Any]) -> DynamoDBClient:
+    return moto_clients["dynamodb"]
+
+
+@pytest.fixture
+def sqs(moto_clients: dict[str, Any]) -> SQSClient:
+    return moto_clients["sqs"]
+
+
+@pytest.fixture
+def unique() -> str:
+    """Return a name that no other test has, short enough for a bucket."""
+    return f"t{uuid.uuid4().hex[:16]}"
+
+
+@pytest.fixture
+def buckets(s3: S3Client, unique: str) -> tuple[str, str]:
+    """Create an inputs and a results bucket, both with versions."""
+    names = (f"{unique}-inputs", f"{unique}-results")
+    for name in names:
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return names
+
+
+@pytest.fixture
+def table_name(dynamodb: DynamoDBClient, unique: str) -> Iterator[str]:
+    """Create a jobs table, and drop it in the end: moto copies whole tables."""
+    from matinv.aws.dynamodb import table_schema  # noqa: PLC0415 - see above
+
+    dynamodb.create_table(**table_schema(unique))
+    yield unique
+    dynamodb.delete_table(TableName=unique)
+
+
+@pytest.fixture
+def queue_urls(sqs: SQSClient, unique: str) -> tuple[str, str, str]:
+    """Create a jobs queue, its dead-letter queue and a large queue."""
+    size = {"MaximumMessageSize": str(256 * 1024)}
+    dlq = sqs.create_queue(QueueName=f"{unique}-dlq", Attributes=size)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dlq, AttributeNames=["QueueArn"])["Attributes"]
+    policy = f'{{"deadLetterTargetArn": "{arn["QueueArn"]}", "maxReceiveCount": 5}}'
+    work = size | {"RedrivePolicy": policy}
+    jobs = sqs.create_queue(QueueName=f"{unique}-jobs", Attributes=work)["QueueUrl"]
+    large = sqs.create_queue(QueueName=f"{unique}-large", Attributes=work)["QueueUrl"]
+    return jobs, dlq, large

@@ -1,0 +1,50 @@
+"""The README says what the code does."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from matinv.cli.reference import markdown
+from matinv.core.certificate import Certificate
+from matinv.core.errors import TRANSIENT, Code
+from matinv.core.message import MessageFields
+from matinv.settings import Settings
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def table_after(heading: str) -> dict[str, list[str]]:
+    """Return the first table below a heading, by the first cell of each row."""
+    section = README.split(heading, 1)[1]
+    rows = re.findall(r"^\|(.+)\|$", section.split("\n\n#", 1)[0], re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    return {name: row for row in cells[2:] for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_help_of_every_command_is_current() -> None:
+    block = README.split("<!-- generated: cli -->\n")[1].split("<!-- end: cli -->")[0]
+    assert block == markdown(), "run scripts/docs"
+
+
+def test_error_table_has_every_code_with_its_kind() -> None:
+    rows = table_after("## Errors")
+    kinds = {code: row[1] for code, row in rows.items()}
+    assert kinds == {code: "transient" if code in TRANSIENT else "permanent" for code in Code}
+
+
+def test_message_table_has_every_field() -> None:
+    assert table_after("**Messages**").keys() == MessageFields.model_fields.keys()
+
+
+def test_certificate_table_has_every_field() -> None:
+    fields = {field.name for field in dataclasses.fields(Certificate)}
+    assert table_after("**The certificate**").keys() | {"scaled"} == fields
+
+
+@pytest.mark.parametrize("name", Settings("i", "r", "t", "q", "d", "l", "e").to_environment())
+def test_setting_is_documented(name: str) -> None:
+    assert name in table_after("## Settings")

@@ -1,0 +1,157 @@
+"""What operators see of an invocation: JSON lines with ids, metrics in EMF, never a value."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from matinv import telemetry
+from matinv.core.errors import Code, Transient
+from matinv.testing.world import World
+
+SECRET = 73.125
+
+
+@dataclass
+class Context:
+    aws_request_id: str = "request-1"
+    memory_limit_in_mb: int = 1769
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+Published = Callable[[World], tuple[list[dict[str, Any]], dict[str, Any]]]
+
+
+@pytest.fixture
+def published() -> Iterator[Published]:
+    """Publish the last report of a world; return its log lines and its metrics."""
+    stream = io.StringIO()
+    handler = telemetry.logger().registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(stream)
+
+    def publish(world: World) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        assert world.report is not None
+        with redirect_stdout(stream):
+            telemetry.publish(world.report, Context())
+        lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+        emf: dict[str, Any] = {}
+        for line in lines:
+            if "_aws" in line:
+                emf |= line
+        return [line for line in lines if "_aws" not in line], emf
+
+    yield publish
+    handler.setStream(before)
+
+
+def test_failed_job_has_its_own_line_with_ids_and_code(published: Published) -> None:
+    world = World.make()
+    world.deliver({"job_id": "bad", "matrix": [[SECRET, SECRET], [SECRET, SECRET]]})
+    lines, _ = published(world)
+    assert [line["job_id"] for line in lines] == ["bad"]
+    assert lines[0]["error_code"] == "SINGULAR"
+    assert lines[0]["function_request_id"] == "request-1"
+    assert lines[0]["level"] == "WARNING"
+
+
+def test_job_id_that_forges_a_log_line_stays_in_its_own(published: Published) -> None:
+    world = World.make()
+    world.deliver({"job_id": 'x\r\n{"level":"INFO"}', "matrix": [[1]]})
+    lines, _ = published(world)
+    assert len(lines) == 1
+    assert lines[0]["error_code"] == "BAD_JOB_ID"
+
+
+def test_succeeded_jobs_share_a_line_that_names_them(published: Published) -> None:
+    world = World.make()
+    world.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(150)))
+    lines, _ = published(world)
+    assert [len(line["job_ids"]) for line in lines] == [100, 50]
+
+
+def test_no_matrix_value_is_ever_logged(published: Published) -> None:
+    world = World.make()
+    world.deliver(
+        {"job_id": "good", "matrix": [[SECRET]]},
+        {"job_id": "singular", "matrix": [[SECRET, SECRET], [SECRET, SECRET]]},
+        {"job_id": "ragged", "matrix": [[SECRET, 1], [SECRET]]},
+        {"job_id": "text", "matrix": [[str(SECRET)]]},
+        f'{{"matrix": [[{SECRET}, ]]}}',
+        {"matrix": [[SECRET]], "unknown": SECRET},
+    )
+    lines, emf = published(world)
+    assert len(lines) == 6
+    assert str(SECRET) not in json.dumps([lines, emf])
+
+
+def test_bug_is_logged_with_its_traceback(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("matinv.service.work.draft", broken)
+    world = World.make()
+    world.deliver({"job_id": "bug", "matrix": [[1]]})
+    lines, emf = published(world)
+    assert lines[0]["level"] == "ERROR"
+    assert "ZeroDivisionError" in lines[0]["exception"]
+    assert emf["INTERNAL"] == [1.0]
+
+
+def test_metrics_count_jobs_by_outcome_and_code(published: Published) -> None:
+    world = World.make()
+    good = {"job_id": "good", "matrix": [[2]]}
+    world.deliver(
+        good,
+        good,
+        {"job_id": "stack", "matrix": [[[1]], [[0]]]},
+        {"job_id": "bad", "matrix": [[0]]},
+        "hello",
+        receive_count=3,
+    )
+    _, emf = published(world)
+    expected = {
+        "BatchSize": 5,
+        "ReceivedAgain": 5,
+        "JobsSucceeded": 2,
+        "JobsPartial": 1,
+        "Duplicates": 1,
+        "JobsRefused": 2,
+        "UserErrors": 2,
+        "SINGULAR": 1,
+        "BAD_MESSAGE": 1,
+        "Acknowledged": 5,
+        "TerminalRecords": 4,
+    }
+    assert {name: sum(emf[name]) for name in expected} == expected
+    assert emf["Order"] == [1.0, 1.0]
+    assert emf["service"] == "matinv"
+    assert emf["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "matinv"
+    assert 0 < emf["MemoryUsed"][0] < 100
+    assert {"InvertTime", "QueuedTime", "InputSize"} <= emf.keys()
+
+
+def test_every_acknowledged_delivery_is_accounted_for(published: Published) -> None:
+    world = World.make()
+    old, new = world.drop("x.npy", b""), world.drop("x.npy", b"")
+
+    def fail(operation: str) -> None:
+        if operation == "delete:before":
+            raise Transient(Code.STORAGE, "no")
+
+    world.store.fail = fail
+    world.deliver(old, new, {"job_id": "a", "matrix": [[1]]}, {"job_id": "a", "matrix": [[2]]})
+    _, emf = published(world)
+    parts = ("TerminalRecords", "Duplicates", "Stale", "Forwarded")
+    assert sum(emf["Acknowledged"]) == sum(sum(emf.get(part, [0])) for part in parts) == 4
