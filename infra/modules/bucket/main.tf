@@ -16,7 +16,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
-    error_message = "A bucket name has 3 to 63 of a-z 0-9 -, no dot (TLS certificates do not match names with dots); AWS would refuse \"${var.name}\" in the middle of the apply."
+    error_message = "A bucket name has 3 to 63 of a-z 0-9 -, no dot (TLS certificates do not match names with dots): AWS would refuse \"${var.name}\" in the middle of the apply."
   }
 }
 

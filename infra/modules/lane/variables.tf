@@ -1,3 +1,5 @@
+# Ranges are checked where users set them, in ../../service/variables.tf; what follows from them is checked here.
+
 variable "queue_name" {
   description = "Name of the queue. Changing it replaces the queue, and the messages in it are lost."
   type        = string
@@ -31,36 +33,16 @@ variable "timeout_s" {
 variable "batch_size" {
   description = "Messages per invocation. More of them share one read of the table and one stacked LAPACK call; Lambda hands over at most 6 MB at a time whatever this says."
   type        = number
-
-  validation {
-    condition     = var.batch_size >= 1 && var.batch_size <= 10000 && floor(var.batch_size) == var.batch_size
-    error_message = "batch_size is a whole number from 1 to 10000: Lambda refuses more for SQS."
-  }
 }
 
 variable "batching_window_s" {
   description = "How long the poller collects messages before it invokes: adds up to this much to the latency of a lone job, and lets a stream of small jobs share invocations."
   type        = number
-
-  validation {
-    condition     = var.batching_window_s >= 0 && var.batching_window_s <= 300 && floor(var.batching_window_s) == var.batching_window_s
-    error_message = "batching_window_s is a whole number from 0 to 300: Lambda waits no longer."
-  }
-
-  validation {
-    condition     = var.batching_window_s >= 1 || var.batch_size <= 10
-    error_message = "A batch_size above 10 needs batching_window_s of at least 1: without a window SQS hands over at most 10 messages, and Lambda refuses the mapping."
-  }
 }
 
 variable "maximum_concurrency" {
   description = "Most workers at a time: bounds cost and the load on the table. Too low and the backlog grows; alarms say so."
   type        = number
-
-  validation {
-    condition     = var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000 && floor(var.maximum_concurrency) == var.maximum_concurrency
-    error_message = "maximum_concurrency is a whole number from 2 to 1000: Lambda's pollers cannot be held to one worker."
-  }
 }
 
 variable "visibility_timeout_s" {
@@ -77,11 +59,6 @@ variable "message_retention_s" {
 variable "max_receive_count" {
   description = "Receives after which SQS moves a message to the dead-letter queue."
   type        = number
-
-  validation {
-    condition     = var.max_receive_count >= 3 && var.max_receive_count <= 1000 && floor(var.max_receive_count) == var.max_receive_count
-    error_message = "max_receive_count is a whole number from 3 to 1000: with fewer receives, a crash and one throttled poll would already send a good job to the dead letters."
-  }
 }
 
 variable "dead_letter_queue" {

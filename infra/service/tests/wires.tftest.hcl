@@ -94,4 +94,108 @@ override_resource {
 }
 
 run "defaults" {
+  assert {
+    condition     = aws_s3_bucket_notification.inputs.bucket == "inputs" && aws_s3_bucket_notification.inputs.queue[0].queue_arn == "arn:aws:sqs:eu-west-1:123456789012:matinv-jobs"
+    error_message = "uploads are not announced on the jobs queue"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.inputs.queue[0].events == toset(["s3:ObjectCreated:*"]) && aws_s3_bucket_notification.inputs.queue[0].filter_suffix == null
+    error_message = "some uploads would pass in silence"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.inputs.queue) == 1 && length(aws_s3_bucket_notification.inputs.topic) == 0
+    error_message = "uploads are announced more than once"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.dead.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-west-1:123456789012:matinv-jobs", "arn:aws:sqs:eu-west-1:123456789012:matinv-large"] }
+    error_message = "other queues could send their dead here, or these could not"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.dead.message_retention_seconds == 14 * 86400 && aws_sqs_queue.dead.sqs_managed_sse_enabled
+    error_message = "dead letters are not kept for 14 days, encrypted"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.jobs.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.jobs.deletion_protection_enabled
+    error_message = "the table is not on demand, or easily lost"
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.jobs.ttl).attribute_name == "expires_at" && one(aws_dynamodb_table.jobs.ttl).enabled && one(aws_dynamodb_table.jobs.point_in_time_recovery).enabled
+    error_message = "records live for ever, or cannot be restored"
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "7" && aws_lambda_function_url.api.qualifier == "live"
+    error_message = "callers do not get the version of this apply"
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.api.authorization_type == "AWS_IAM"
+    error_message = "the api is open to the world"
+  }
+
+  assert {
+    condition     = alltrue([for config in aws_lambda_function_event_invoke_config.api : one(one(config.destination_config).on_failure).destination == "arn:aws:sqs:eu-west-1:123456789012:matinv-dead"])
+    error_message = "failed asynchronous calls are lost"
+  }
+
+  assert {
+    condition     = toset(keys(aws_lambda_function_event_invoke_config.api)) == toset(["$LATEST", "live"])
+    error_message = "asynchronous calls without or with the alias are lost when they fail"
+  }
+
+  assert {
+    condition     = one(aws_scheduler_schedule.canary.target).arn == "arn:aws:lambda:eu-west-1:123456789012:function:matinv-canary" && aws_scheduler_schedule.canary.schedule_expression == "rate(5 minutes)"
+    error_message = "nobody wakes the canary"
+  }
+
+  assert {
+    condition     = output.environment.MATINV_JOBS_QUEUE_URL == "https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-jobs" && output.environment.MATINV_LARGE_QUEUE_URL == "https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-large"
+    error_message = "the command would send to the wrong queue"
+  }
+
+  assert {
+    condition     = strcontains(output.exports, "export MATINV_INPUTS_BUCKET='inputs'\n") && strcontains(output.exports, "export AWS_REGION='eu-west-1'\n")
+    error_message = "a shell could not take the outputs as they are"
+  }
+
+  assert {
+    condition     = output.api.alias_arn == aws_lambda_alias.live.arn && output.topics.events == "arn:aws:sns:eu-west-1:123456789012:matinv-events"
+    error_message = "outputs name the wrong things"
+  }
+}
+
+run "everything_chosen" {
+  variables {
+    name                     = "matinv-test"
+    api                      = { snap_start = true, callers = ["arn:aws:iam::210987654321:role/lab"], reserved_concurrency = 5 }
+    anomaly_band             = 2
+    monthly_budget_usd       = 50
+    disposable               = true
+    alarm_subscribers        = [{ protocol = "email", endpoint = "team@example.com" }]
+    page_subscribers         = [{ protocol = "https", endpoint = "https://pager.example.com/in" }]
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/matinv-boundary"
+    runbook_url              = "https://example.com/runbook"
+    results_expire_days      = null
+  }
+
+  assert {
+    condition     = aws_lambda_permission.url["arn:aws:iam::210987654321:role/lab"].action == "lambda:InvokeFunctionUrl" && aws_lambda_permission.url["arn:aws:iam::210987654321:role/lab"].function_url_auth_type == "AWS_IAM"
+    error_message = "a caller lacks the first permission of a function URL"
+  }
+
+  assert {
+    condition     = aws_lambda_permission.invoke["arn:aws:iam::210987654321:role/lab"].action == "lambda:InvokeFunction" && aws_lambda_permission.invoke["arn:aws:iam::210987654321:role/lab"].qualifier == "live"
+    error_message = "a caller lacks the second permission of a function URL"
+  }
+
+  assert {
+    condition     = !aws_dynamodb_table.jobs.deletion_protection_enabled
+    error_message = "a disposable stack cannot be destroyed"
+  }
 }

@@ -1,0 +1,272 @@
+# Wrong configurations, each refused before anything is made, by the variable that is wrong. The messages say what would
+# have happened; tests/infra reads them.
+
+mock_provider "aws" {
+  source = "../testing/mocks"
+}
+
+variables {
+  image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+}
+
+run "image_by_tag" {
+  command = plan
+
+  variables {
+    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv:latest"
+  }
+
+  expect_failures = [var.image_uri]
+}
+
+run "image_from_elsewhere" {
+  command = plan
+
+  variables {
+    image_uri = "example.com/matinv@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  expect_failures = [var.image_uri]
+}
+
+run "visibility_shorter_than_the_work" {
+  command = plan
+
+  variables {
+    standard = { timeout_s = 120, visibility_timeout_s = 300 }
+  }
+
+  expect_failures = [var.standard]
+}
+
+run "visibility_shorter_than_the_work_large" {
+  command = plan
+
+  variables {
+    large = { visibility_timeout_s = 900 }
+  }
+
+  expect_failures = [var.large]
+}
+
+run "concurrency_of_one" {
+  command = plan
+
+  variables {
+    standard = { maximum_concurrency = 1 }
+  }
+
+  expect_failures = [var.standard]
+}
+
+run "batch_of_eleven_without_window" {
+  command = plan
+
+  variables {
+    standard = { batch_size = 11, batching_window_s = 0 }
+  }
+
+  expect_failures = [var.standard]
+}
+
+run "batch_above_ten_thousand" {
+  command = plan
+
+  variables {
+    standard = { batch_size = 10001 }
+  }
+
+  expect_failures = [var.standard]
+}
+
+run "timeout_above_lambdas" {
+  command = plan
+
+  variables {
+    large = { timeout_s = 901 }
+  }
+
+  expect_failures = [var.large]
+}
+
+run "too_little_memory" {
+  command = plan
+
+  variables {
+    standard = { memory_mb = 256 }
+  }
+
+  expect_failures = [var.standard]
+}
+
+run "large_lane_smaller_than_standard" {
+  command = plan
+
+  variables {
+    large = { memory_mb = 1024 }
+  }
+
+  expect_failures = [var.large]
+}
+
+run "results_go_while_records_stay" {
+  command = plan
+
+  variables {
+    record_retention_days = 30
+    results_expire_days   = 30
+  }
+
+  expect_failures = [var.results_expire_days]
+}
+
+run "inputs_go_while_jobs_wait" {
+  command = plan
+
+  variables {
+    inputs_expire_days = 7
+  }
+
+  expect_failures = [var.inputs_expire_days]
+}
+
+run "results_into_inputs" {
+  command = plan
+
+  variables {
+    inputs_bucket_name  = "one-bucket"
+    results_bucket_name = "one-bucket"
+  }
+
+  expect_failures = [var.results_bucket_name]
+}
+
+run "no_retention_of_records" {
+  command = plan
+
+  variables {
+    record_retention_days = 0
+  }
+
+  expect_failures = [var.record_retention_days]
+}
+
+run "logs_for_ever" {
+  command = plan
+
+  variables {
+    log_retention_days = 0
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "dead_after_one_receive" {
+  command = plan
+
+  variables {
+    max_receive_count = 1
+  }
+
+  expect_failures = [var.max_receive_count]
+}
+
+run "inline_results_beyond_an_item" {
+  command = plan
+
+  variables {
+    inline_result_bytes = 400000
+  }
+
+  expect_failures = [var.inline_result_bytes]
+}
+
+run "canary_slower_than_its_alarm" {
+  command = plan
+
+  variables {
+    canary_rate = "rate(1 hour)"
+  }
+
+  expect_failures = [var.canary_rate]
+}
+
+run "lanes_above_the_account" {
+  command = plan
+
+  variables {
+    account_concurrency = 10
+  }
+
+  expect_failures = [var.account_concurrency]
+}
+
+run "api_open_to_the_world" {
+  command = plan
+
+  variables {
+    api = { callers = ["*"] }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "api_switched_off" {
+  command = plan
+
+  variables {
+    api = { reserved_concurrency = 0 }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "alarms_over_plain_http" {
+  command = plan
+
+  variables {
+    alarm_subscribers = [{ protocol = "http", endpoint = "http://example.com" }]
+  }
+
+  expect_failures = [var.alarm_subscribers]
+}
+
+run "pages_by_pigeon" {
+  command = plan
+
+  variables {
+    page_subscribers = [{ protocol = "pigeon", endpoint = "loft" }]
+  }
+
+  expect_failures = [var.page_subscribers]
+}
+
+run "anomaly_band_that_always_rings" {
+  command = plan
+
+  variables {
+    anomaly_band = 0.1
+  }
+
+  expect_failures = [var.anomaly_band]
+}
+
+run "budget_of_nothing" {
+  command = plan
+
+  variables {
+    monthly_budget_usd = 0
+  }
+
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "name_that_makes_no_bucket" {
+  command = plan
+
+  variables {
+    name = "Matinv_Production"
+  }
+
+  expect_failures = [var.name]
+}
