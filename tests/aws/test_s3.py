@@ -189,7 +189,9 @@ class TestRequests:
     ) -> None:
         parts = [b"the result"]
         stored = store.put_result("j é+/1.npy", parts, digest(parts), {})
-        with urllib.request.urlopen(store.url(stored.uri, stored.version_id, 60)) as answer:
+        url = store.url(stored.uri, stored.version_id, 60)
+        assert "X-Amz-Algorithm=AWS4" in url
+        with urllib.request.urlopen(url) as answer:
             assert answer.read() == b"the result"
 
     def test_an_unversioned_bucket_goes_by_etag(
@@ -269,8 +271,8 @@ class TestMetadata:
         assert found == (header if text is None else text)
 
     def test_what_is_encoded_is_ascii(self) -> None:
-        text = "".join(map(chr, range(300))) + "\ud800"
-        (header,) = encoded({"x": text}).values()
+        text = "".join(map(chr, range(300)))
+        (header,) = encoded({"x": text + "\ud800"}).values()
         assert header.isascii()
         assert header.isprintable()
-        assert decoded({"x": header}) == {"x": text.replace("\ud800", "?")}
+        assert decoded({"X": header}) == {"x": text + "?"}

@@ -41,6 +41,8 @@ def client(service: str) -> Any:
         max_pool_connections=_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": 4},
         tcp_keepalive=True,
+        # Presigned URLs in us-east-1 would else be of version 2, which KMS and new buckets refuse.
+        signature_version="s3v4" if service == "s3" else None,
         user_agent_extra=f"matinv/{__version__}",
         # Records are built by code that the contract suites test; checking the shape of a hundred
         # of them takes 9 ms of CPU. S3 and SQS calls are few and repeat what users sent.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -35,6 +36,8 @@ _GONE: Final = frozenset(
 )
 _NOT_THE_SAME: Final = frozenset({"PreconditionFailed", "412"})
 
+_METADATA_BYTES: Final = 2048  # S3's limit: names and texts, as they are encoded
+_NAME: Final = re.compile(r"[a-z0-9._-]+")
 _CONTENT_TYPES: Final = {"json": "application/json"}
 
 # A conditional write that meets another one in flight is refused with 409 and sent again.
@@ -120,15 +123,23 @@ class S3Store:
         return Stored(uri, found.get("VersionId"), decoded(found["Metadata"])) if found else None
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
-        """Write an object of the inputs bucket."""
+        """Write an object of the inputs bucket.
+
+        Raises
+        ------
+        Refused
+            BAD_MESSAGE, for metadata above S3's 2 KB, or with names that headers cannot carry.
+        """
         bucket = self._inputs_bucket
+        headers = encoded(metadata)
+        _check_metadata(headers)
         with translated(f"writing s3://{bucket}/{key}"):
             answer = self._s3.put_object(
                 Bucket=bucket,
                 Key=key,
                 Body=cast("IO[bytes]", Parts(parts)),
                 ContentType=_content_type(key),
-                Metadata=encoded(metadata),
+                Metadata=headers,
             )
         return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
 
@@ -218,6 +229,28 @@ def _version(reference: Reference) -> Any:
     """Return the argument that names a version; ``null`` is what unversioned buckets hold."""
     version_id = reference.version_id
     return {"VersionId": version_id} if version_id and version_id != "null" else {}
+
+
+def _check_metadata(headers: Mapping[str, str]) -> None:
+    """Refuse what S3 would refuse, or would give back under another name."""
+    size_bytes = sum(len(name) + len(text) for name, text in headers.items())
+    if size_bytes > _METADATA_BYTES:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the options and tags do not fit the metadata of a file",
+            "use fewer or shorter tags",
+            observed=f"{size_bytes} bytes",
+            limit=f"{_METADATA_BYTES} bytes",
+        )
+    for name in headers:
+        if not _NAME.fullmatch(name):
+            raise Refused(
+                Code.BAD_MESSAGE,
+                "the tag of a file has a name that S3 cannot keep",
+                "rename the tag",
+                observed=name,
+                limit="a-z 0-9 . _ -",
+            )
 
 
 def _content_type(key: str) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
 from matinv.core.errors import Code, Refused, Transient
 from matinv.core.job import Reference
 from matinv.memory.twin import Twin
 from matinv.ports import Part, Stored
+
+_METADATA_BYTES: Final = 2048  # S3's limit
+_NAME: Final = re.compile(r"[a-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,12 @@ class MemoryStore(Twin):
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         """Write an object of the inputs bucket."""
+        if sum(len(name) + len(text) for name, text in metadata.items()) > _METADATA_BYTES:
+            message = "the options and tags do not fit the metadata of a file"
+            raise Refused(Code.BAD_MESSAGE, message, "use fewer or shorter tags")
+        if not all(map(_NAME.fullmatch, metadata)):
+            message = "the tag of a file has a name that S3 cannot keep"
+            raise Refused(Code.BAD_MESSAGE, message, "rename the tag", limit="a-z 0-9 . _ -")
         uri = f"s3://{self.inputs_bucket}/{key}"
         with self.operation("upload"):
             written = self._write(uri, b"".join(parts), metadata)

@@ -37,11 +37,11 @@ class MatrixStoreContract:
 
     def test_what_was_uploaded_is_read(self, store: MatrixStore) -> None:
         parts: list[Part] = [b"head", np.arange(3.0).data, b""]
-        reference = store.upload("a/b.npy", parts, {"matinv-method": "spd"})
+        reference = store.upload("a/b.npy", parts, {"matinv-method": "spd", "matinv-tag-a_1.b": ""})
         with store.open(reference) as blob:
             assert (blob.size_bytes, blob.etag) == (28, reference.etag)
             assert blob.version_id == reference.version_id
-            assert blob.metadata == {"matinv-method": "spd"}
+            assert blob.metadata == {"matinv-method": "spd", "matinv-tag-a_1.b": ""}
             assert blob.read(28) == b"head" + np.arange(3.0).tobytes()
 
     def test_an_empty_object_is_read(self, store: MatrixStore) -> None:
@@ -63,6 +63,21 @@ class MatrixStoreContract:
     def test_metadata_survives(self, store: MatrixStore, text: str) -> None:
         with store.open(store.upload("a.npy", [b"1"], {"matinv-tag-x": text})) as blob:
             assert blob.metadata == {"matinv-tag-x": text}
+
+    @pytest.mark.parametrize("name", ["a b", "a:c", "Team", "é", "x\r\ny"])
+    def test_names_of_metadata_that_headers_cannot_carry_are_refused(
+        self, store: MatrixStore, name: str
+    ) -> None:
+        with pytest.raises(Refused, match="BAD_MESSAGE"):
+            store.upload("a.npy", [b"1"], {f"matinv-tag-{name}": "x"})
+        assert store.find_input("a") is None
+
+    def test_metadata_above_two_kilobytes_is_refused(self, store: MatrixStore) -> None:
+        metadata = {f"matinv-tag-{number}": "x" * 240 for number in range(8)}
+        store.upload("a.npy", [b"1"], metadata)
+        with pytest.raises(Refused, match="BAD_MESSAGE"):
+            store.upload("b.npy", [b"1"], metadata | {"matinv-tag-9": "x" * 240})
+        assert store.find_input("b") is None
 
     def test_reads_go_on_where_the_last_one_ended(self, store: MatrixStore) -> None:
         buffer = bytearray(8)
