@@ -88,7 +88,7 @@ resource "aws_dynamodb_table" "jobs" {
     name            = "by-status"
     hash_key        = "listing"
     range_key       = "updated_at"
-    projection_type = "ALL"
+    projection_type = "KEYS_ONLY" # results inside records are not paid for a second time
   }
 
   ttl {

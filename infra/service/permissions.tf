@@ -68,6 +68,13 @@ locals {
       ]
       Resource = [aws_sqs_queue.dead.arn]
     }
+    # `matinv doctor` removes the job that it tried the stack with.
+    clean_up = {
+      Sid      = "CleanUp"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "dynamodb:DeleteItem"]
+      Resource = ["${module.inputs.arn}/*", "${module.results.arn}/*", aws_dynamodb_table.jobs.arn]
+    }
     announce = {
       Sid      = "Announce"
       Effect   = "Allow"
@@ -140,9 +147,9 @@ resource "aws_iam_policy" "client" {
 # For those who answer alarms: on top of `client`.
 resource "aws_iam_policy" "operator" {
   name        = "${var.name}-operator"
-  description = "Look into the dead letters of the stack ${var.name} and send jobs again."
+  description = "Look into the dead letters of the stack ${var.name}, send jobs again, run matinv doctor."
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [local.allow.exhume, local.allow_forward]
+    Statement = [local.allow.exhume, local.allow.clean_up, local.allow_forward]
   })
 }

@@ -25,7 +25,7 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
 @pytest.fixture(scope="session")
 def verdicts(terraform: Terraform) -> Callable[[str, str], Verdicts]:
     return cache(
-        lambda module, file: Verdicts.of(terraform, module, file, states=file == "wires.tftest.hcl")
+        lambda module, file: Verdicts.of(terraform, module, file, states=file != "refusals.tftest.hcl")
     )
 
 

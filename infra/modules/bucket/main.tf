@@ -26,7 +26,7 @@ variable "expire_days" {
 
   validation {
     condition     = var.expire_days == null ? true : var.expire_days >= 1 && floor(var.expire_days) == var.expire_days
-    error_message = "expire_days is a whole number of days from 1 up; S3 has no shorter life for an object."
+    error_message = "expire_days is a whole number of days from 1 up, or null: S3 refuses a shorter life in the middle of the apply."
   }
 }
 

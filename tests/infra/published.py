@@ -1,0 +1,112 @@
+"""The metrics that AWS' services and this service publish, with the dimensions that they have.
+
+An alarm on a name that is not here would plan, apply and never ring. Sources, read in 2026:
+
+- AWS/SQS: SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS"; only `QueueName`.
+- AWS/Lambda: Lambda Developer Guide, "Types of metrics for Lambda functions": invocation, performance
+  and concurrency metrics by `FunctionName` (also by Resource and ExecutedVersion, not used here),
+  `ClaimedAccountConcurrency` of the account without dimension, event source mapping metrics by
+  `EventSourceMappingUUID`, only with `MetricsConfig` EventCount.
+- AWS/DynamoDB: DynamoDB Developer Guide, "DynamoDB metrics and dimensions": requests that were
+  throttled or failed by `TableName` and `Operation`, units and throttle events by `TableName`.
+- matinv: `matinv.telemetry` and `matinv.handlers.canary`.
+"""
+
+from __future__ import annotations
+
+from matinv.core.errors import Code
+
+QUEUE = frozenset({"QueueName"})
+FUNCTION = frozenset({"FunctionName"})
+MAPPING = frozenset({"EventSourceMappingUUID"})
+TABLE = frozenset({"TableName"})
+OPERATION = frozenset({"TableName", "Operation"})
+ACCOUNT: frozenset[str] = frozenset()
+SERVICE = frozenset({"service"})
+
+OWN = {
+    "Acknowledged",
+    "BatchSize",
+    "Duplicates",
+    "Forwarded",
+    "Heartbeat",
+    "InputSize",
+    "InvertTime",
+    "JobsFailed",
+    "JobsPartial",
+    "JobsRefused",
+    "JobsRetried",
+    "JobsSucceeded",
+    "LoadTime",
+    "MemoryUsed",
+    "Order",
+    "PublishTime",
+    "QueuedTime",
+    "ReceivedAgain",
+    "Stale",
+    "TerminalRecords",
+    "UserErrors",
+}
+
+PUBLISHED: dict[tuple[str, str], frozenset[str]] = {
+    **{("matinv", name): SERVICE for name in OWN | {code.value for code in Code}},
+    **{
+        ("AWS/SQS", name): QUEUE
+        for name in (
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+            "NumberOfEmptyReceives",
+            "NumberOfMessagesDeleted",
+            "NumberOfMessagesReceived",
+            "NumberOfMessagesSent",
+            "SentMessageSize",
+        )
+    },
+    **{
+        ("AWS/Lambda", name): FUNCTION
+        for name in (
+            "AsyncEventAge",
+            "AsyncEventsDropped",
+            "AsyncEventsReceived",
+            "ConcurrentExecutions",
+            "DeadLetterErrors",
+            "DestinationDeliveryFailures",
+            "Duration",
+            "Errors",
+            "Invocations",
+            "RecursiveInvocationsDropped",
+            "Throttles",
+        )
+    },
+    **{
+        ("AWS/Lambda", name): MAPPING
+        for name in (
+            "DeletedEventCount",
+            "DroppedEventCount",
+            "FailedInvokeEventCount",
+            "FilteredOutEventCount",
+            "InvokedEventCount",
+            "OnFailureDestinationDeliveredEventCount",
+            "PolledEventCount",
+        )
+    },
+    ("AWS/Lambda", "ClaimedAccountConcurrency"): ACCOUNT,
+    **{
+        ("AWS/DynamoDB", name): OPERATION
+        for name in ("SuccessfulRequestLatency", "SystemErrors", "ThrottledRequests")
+    },
+    **{
+        ("AWS/DynamoDB", name): TABLE
+        for name in (
+            "ConditionalCheckFailedRequests",
+            "ConsumedReadCapacityUnits",
+            "ConsumedWriteCapacityUnits",
+            "ReadThrottleEvents",
+            "TimeToLiveDeletedItemCount",
+            "TransactionConflict",
+            "WriteThrottleEvents",
+        )
+    },
+}

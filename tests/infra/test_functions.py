@@ -1,0 +1,214 @@
+"""Functions and table against what the package expects: names of settings, keys, indices."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from terraform_cli import State
+
+from matinv.aws.dynamodb import TTL_ATTRIBUTE, table_schema
+from matinv.core.limits import threads_of
+from matinv.settings import Settings
+
+QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
+STANDARD = Settings(
+    inputs_bucket="inputs",
+    results_bucket="results",
+    jobs_table="matinv-jobs",
+    jobs_queue_url=f"{QUEUES}/matinv-jobs",
+    dlq_url=f"{QUEUES}/matinv-dead",
+    large_queue_url=f"{QUEUES}/matinv-large",
+    events_topic_arn="arn:aws:sns:eu-west-1:123456789012:matinv-events",
+)
+ENVIRONMENTS = {
+    "worker": STANDARD.to_environment(),
+    # The lane's own queue, and none to forward to.
+    "worker-large": STANDARD.to_environment() | {"MATINV_JOBS_QUEUE_URL": f"{QUEUES}/matinv-large"},
+    "api": STANDARD.to_environment(),
+    "canary": STANDARD.to_environment(),
+}
+for _name in ("worker-large", "api", "canary"):
+    del ENVIRONMENTS[_name]["MATINV_LARGE_QUEUE_URL"]
+
+HANDLERS = {
+    "worker": "matinv.handlers.worker.handler",
+    "worker-large": "matinv.handlers.worker.handler",
+    "api": "matinv.handlers.api.handler",
+    "canary": "matinv.handlers.canary.handler",
+}
+
+
+def function(stack: State, name: str) -> Mapping[str, Any]:
+    return next(
+        f.values
+        for f in stack.of_type("aws_lambda_function")
+        if f.values["function_name"] == f"matinv-{name}"
+    )
+
+
+def environment(stack: State, name: str) -> dict[str, str]:
+    return dict(function(stack, name)["environment"][0]["variables"])
+
+
+def test_there_are_four_functions(stack: State) -> None:
+    names = {f.values["function_name"] for f in stack.of_type("aws_lambda_function")}
+    assert names == {f"matinv-{name}" for name in HANDLERS}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_environment_is_that_of_the_settings_and_no_more(stack: State, name: str) -> None:
+    found = environment(stack, name)
+    own = {k: v for k, v in found.items() if k.startswith("MATINV_")}
+    assert own == ENVIRONMENTS[name]
+    assert found.keys() - own.keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "POWERTOOLS_LOG_LEVEL",
+        "OPENBLAS_NUM_THREADS",
+        "OMP_NUM_THREADS",
+    }
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_environment_makes_settings(stack: State, name: str) -> None:
+    settings = Settings.from_environment(environment(stack, name))
+    assert settings.to_environment() == ENVIRONMENTS[name]
+
+
+def test_outputs_make_the_settings_of_a_client(stack: State) -> None:
+    assert Settings.from_environment(stack.outputs["environment"]) == STANDARD
+
+
+def test_exports_can_be_taken_by_a_shell_as_they_are(stack: State) -> None:
+    script = stack.outputs["exports"] + f'exec "{sys.executable}" -c "import os, json; print(json.dumps(dict(os.environ)))"'
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MATINV_", "AWS_"))}
+    done = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert Settings.from_environment(found) == STANDARD
+    assert found["AWS_REGION"] == "eu-west-1"
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_threads_are_the_vcpus(stack: State, name: str) -> None:
+    vcpus = str(threads_of(function(stack, name)["memory_size"] * 2**20))
+    found = environment(stack, name)
+    assert (found["OPENBLAS_NUM_THREADS"], found["OMP_NUM_THREADS"]) == (vcpus, vcpus)
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_function_runs_the_one_image(stack: State, name: str) -> None:
+    values = function(stack, name)
+    assert values["package_type"] == "Image"
+    assert values["image_config"][0]["command"] == [HANDLERS[name]]
+    assert values["architectures"] == ["arm64"]
+    assert values["tracing_config"][0]["mode"] == "Active"
+    assert values["logging_config"][0]["log_format"] == "JSON"
+    assert values["logging_config"][0]["log_group"] == f"/aws/lambda/matinv-{name}"
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_logs_do_not_live_for_ever(stack: State, name: str) -> None:
+    (group,) = (
+        g.values
+        for g in stack.of_type("aws_cloudwatch_log_group")
+        if g.values["name"] == f"/aws/lambda/matinv-{name}"
+    )
+    assert group["retention_in_days"] == 30
+
+
+def test_lanes(stack: State) -> None:
+    mappings = {m.values["event_source_arn"].rpartition(":")[2]: m.values for m in stack.of_type("aws_lambda_event_source_mapping")}
+    assert mappings.keys() == {"matinv-jobs", "matinv-large"}
+    found = {
+        queue: (
+            m["function_name"].rpartition(":")[2],
+            m["batch_size"],
+            m["maximum_batching_window_in_seconds"],
+            m["scaling_config"][0]["maximum_concurrency"],
+        )
+        for queue, m in mappings.items()
+    }
+    assert found == {
+        "matinv-jobs": ("matinv-worker", 100, 1, 50),
+        "matinv-large": ("matinv-worker-large", 1, 0, 5),
+    }
+    for mapping in mappings.values():
+        assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
+    assert (function(stack, "worker")["memory_size"], function(stack, "worker")["timeout"]) == (1769, 120)
+    assert (function(stack, "worker-large")["memory_size"], function(stack, "worker-large")["timeout"]) == (10240, 900)
+
+
+def test_visibility_is_six_timeouts_and_the_window(stack: State) -> None:
+    queues = {q.values["name"]: q.values for q in stack.of_type("aws_sqs_queue")}
+    assert queues["matinv-jobs"]["visibility_timeout_seconds"] == 6 * 120 + 1
+    assert queues["matinv-large"]["visibility_timeout_seconds"] == 6 * 900
+
+
+def test_no_queue_without_dead_letters_and_encryption(stack: State) -> None:
+    for queue in stack.of_type("aws_sqs_queue"):
+        values = queue.values
+        assert values["sqs_managed_sse_enabled"]
+        assert values["max_message_size"] == 256 * 1024
+        if values["name"] == "matinv-dead":
+            continue
+        redrive = json.loads(values["redrive_policy"])
+        assert redrive["deadLetterTargetArn"].endswith(":matinv-dead")
+        assert redrive["maxReceiveCount"] == 10
+
+
+def test_table_is_the_one_that_the_package_creates(stack: State) -> None:
+    schema = table_schema("matinv-jobs")
+    table = stack["aws_dynamodb_table.jobs"]
+    (index,) = schema["GlobalSecondaryIndexes"]
+    keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
+    (found,) = table["global_secondary_index"]
+    assert table["name"] == schema["TableName"]
+    assert table["billing_mode"] == schema["BillingMode"]
+    assert [{"AttributeName": table["hash_key"], "KeyType": "HASH"}] == schema["KeySchema"]
+    assert {a["name"]: a["type"] for a in table["attribute"]} == {
+        a["AttributeName"]: a["AttributeType"] for a in schema["AttributeDefinitions"]
+    }
+    assert (found["name"], found["hash_key"], found["range_key"], found["projection_type"]) == (
+        index["IndexName"],
+        keys["HASH"],
+        keys["RANGE"],
+        index["Projection"]["ProjectionType"],
+    )
+    assert table["ttl"][0]["attribute_name"] == TTL_ATTRIBUTE
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "matinv",
+        pytest.param(
+            "matinv-test",
+            marks=pytest.mark.xfail(reason="matinv.telemetry names its service itself"),
+        ),
+    ],
+)
+def test_metrics_carry_the_name_that_the_alarms_watch(service: str) -> None:
+    """Two stacks in one account must not ring each other's alarms."""
+    code = (
+        "from matinv import telemetry as t\n"
+        "t.metrics().add_metric('BatchSize', 'Count', 1)\n"
+        "t.metrics().flush_metrics()\n"
+    )
+    named = {"POWERTOOLS_SERVICE_NAME": service, "POWERTOOLS_METRICS_NAMESPACE": "matinv"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **named},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written = json.loads(done.stdout)
+    assert written["service"] == service
+    assert written["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "matinv"
+    assert written["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]

@@ -1,0 +1,228 @@
+"""Who may do what: each role just what its function calls, every resource policy with its guards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from terraform_cli import State, Verdicts
+
+Statement = Mapping[str, Any]
+
+LOGS_AND_TRACES = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+}
+WORKER = {
+    "s3:GetObject": {"inputs/*", "results/*"},
+    "s3:GetObjectVersion": {"inputs/*", "results/*"},
+    "s3:ListBucket": {"inputs", "results"},
+    "s3:PutObject": {"results/*"},
+    "s3:AbortMultipartUpload": {"results/*"},
+    "dynamodb:GetItem": {"table/matinv-jobs"},
+    "dynamodb:BatchGetItem": {"table/matinv-jobs"},
+    "dynamodb:PutItem": {"table/matinv-jobs"},
+    "dynamodb:ConditionCheckItem": {"table/matinv-jobs"},
+    "sqs:ReceiveMessage": {"matinv-jobs"},
+    "sqs:DeleteMessage": {"matinv-jobs"},
+    "sqs:ChangeMessageVisibility": {"matinv-jobs"},
+    "sqs:GetQueueAttributes": {"matinv-jobs"},
+    "sqs:SendMessage": {"matinv-dead", "matinv-large"},
+    "sns:Publish": {"matinv-events"},
+}
+ON_ITS_QUEUE = ("Receive", "Delete")
+ROLES = {
+    "matinv-worker": WORKER,
+    "matinv-worker-large": {
+        action: {name.replace("matinv-jobs", "matinv-large") for name in names}
+        if action.startswith("sqs:")
+        else names
+        for action, names in WORKER.items()
+    }
+    | {"sqs:SendMessage": {"matinv-dead"}},
+    "matinv-api": {
+        "s3:GetObject": {"results/*"},
+        "s3:GetObjectVersion": {"results/*"},
+        "s3:ListBucket": {"inputs", "results"},
+        "s3:PutObject": {"results/*"},
+        "s3:AbortMultipartUpload": {"results/*"},
+        **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
+        "sqs:SendMessage": {"matinv-dead"},
+        "sns:Publish": {"matinv-events"},
+    },
+    "matinv-canary": {
+        "s3:GetObject": {"results/*"},
+        "s3:GetObjectVersion": {"results/*"},
+        "s3:ListBucket": {"inputs", "results"},
+        **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
+        "sqs:SendMessage": {"matinv-jobs"},
+        "sqs:GetQueueAttributes": {"matinv-jobs"},
+    },
+    "matinv-scheduler": {"lambda:InvokeFunction": {"matinv-canary"}},
+}
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def statements(policy: str) -> list[Statement]:
+    found: list[Statement] = json.loads(policy)["Statement"]
+    return found
+
+
+def granted(policy: str) -> dict[str, set[str]]:
+    """Return by action the last parts of the ARNs that it is allowed on."""
+    found: dict[str, set[str]] = {}
+    for statement in statements(policy):
+        for action in as_list(statement["Action"]):
+            names = {arn.rpartition(":")[2] for arn in as_list(statement["Resource"])}
+            found.setdefault(action, set()).update(names)
+    return found
+
+
+def role_policies(stack: State) -> dict[str, str]:
+    roles = {r.address.rpartition(".aws_iam_role.")[0]: r.values["name"] for r in stack.of_type("aws_iam_role")}
+    return {
+        roles[p.address.rpartition(".aws_iam_role_policy.")[0]]: p.values["policy"]
+        for p in stack.of_type("aws_iam_role_policy")
+    }
+
+
+def documents(state: State) -> Iterator[tuple[str, Statement]]:
+    """Yield every statement of every policy of a state, with the address of the policy."""
+    for resource in state.resources:
+        for field in ("policy", "assume_role_policy"):
+            if isinstance(text := resource.values.get(field), str) and '"Statement"' in text:
+                for statement in statements(text):
+                    yield resource.address, statement
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_may_do_just_what_its_function_does(stack: State, role: str) -> None:
+    found = granted(role_policies(stack)[role])
+    extra = {} if role == "matinv-scheduler" else {a: found.pop(a) for a in LOGS_AND_TRACES}
+    assert found == ROLES[role]
+    assert all(names in ({"*"}, {f"log-group:mock:*"}) or names for names in extra.values())
+
+
+def test_every_role_is_tested(stack: State) -> None:
+    assert role_policies(stack).keys() == ROLES.keys()
+
+
+def test_nobody_may_everything(stack: State, verdicts: Callable[[str, str], Verdicts]) -> None:
+    for address, statement in documents(stack):
+        if statement["Effect"] == "Deny":
+            continue
+        actions = as_list(statement["Action"])
+        assert not [a for a in actions if "*" in a], address
+        if "Resource" in statement and as_list(statement["Resource"]) == ["*"]:
+            assert set(actions) <= LOGS_AND_TRACES, address
+        assert statement.get("Principal") != "*", address
+
+
+def test_services_are_let_in_only_from_this_account(stack: State) -> None:
+    for address, statement in documents(stack):
+        service = statement.get("Principal", {}) if isinstance(statement.get("Principal"), dict) else {}
+        if "Service" not in service or service["Service"] == "lambda.amazonaws.com":
+            continue  # Lambda names no source when it takes a role
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "123456789012", address
+
+
+def test_s3_may_send_to_the_jobs_queue_for_one_bucket(stack: State) -> None:
+    policies = {
+        p.values["queue_url"].rpartition("/")[2]: statements(p.values["policy"])
+        for p in stack.of_type("aws_sqs_queue_policy")
+    }
+    assert policies.keys() == {"matinv-jobs", "matinv-large", "matinv-dead"}
+    assert [s["Sid"] for s in policies["matinv-large"]] == ["TlsOnly"]
+    assert [s["Sid"] for s in policies["matinv-dead"]] == ["TlsOnly"]
+    (s3,) = (s for s in policies["matinv-jobs"] if s["Effect"] == "Allow")
+    assert s3["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert s3["Action"] == "sqs:SendMessage"
+    assert s3["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": "arn:aws:s3:::inputs"},
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+    }
+
+
+def test_nothing_is_reached_without_tls(stack: State) -> None:
+    types = {"aws_s3_bucket_policy": 2, "aws_sqs_queue_policy": 3, "aws_sns_topic_policy": 3}
+    for type_, count in types.items():
+        policies = stack.of_type(type_)
+        assert len(policies) == count
+        for policy in policies:
+            denied = [s for s in statements(policy.values["policy"]) if s["Effect"] == "Deny"]
+            assert {"Bool": {"aws:SecureTransport": "false"}} in [s["Condition"] for s in denied]
+
+
+def test_buckets_are_private_versioned_encrypted_and_tidy(stack: State) -> None:
+    for type_ in (
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_versioning",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_lifecycle_configuration",
+        "aws_s3_bucket_ownership_controls",
+    ):
+        assert len(stack.of_type(type_)) == 2, type_
+    for block in stack.of_type("aws_s3_bucket_public_access_block"):
+        names = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+        assert all(block.values[name] for name in names)
+    for lifecycle in stack.of_type("aws_s3_bucket_lifecycle_configuration"):
+        rules = {rule["id"]: rule for rule in lifecycle.values["rule"]}
+        assert rules.keys() == {"unfinished-uploads", "old-versions", "expire"}
+        assert all(rule["status"] == "Enabled" for rule in rules.values())
+
+
+def test_client_may_submit_and_read_and_nothing_else(stack: State) -> None:
+    found = granted(stack["aws_iam_policy.client"]["policy"])
+    assert found["sqs:SendMessage"] == {"matinv-jobs"}
+    assert found["s3:PutObject"] == {"inputs/*"}
+    assert found["dynamodb:Query"] == {"table/matinv-jobs/index/by-status"}
+    assert found["lambda:InvokeFunction"] == {"live"}
+    assert found.keys() >= {"lambda:InvokeFunctionUrl"}
+    assert not {a for a in found if "Delete" in a or "Receive" in a or "Scan" in a}
+
+
+def test_operator_may_look_into_the_dead_letters(stack: State) -> None:
+    found = granted(stack["aws_iam_policy.operator"]["policy"])
+    assert found["sqs:ReceiveMessage"] == {"matinv-dead"}
+    assert found["sqs:SendMessage"] == {"matinv-large"}
+    assert not {a for a in found if "Scan" in a}
+
+
+def test_roles_stay_within_the_boundary_that_bootstrap_makes(
+    full_stack: State, verdicts: Callable[[str, str], Verdicts]
+) -> None:
+    account = verdicts("bootstrap", "bootstrap.tftest.hcl").states["without_github_there_is_no_way_in"]
+    boundary = granted(account["aws_iam_policy.boundary"]["policy"])
+    for role, policy in role_policies(full_stack).items():
+        assert granted(policy).keys() <= boundary.keys(), role
+    for role in full_stack.of_type("aws_iam_role"):
+        assert role.values["permissions_boundary"].endswith(":policy/matinv-boundary")
+
+
+def test_deploy_role_may_make_each_kind_of_thing_that_a_stack_has(
+    full_stack: State, verdicts: Callable[[str, str], Verdicts]
+) -> None:
+    account = verdicts("bootstrap", "bootstrap.tftest.hcl").states["without_github_there_is_no_way_in"]
+    services = {action.partition(":")[0] for action in granted(account["aws_iam_policy.deploy"]["policy"])}
+    prefixes = {
+        "aws_s3_bucket": "s3",
+        "aws_sqs_queue": "sqs",
+        "aws_sns_topic": "sns",
+        "aws_dynamodb_table": "dynamodb",
+        "aws_lambda": "lambda",
+        "aws_iam": "iam",
+        "aws_cloudwatch_log": "logs",
+        "aws_cloudwatch": "cloudwatch",
+        "aws_scheduler": "scheduler",
+        "aws_budgets": "budgets",
+    }
+    for resource in full_stack.resources:
+        service = next(s for prefix, s in prefixes.items() if resource.type.startswith(prefix))
+        assert service in services, resource.address
