@@ -61,6 +61,9 @@ resource "aws_s3_bucket_notification" "inputs" {
     queue_arn = module.standard.queue.arn
     events    = ["s3:ObjectCreated:*"]
   }
+
+  # S3 tries the queue at once, and refuses one whose policy does not let it in yet.
+  depends_on = [module.standard]
 }
 
 resource "aws_dynamodb_table" "jobs" {

@@ -5,9 +5,6 @@ output "queue" {
     name = aws_sqs_queue.this.name
     url  = aws_sqs_queue.this.url
   }
-
-  # Whoever sends here, S3 above all, needs the policy to stand.
-  depends_on = [aws_sqs_queue_policy.this]
 }
 
 output "visibility_timeout_s" {
