@@ -40,10 +40,8 @@ from matinv.core.job import (
     valid_job_id,
 )
 from matinv.core.message import (
-    _id_of_content as id_of_content,
-)
-from matinv.core.message import (
     format_of_key,
+    id_of_content,
     options_of_metadata,
     parse_file,
     parse_message,

@@ -104,7 +104,7 @@ class Stack:
             If the stand-in does not start: its port is taken.
         """
         command = ["-m", "matinv.local.standin", "--port", str(shape.port)]
-        with child.running(command, _STOP_S, subprocess.PIPE) as process:
+        with child.running(command, _STOP_S, stdout=subprocess.PIPE) as process:
             endpoint_url = f"http://127.0.0.1:{_port_of(process, shape.port)}"
             yield cls(endpoint_url, _create(endpoint_url, shape, name), process)
 

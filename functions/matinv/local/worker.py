@@ -35,6 +35,7 @@ def serve(polling: Polling, memory_mb: int, timeout_s: float) -> None:
     """
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="matinv: worker: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where endpoints come from
     stop = stop_event()
     queue_url = Settings.from_environment().jobs_queue_url
     invoke = InProcess(handler, timeout_s, memory_mb, on_timeout=lambda: _end(timeout_s))
