@@ -17,7 +17,11 @@ from matinv.cli.exits import BROKEN_PIPE, report
 # name: (module, attribute, first line of its help). The text stands here so that `matinv --help`
 # imports none of the modules; a test compares it with what they say.
 _COMMANDS: Final = {
-    "submit": ("matinv.cli.submit", "submit", "Submit matrices and print their job ids."),
+    "submit": (
+        "matinv.cli.submit",
+        "submit",
+        "Submit matrices and print their job ids.",
+    ),
     "status": ("matinv.cli.jobs", "status", "Print where jobs are."),
     "wait": ("matinv.cli.jobs", "wait", "Wait for jobs to end and print how they did."),
     "result": ("matinv.cli.result", "result", "Fetch a job's inverse."),
