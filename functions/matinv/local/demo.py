@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -41,7 +40,7 @@ def main() -> int:
             client = Client.connect()
             records = _run(console, stack, client, sent)
             letters = client.queue.receive_dead(100, 30)
-            console.print(_jobs_table(sent, records), _letters_table(letters))
+            console.print("", _jobs_table(sent, records), "", _letters_table(letters), "")
             problems = [*_problems(client, sent, records), *_lost_letters(sent, letters)]
         if problems:
             log.seek(0)
@@ -90,7 +89,7 @@ def _send(stack: Stack, sample: Sample) -> None:
 
 
 def _jobs_table(sent: Sequence[Sample], records: Mapping[str, Record]) -> Table:
-    table = Table(title="Jobs", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title="Jobs", title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("job", no_wrap=True, min_width=10)
     table.add_column("what", no_wrap=True, overflow="ellipsis", max_width=_WHAT_WIDTH)
     table.add_column("n", no_wrap=True, min_width=5)
@@ -119,7 +118,7 @@ def _cells(record: Record | None) -> Iterator[str]:
 
 def _letters_table(letters: Sequence[Received]) -> Table:
     table = Table(
-        "job", "code", "reason", title="Dead-letter queue", title_justify="left", box=SIMPLE_HEAD
+        "job", "code", "reason", title="Dead-letter queue", title_justify="left", box=None
     )
     for letter in sorted(letters, key=lambda letter: letter.attributes.get("job_id", "")):
         texts = (letter.attributes.get(n, "") for n in ("error_code", "error_message"))
