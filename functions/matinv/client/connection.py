@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 from typing import Final, TypeVar
@@ -16,7 +16,13 @@ from numpy.typing import ArrayLike
 
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
 from matinv.client.prepare import Source, Submission, matrix_of, prepare
-from matinv.client.results import fetch, result_url, warn_of_failed_slices
+from matinv.client.results import (
+    decoded,
+    fetch,
+    fetch_bytes,
+    result_url,
+    warn_of_failed_slices,
+)
 from matinv.client.results import verify as check
 from matinv.client.waiting import Mode, OnChange, Watch, watch
 from matinv.core.errors import Code, MatinvError, Refused, Transient
@@ -299,7 +305,7 @@ class Client:
         for job in jobs:
             record = found.get(job.job_id)
             if job.input and (record is None or self._is_older(record, job.input)):
-                found[job.job_id] = self._queued(job.job_id, job.input, {})
+                found[job.job_id] = _not_taken_yet(job.job_id, job.input)
         missing = [j.job_id for j in jobs if j.job_id not in found and j.job_id not in queued]
         dropped = zip(missing, self._dropped(missing), strict=True)
         queued |= {job_id: record for job_id, record in dropped if record}
@@ -319,8 +325,7 @@ class Client:
             reference = self.store.find_input(job_id)
             if reference is None:
                 return None
-            record = self._queued(job_id, input_info(Request(job_id, reference)), {})
-            return replace(record, revision=0)
+            return _not_taken_yet(job_id, input_info(Request(job_id, reference)))
 
         return _side_by_side(find, job_ids)
 
@@ -405,9 +410,12 @@ class Job:
             If the result does not pass, or there is nothing to check it against.
         """
         record = self.ended_record()
-        inverse = fetch(self.client.store, record)
-        if verify is not False:
-            check(self.client.store, record, inverse, self._matrix_of(verify))
+        if verify is False:
+            inverse = fetch(self.client.store, record)
+        else:
+            content = fetch_bytes(self.client.store, record)
+            check(self.client.store, record, content, self._matrix_of(verify))
+            inverse = decoded(content, record)
         warn_of_failed_slices(record)
         return inverse
 
@@ -436,6 +444,11 @@ class Job:
         if record.status is Status.FAILED:
             raise JobFailed(record)
         return record
+
+
+def _not_taken_yet(job_id: str, info: InputInfo) -> Record:
+    """Return what to say of an input that has no record: nobody knows since when it waits."""
+    return Record(job_id, Status.QUEUED, info, created_at="", updated_at="", expires_at=0)
 
 
 def _side_by_side(do: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
