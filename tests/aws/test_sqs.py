@@ -9,22 +9,11 @@ from typing import Any
 import pytest
 
 from faults import Faults, lost_request, refusal, success
-from matinv.aws import calls, clients
 from matinv.aws.sqs import SQSQueue
 from matinv.core.errors import Transient
 from matinv.testing.contracts import delivery, letter
 
-
-@pytest.fixture
-def client(at_moto: str) -> Any:
-    return clients.client("sqs")
-
-
-@pytest.fixture
-def faults(client: Any, monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setattr(calls, "_PAUSE_S", 0.001)
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    return Faults(client)
+SERVICE = "sqs"
 
 
 @pytest.fixture
