@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from matinv import __version__
-from matinv.cli.exits import BROKEN_PIPE, report
+from matinv.cli.exits import BROKEN_PIPE, Reported
 
 # name: (module, attribute, first line of its help). The text stands here so that `matinv --help`
 # imports none of the modules; a test compares it with what they say.
@@ -93,13 +93,9 @@ class Commands(click.Group):
         run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
-        try:
+        with Reported():
             code: int | None = run()
-        except Exception as error:  # a bug is raised again, what users can mend becomes a line
-            code = report(error)
-            if code is None:
-                raise
-        sys.exit(code or 0)
+            sys.exit(code or 0)
 
 
 @click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
