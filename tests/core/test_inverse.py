@@ -247,6 +247,17 @@ def test_errors_say_what_was_found_and_never_a_value():
     assert "7.7" not in f"{info}"
 
 
+def test_errors_of_a_large_stack_are_made_when_asked_for():
+    inverses = invert(np.zeros((200_000, 2, 2)))
+    assert len(inverses.failures) == 200_000
+    assert 199_999 in inverses.failures
+    assert not {200_000, -1, "0"} & inverses.failures.keys()
+    assert next(iter(inverses.failures.items()))[1].code is Code.SINGULAR
+    with pytest.raises(KeyError):
+        inverses.failures[200_000]
+    assert inverses.worst() is None
+
+
 def test_nothing_is_transient_about_a_bad_matrix():
     stack = np.stack([np.ones((4, 4)), np.full((4, 4), np.inf), np.diag([1, 1, 1, 5e-324])])
     inverses = invert(stack)
