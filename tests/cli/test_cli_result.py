@@ -91,6 +91,22 @@ def test_file_that_cannot_be_written_exits_1_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_write_that_fails_half_way_leaves_the_old_file_alone(
+    run: Run, service: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device", str(target))
+
+    service.client.submit(general(3), job_id="a").wait()
+    (tmp_path / "x.npy").write_bytes(b"old")
+    monkeypatch.setattr(Path, "replace", full)
+    result = run("result", "a", "-o", "x.npy")
+    assert result.exit_code == 1
+    assert "FILE: x.npy: No space left on device" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+    assert (tmp_path / "x.npy").read_bytes() == b"old"
+
+
 def test_terminal_gets_text(run: Run, service: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
     service.client.submit([[1, 2], [3, 4]], job_id="a").wait()
     buffer = io.BytesIO()

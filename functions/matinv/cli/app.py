@@ -76,7 +76,8 @@ class Commands(click.Group):
             code = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is left in the buffer would raise once more when the interpreter shuts down.
+            # What is left in the buffer could raise once more when the interpreter shuts down
+            # (Python's documentation, "Note on SIGPIPE").
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         return code
