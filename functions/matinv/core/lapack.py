@@ -1,9 +1,8 @@
 """LAPACK in place, through ctypes on the OpenBLAS of the ``scipy-openblas64`` wheel.
 
 The library is loaded by the first call (2 ms, 1 MB) and never by ``import``: small matrices do
-without it. The file is opened directly. Importing the wheel's package would take 60 ms, most of it
-for a version string, and would put its symbols into the global scope, where numpy's own OpenBLAS
-could pick them up.
+without it. The file is opened directly: importing the wheel's package takes 60 ms, and puts its
+symbols, which are those of numpy's own OpenBLAS, into the process's global scope.
 
 Routines take row-major matrices. LAPACK reads one as its transpose, and the inverse of that, read
 back row by row, is the inverse: nothing is transposed and nothing copied. ctypes releases the GIL

@@ -20,7 +20,8 @@ _MB_PER_THREAD: Final = 1769
 # Memory. Measured as growth of the peak while a matrix was inverted in its own memory, one thread:
 # 4.2, 5.2, 7.1 and 11.1 MiB at n = 512, 1024, 2048, 4096 in float64, 9.0 at 2048 in complex128;
 # 5.0 for stacks of small matrices. OpenBLAS' packing buffers and one block are the constant part,
-# getri's workspace of 64 n elements and vectors are the part that grows with n.
+# getri's workspace of 64 n elements and vectors are the part that grows with n. A second thread
+# took 1.5 MiB more, which the lanes that have one do not notice.
 _FIXED_BYTES: Final = 6 * _MIB
 _PER_ROW_ELEMENTS: Final = 192
 
