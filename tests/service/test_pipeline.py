@@ -255,6 +255,28 @@ def test_failed_job_is_reopened_only_by_a_redrive(world: World) -> None:
     assert world.record("x").redrive == 1
 
 
+def test_newer_upload_replaces_a_redriven_one(world: World) -> None:
+    old = world.drop("x.npy", np.array(SINGULAR, float))
+    world.deliver(old)
+    version = old["Records"][0]["s3"]["object"]["versionId"]
+    reference = {"bucket": INPUTS, "key": "x.npy", "version_id": version}
+    world.deliver({"job_id": "x", "s3": reference, "method": "pinv", "redrive": 1})
+    assert world.record("x").status is Status.SUCCEEDED
+    assert world.deliver(world.drop("x.npy", 2 * np.eye(2))) == []
+    assert np.array_equal(world.stored("x"), 0.5 * np.eye(2))
+
+
+def test_redrive_chooses_another_method_than_the_file(world: World) -> None:
+    event = world.drop("x.json", json.dumps({"matrix": SINGULAR, "method": "general"}).encode())
+    world.deliver(event)
+    reference = {"bucket": INPUTS, "key": "x.json"}
+    message = {"job_id": "x", "s3": reference, "redrive": 1}
+    world.deliver(message)
+    assert world.error("x") == Code.SINGULAR
+    world.deliver(message | {"redrive": 2, "method": "pinv"})
+    assert world.record("x").status is Status.SUCCEEDED
+
+
 # Transient faults
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from threading import Condition
 
 from matinv.core import npy
 from matinv.core.errors import Code, Refused
-from matinv.core.job import Format, Matrix, Reference, Request, opened
+from matinv.core.job import Format, Matrix, Options, Reference, Request, opened
 from matinv.core.limits import Prediction, predict, predict_json
 from matinv.core.message import format_of_key, options_of_metadata, parse_file
 from matinv.ports import Blob
@@ -77,7 +77,7 @@ def loaded(app: App, task: Task, gate: MemoryGate, deadline: Deadline) -> Iterat
             if format_of_key(reference.key) is Format.NPY:
                 matrix = _read_npy(task, blob, admit)
             else:
-                matrix = _read_json(task, request, blob, admit)
+                matrix = _read_json(task, request, reference, blob, admit)
         yield matrix
 
 
@@ -149,10 +149,23 @@ def _read_npy(task: Task, blob: Blob, admit: Callable[[Prediction], None]) -> Ma
 
 
 def _read_json(
-    task: Task, request: Request, blob: Blob, admit: Callable[[Prediction], None]
+    task: Task,
+    request: Request,
+    reference: Reference,
+    blob: Blob,
+    admit: Callable[[Prediction], None],
 ) -> Matrix:
     admit(predict_json(blob.size_bytes))
     inline, options = parse_file(blob.read(blob.size_bytes), request)
+    if reference.order is None:  # a message knows better than the file that it refers to
+        options = _overridden(options, request.options)
     task.request = replace(request, options=options)
     task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)
     return inline.array
+
+
+def _overridden(options: Options, chosen: Options) -> Options:
+    """Return `options` with what was chosen otherwise than by default."""
+    default = Options()
+    names = [f.name for f in fields(Options) if getattr(chosen, f.name) != getattr(default, f.name)]
+    return replace(options, **{name: getattr(chosen, name) for name in names})
