@@ -195,3 +195,34 @@ def test_a_matrix_on_which_elimination_breaks_down_is_inverted_by_qr(n):
     assert inverses.certificate().routine == "geqrf"
     assert np.abs(inverses.x @ a - np.eye(n)).max() < 1e-12
     assert invert(a, overwrite=True).failures.keys() == ({0} if n > SMALL_N else set())
+
+
+def rank_deficient(rng, n, kind):
+    """Return a float32 matrix without full rank, exactly so for the first two kinds."""
+    a = rng.integers(-9, 10, (n, n)).astype(np.float32)
+    if kind == 0:
+        a[:, -1] = a[:, 0] + a[:, 1]
+    elif kind == 1:
+        a[-1] = a[:-1].sum(axis=0)
+    else:
+        a = (rng.normal(size=(n, n - 1)) @ rng.normal(size=(n - 1, n))).astype(np.float32)
+    return a
+
+
+@pytest.mark.parametrize("n", [4, 8, 33, 64, 130, 300, 700])
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_singular_matrices_of_single_precision_are_refused_at_any_order(n: int, kind: int) -> None:
+    rng = np.random.default_rng(n)
+    for _ in range(10 if n < 100 else 2):
+        inverses = invert(rank_deficient(rng, n, kind))
+        assert inverses.failures[0].code is Code.SINGULAR
+
+
+@pytest.mark.parametrize("n", [100, 300, 600])
+def test_random_matrices_of_single_precision_are_inverted_with_a_warning(n: int) -> None:
+    a = np.random.default_rng(n).normal(size=(n, n)).astype(np.float32)
+    inverses = invert(a)
+    assert not inverses.failures
+    assert inverses.ill_conditioned[0]
+    assert inverses.certificate().digits > 1.5
+    assert np.abs(a.astype(float) @ inverses.x - np.eye(n)).max() < 0.05
