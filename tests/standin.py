@@ -1,14 +1,15 @@
-"""A whole service in this process: the client, the memory twins, and the real pipeline as worker."""
+"""A service in this process: client, memory twins, and the real pipeline as its worker."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from click.testing import Result
 from numpy.typing import NDArray
 
 from matinv import events, service
@@ -19,6 +20,9 @@ from matinv.ports import Part
 from matinv.settings import Settings
 from matinv.testing.events import s3_notification, sqs_event
 from matinv.testing.world import INPUTS, RESULTS, World
+
+Run = Callable[..., Result]
+"""Runs one command line."""
 
 SETTINGS = Settings(INPUTS, RESULTS, "jobs", "https://sqs/jobs", "https://sqs/dead")
 
@@ -31,7 +35,7 @@ class NotifyingStore(MemoryStore):
         self.notifications: list[str] = []
         self._uploads = 0
 
-    def upload(self, key: str, parts: Sequence[Part], metadata: dict[str, str]) -> Reference:  # type: ignore[override]
+    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         reference = super().upload(key, parts, metadata)
         self._uploads += 1
         notification = s3_notification(

@@ -230,7 +230,6 @@ def test_several_records_are_several_deliveries_each_with_a_body_of_its_own() ->
 
     assert [delivery.job_id for delivery in found] == ["exp-1", "exp-2", "notes"]
     assert len({delivery.message_id for delivery in found}) == 1
-    assert refusal_of(found[2]).code is Code.BAD_FORMAT
     for delivery in found:
         again = sole(delivered(delivery.body))
         assert again.job_id == delivery.job_id
@@ -272,10 +271,9 @@ def test_every_kind_of_upload_counts(name: str) -> None:
         assert sole(delivered(s3_notification("b", "a.npy", event_name=event_name))).job_id == "a"
 
 
-@pytest.mark.parametrize("key", ["notes.txt", "a.npz", "folder/", "npy", "a.npy.gz"])
-def test_an_object_of_another_format_is_refused(key: str) -> None:
-    for body in (s3_notification("b", key), eventbridge("b", key)):
-        assert refusal_of(sole(delivered(body))).code is Code.BAD_FORMAT
+def test_folders_that_consoles_create_are_ignored() -> None:
+    for body in (s3_notification("b", "folder/"), eventbridge("b", "folder/")):
+        assert delivered(body) == []
 
 
 def test_sequencers_are_ordered_as_s3_orders_them() -> None:

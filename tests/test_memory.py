@@ -14,7 +14,6 @@ from matinv.testing.contracts import (
     JobTableContract,
     MatrixStoreContract,
     delivery,
-    digest,
     letter,
     record,
 )
@@ -105,7 +104,3 @@ def failing(*moments: str):
             raise Transient(Code.STORAGE, moment)
 
     return fail
-
-
-def test_a_wrong_digest_is_a_wrong_digest() -> None:
-    assert digest([b"a", b"b"]) == digest([memoryview(b"ab")])

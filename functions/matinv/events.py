@@ -18,7 +18,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from matinv.core import jsontext
 from matinv.core.errors import Code, Refused
 from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key, valid_job_id
-from matinv.core.message import Parsed, format_of_key, parse_message, parse_tree, validated
+from matinv.core.message import Parsed, parse_message, parse_tree, validated
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
 # digits today.
@@ -189,7 +189,7 @@ def _parts_of_record(record: Any, body: str) -> list[_Part]:
         return [_refused(body, "the notification has a record that is not from S3")]
     if not name.removeprefix("s3:").startswith("ObjectCreated:"):
         return []
-    return [_part_of_upload(record.get("s3"), record.get("eventTime"), body, encoded=True)]
+    return _parts_of_upload(record.get("s3"), record.get("eventTime"), body, encoded=True)
 
 
 def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
@@ -198,19 +198,19 @@ def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
         return [_refused(body, "the event is not one of S3's about an object")]
     if kind != "Object Created":
         return []
-    return [_part_of_upload(event.get("detail"), event.get("time"), body, encoded=False)]
+    return _parts_of_upload(event.get("detail"), event.get("time"), body, encoded=False)
 
 
-def _part_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> _Part:
-    job_id = hashed_id(_bytes(body))
+def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> list[_Part]:
     try:
         upload = validated(_Upload, tree)
         key = _decoded(upload.object_.key) if encoded else upload.object_.key
-        job_id = job_id_of_key(key)
-        format_of_key(key)
     except Refused as error:
-        return _Part(Parsed(job_id, error), body)
-    return _Part(Parsed(job_id, Request(job_id, upload.reference(key, time))), body)
+        return [_Part(Parsed(hashed_id(_bytes(body)), error), body)]
+    if key.endswith("/"):  # what consoles create for an empty folder
+        return []
+    job_id = job_id_of_key(key)
+    return [_Part(Parsed(job_id, Request(job_id, upload.reference(key, time))), body)]
 
 
 def _decoded(key: str) -> str:

@@ -92,7 +92,13 @@ class MatrixStore(Protocol):
         ...
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
-        """Write `parts` to `key` of the inputs bucket and return its reference."""
+        """Write `parts` to `key` of the inputs bucket and return its reference.
+
+        Raises
+        ------
+        Refused
+            BAD_MESSAGE, for metadata that S3 cannot keep.
+        """
         ...
 
     def find_input(self, job_id: str) -> Reference | None:

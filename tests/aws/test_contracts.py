@@ -30,6 +30,11 @@ class TestDynamoDBTable(JobTableContract):
 
 
 class TestSQSQueue(JobQueueContract):
+    @pytest.fixture(autouse=True)
+    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Take the stand-in's word that a queue is empty: it is one server."""
+        monkeypatch.setattr("matinv.aws.sqs._WAIT_S", 0)
+
     @pytest.fixture
     def queue(self, sqs: SQSClient, queue_urls: tuple[str, str, str]) -> SQSQueue:
         self.sqs, self.urls = sqs, queue_urls

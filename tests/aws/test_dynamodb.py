@@ -11,24 +11,13 @@ import numpy as np
 import pytest
 
 from faults import Faults, lost_answer, lost_request, refusal, success
-from matinv.aws import calls, clients
 from matinv.aws.dynamodb import DynamoDBTable
 from matinv.aws.items import item_of, record_of
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Format, ResultInfo, Status
 from matinv.testing.contracts import full_record, record
 
-
-@pytest.fixture
-def client(at_moto: str) -> Any:
-    return clients.client("dynamodb")
-
-
-@pytest.fixture
-def faults(client: Any, monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setattr(calls, "_PAUSE_S", 0.001)
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    return Faults(client)
+SERVICE = "dynamodb"
 
 
 @pytest.fixture

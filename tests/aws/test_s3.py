@@ -13,24 +13,14 @@ import numpy as np
 import pytest
 
 from faults import Faults, lost_answer, lost_request, refusal, s3_that_breaks
-from matinv.aws import calls, clients
+from matinv.aws import clients
 from matinv.aws.bodies import Parts, decoded, encoded
 from matinv.aws.s3 import S3Store
 from matinv.core.errors import Code, Refused, Transient
 from matinv.core.job import Reference
 from matinv.testing.contracts import digest
 
-
-@pytest.fixture
-def client(at_moto: str) -> Any:
-    return clients.client("s3")
-
-
-@pytest.fixture
-def faults(client: Any, monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setattr(calls, "_PAUSE_S", 0.001)
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    return Faults(client)
+SERVICE = "s3"
 
 
 @pytest.fixture

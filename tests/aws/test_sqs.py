@@ -9,22 +9,11 @@ from typing import Any
 import pytest
 
 from faults import Faults, lost_request, refusal, success
-from matinv.aws import calls, clients
 from matinv.aws.sqs import SQSQueue
 from matinv.core.errors import Transient
 from matinv.testing.contracts import delivery, letter
 
-
-@pytest.fixture
-def client(at_moto: str) -> Any:
-    return clients.client("sqs")
-
-
-@pytest.fixture
-def faults(client: Any, monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setattr(calls, "_PAUSE_S", 0.001)
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    return Faults(client)
+SERVICE = "sqs"
 
 
 @pytest.fixture
@@ -56,8 +45,9 @@ class TestBury:
         assert queue.forward([delivery(1)]) == [False]
 
     def test_a_call_that_fails_does_not_keep_the_others(
-        self, queue: SQSQueue, faults: Faults
+        self, queue: SQSQueue, faults: Faults, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("matinv.aws.sqs._WAIT_S", 0)
         faults.script.append(DENIED)
         buried = queue.bury([letter(n) for n in range(25)])
         assert sum(buried) in {15, 20}
@@ -139,6 +129,19 @@ class TestPolicy:
 
 
 class TestDeadLetters:
+    def test_all_servers_of_sqs_are_asked(
+        self, queue: SQSQueue, client: Any, faults: Faults
+    ) -> None:
+        seen: list[Any] = []
+        client.meta.events.register(
+            "provide-client-params.sqs.ReceiveMessage", lambda params, **_: seen.append(params)
+        )
+        faults.script.append(success(Messages=[]))
+        assert queue.receive_dead(3, 60) == []
+        (params,) = seen
+        assert params["WaitTimeSeconds"] >= 1  # a short poll asks some of them only
+        assert (params["MaxNumberOfMessages"], params["VisibilityTimeout"]) == (3, 60)
+
     def test_what_sqs_gave_up_is_received_too(
         self, queue: SQSQueue, client: Any, queue_urls: tuple[str, str, str]
     ) -> None:

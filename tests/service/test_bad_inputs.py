@@ -329,6 +329,14 @@ def test_notification_of_nothing_is_acknowledged_and_ignored(world: World, body:
     assert world.record("good").status is Status.SUCCEEDED
 
 
+@pytest.mark.parametrize("key", ["notes.txt", "a.npz", "npy", "a.npy.gz"])
+def test_object_of_another_format_is_refused_unread(world: World, key: str) -> None:
+    assert world.deliver(world.drop(key, np.eye(2))) == []
+    assert dead(world)[0][0] == "BAD_FORMAT"
+    assert world.queue.dead[0].source == f"s3://{INPUTS}/{key}"
+    assert world.store.calls["open"] == 0
+
+
 def test_reference_to_a_foreign_bucket_is_refused_without_a_request(world: World) -> None:
     world.deliver(s3_notification(RESULTS, "x.npy"))
     assert world.error("x") == "FORBIDDEN_REF"

@@ -255,6 +255,28 @@ def test_failed_job_is_reopened_only_by_a_redrive(world: World) -> None:
     assert world.record("x").redrive == 1
 
 
+def test_newer_upload_replaces_a_redriven_one(world: World) -> None:
+    old = world.drop("x.npy", np.array(SINGULAR, float))
+    world.deliver(old)
+    version = old["Records"][0]["s3"]["object"]["versionId"]
+    reference = {"bucket": INPUTS, "key": "x.npy", "version_id": version}
+    world.deliver({"job_id": "x", "s3": reference, "method": "pinv", "redrive": 1})
+    assert world.record("x").status is Status.SUCCEEDED
+    assert world.deliver(world.drop("x.npy", 2 * np.eye(2))) == []
+    assert np.array_equal(world.stored("x"), 0.5 * np.eye(2))
+
+
+def test_redrive_chooses_another_method_than_the_file(world: World) -> None:
+    event = world.drop("x.json", json.dumps({"matrix": SINGULAR, "method": "general"}).encode())
+    world.deliver(event)
+    reference = {"bucket": INPUTS, "key": "x.json"}
+    message = {"job_id": "x", "s3": reference, "redrive": 1}
+    world.deliver(message)
+    assert world.error("x") == Code.SINGULAR
+    world.deliver(message | {"redrive": 2, "method": "pinv"})
+    assert world.record("x").status is Status.SUCCEEDED
+
+
 # Transient faults
 
 
@@ -340,6 +362,20 @@ def test_bug_in_a_stacked_inversion_is_narrowed_down_to_its_matrix(
     monkeypatch.setattr(work, "invert", broken)
     assert world.deliver(job("a"), job("bug", [[13, 0], [0, 1]]), job("b")) == [1]
     assert world.record("a").status is world.record("b").status is Status.SUCCEEDED
+
+
+def test_matrix_that_elimination_cannot_invert_is_inverted_at_the_second_receive(
+    world: World,
+) -> None:
+    n = 100  # near Wilkinson's example: the pivots grow as 2**n, the condition number as n
+    a = np.tril(-(1 - 1e-3 * np.random.default_rng(0).random((n, n))), -1) + np.eye(n)
+    a[:, -1] = 1
+    a = np.asfortranarray(a @ np.diag(1 + 0.3 * np.random.default_rng(1).random(n)))
+    event = world.drop("wilkinson.npy", a)
+    assert world.deliver(event) == [0]
+    assert world.error("wilkinson") == Code.RESIDUAL
+    assert world.deliver(event, receive_count=2) == []
+    assert np.allclose(world.stored("wilkinson") @ a, np.eye(n))
 
 
 # Deadlines

@@ -112,9 +112,10 @@ class SQSQueue:
             failed = [e for answer in answers for e in answer.get("Failed", ())]
             if not failed:
                 break
-            again = {int(e["Id"]): e["SenderFault"] for e in failed}
+            at_fault = {int(e["Id"]): e["SenderFault"] for e in failed}
             pending = {
-                n: pending[n].shortened() if fault else pending[n] for n, fault in again.items()
+                number: pending[number].shortened() if ours else pending[number]
+                for number, ours in at_fault.items()
             }
         return [number in sent for number in range(len(messages))]
 

@@ -12,12 +12,16 @@ from typing import Any, Final
 import click
 
 from matinv import __version__
-from matinv.cli.exits import BROKEN_PIPE, report
+from matinv.cli.exits import BROKEN_PIPE, Reported
 
 # name: (module, attribute, first line of its help). The text stands here so that `matinv --help`
 # imports none of the modules; a test compares it with what they say.
 _COMMANDS: Final = {
-    "submit": ("matinv.cli.submit", "submit", "Submit matrices and print their job ids."),
+    "submit": (
+        "matinv.cli.submit",
+        "submit",
+        "Submit matrices and print their job ids.",
+    ),
     "status": ("matinv.cli.jobs", "status", "Print where jobs are."),
     "wait": ("matinv.cli.jobs", "wait", "Wait for jobs to end and print how they did."),
     "result": ("matinv.cli.result", "result", "Fetch a job's inverse."),
@@ -72,7 +76,8 @@ class Commands(click.Group):
             code = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is left in the buffer would raise once more when the interpreter shuts down.
+            # What is left in the buffer could raise once more when the interpreter shuts down
+            # (Python's documentation, "Note on SIGPIPE").
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         return code
@@ -89,13 +94,9 @@ class Commands(click.Group):
         run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
-        try:
+        with Reported():
             code: int | None = run()
-        except Exception as error:  # a bug is raised again, what users can mend becomes a line
-            code = report(error)
-            if code is None:
-                raise
-        sys.exit(code or 0)
+            sys.exit(code or 0)
 
 
 @click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

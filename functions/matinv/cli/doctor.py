@@ -16,7 +16,7 @@ from matinv.cli.exits import Exit, error_line
 from matinv.cli.output import json_text
 from matinv.cli.params import Duration, client_of, output_option
 from matinv.client import Client, ClientError, Job, Submission, TimedOut, prepare
-from matinv.client.results import fetch, verify
+from matinv.client.results import fetch_bytes, verify
 from matinv.core import npy
 from matinv.core.errors import MatinvError, Refused
 from matinv.core.job import Options, Output
@@ -164,7 +164,8 @@ def _judged(job: Job, timeout_s: float) -> str:
         hint = "is a worker running (matinv local worker), is its trigger enabled? See its log"
         raise ClientError(message, hint) from None
     record = job.ended_record()
-    found = verify(job.client.store, record, fetch(job.client.store, record), _MATRIX)
+    content = fetch_bytes(job.client.store, record)
+    found = verify(job.client.store, record, content, _MATRIX)
     return f"residual {found.residual:.2g}, by {record.engine.get('blas', 'unknown BLAS')}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -16,7 +17,7 @@ from matinv.cli.params import OneOf, output_option
 from matinv.cli.prices import Cost, cost
 from matinv.client.prepare import INLINE_LIMIT_BYTES
 from matinv.core import npy
-from matinv.core.errors import Code, Refused
+from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import Format, Method
 from matinv.core.limits import Lane, Prediction, predict, predict_json, threads_of
 from matinv.core.message import format_of_key
@@ -88,13 +89,15 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     if n:
         subjects = [_imagined((count, n, n) if count else (n, n), dtype, method)]
     else:
-        subjects = [_of_file(Path(file), method) for file in files]
+        subjects = list(_of_files(files, method))
     rows = [_row(subject) for subject in subjects]
-    emit(rows, _COLUMNS, output)
+    if rows:
+        emit(rows, _COLUMNS, output)
     for row in rows:
         if row["lane"] is None:
             complain(_too_large(row).info, row["input"])
-    return Exit.REFUSED if any(row["lane"] is None for row in rows) else Exit.OK
+    fits = sum(row["lane"] is not None for row in rows)
+    return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
 
 
 def lane_of(prediction: Prediction) -> str | None:
@@ -109,6 +112,15 @@ def _imagined(shape: tuple[int, ...], dtype: str, method: Method) -> Subject:
     prediction = predict(shape, np.dtype(dtype), method)
     size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
     return Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)
+
+
+def _of_files(files: Iterable[str], method: Method) -> Iterator[Subject]:
+    """Yield the files that can be read, and complain of the others."""
+    for file in files:
+        try:
+            yield _of_file(Path(file), method)
+        except MatinvError as error:
+            complain(error.info, file)
 
 
 def _of_file(path: Path, method: Method) -> Subject:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
@@ -92,6 +93,18 @@ def complain_unfinished(job_ids: Sequence[str]) -> Exit:
     for job_id in job_ids:
         say("TIMED_OUT", f"{job_id}: not finished", f"it goes on: matinv wait {job_id}")
     return Exit.TIMED_OUT if job_ids else Exit.OK
+
+
+class Reported:
+    """A block whose errors become lines on stderr and an exit code; a bug keeps its traceback."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        code = report(error) if isinstance(error, Exception) else None
+        if code is not None:
+            sys.exit(code)
 
 
 def report(error: Exception) -> int | None:

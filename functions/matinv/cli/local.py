@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MB_PER_THREAD: Final = 1769  # what Lambda gives one vCPU for
+_UP_EPILOG: Final = """\b
+In one shell:
+  matinv local up --env-file .matinv.env &
+  until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env"""
 _THREAD_LIMITS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -69,7 +73,7 @@ def _worker_options(command: Command) -> Command:
     return command
 
 
-@local.command()
+@local.command(epilog=_UP_EPILOG)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -122,14 +126,9 @@ def up(  # noqa: PLR0913 - each is an option of the command
     memory_mb: int,
     **options: Any,
 ) -> Exit:
-    r"""Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
+    """Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
 
-    Exports go to stdout, everything else to stderr. The state is in memory and ends with it. In
-    another shell, or in this one:
-
-    \b
-      matinv local up --env-file .matinv.env &
-      until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env
+    Exports go to stdout, everything else to stderr. The state is in memory and ends with it.
     """
     from matinv.local import up as service  # noqa: PLC0415 - see the module's docstring
     from matinv.local.stack import Shape, StackError  # noqa: PLC0415

@@ -78,7 +78,7 @@ def _cell(row: Row, path: str) -> str:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     match value:
-        case None:
+        case None | "":
             return "-"
         case float():
             return f"{value:.3g}"

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -18,7 +18,16 @@ _UNITS_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)", re.ASCII)
 
 
-class Duration(click.ParamType[float]):
+if TYPE_CHECKING:  # these became generic at run time after click 8.3
+    _Seconds = click.ParamType[float]
+    _Tag = click.ParamType[tuple[str, str]]
+    _Choice = click.Choice[StrEnum]
+else:
+    _Seconds = _Tag = click.ParamType
+    _Choice = click.Choice
+
+
+class Duration(_Seconds):
     """A length of time, in seconds: ``90``, ``90s``, ``15m``, ``2h``, ``7d``."""
 
     name = "duration"
@@ -38,7 +47,7 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * _UNITS_S[match[2]]
 
 
-class OneOf(click.Choice[StrEnum]):
+class OneOf(_Choice):
     """One of an enumeration, written and listed as its value and not as its name."""
 
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:  # noqa: ARG002
@@ -46,7 +55,7 @@ class OneOf(click.Choice[StrEnum]):
         return str(choice) if self.case_sensitive else str(choice).casefold()
 
 
-class Pair(click.ParamType[tuple[str, str]]):
+class Pair(_Tag):
     """A tag, ``key=value``."""
 
     name = "key=value"

@@ -14,9 +14,8 @@ import numpy as np
 from matinv.cli.exits import Exit, say
 from matinv.cli.output import json_text, note
 from matinv.cli.params import Duration, client_of
-from matinv.client import Client
 from matinv.client.prepare import matrix_of
-from matinv.client.results import decoded, fetch_bytes, result_of, result_url, verify
+from matinv.client.results import Verification, decoded, fetch_bytes, result_of, result_url, verify
 from matinv.core import jsonmat, npy
 from matinv.core.job import Format, Matrix, Record, Status
 
@@ -79,22 +78,22 @@ def result(  # noqa: PLR0913 - each is an option of the command
         raise click.UsageError(f"--expires is out of range (found {expires:g} s; allowed 1s to 7d)")
     client = client_of(ctx)
     record = client.job(job_id).ended_record()
+    content = fetch_bytes(client.store, record) if check or not url else b""
     if check:
-        _verify(client, record, input_)
+        matrix = matrix_of(input_) if input_ else None
+        _say_verified(record, verify(client.store, record, content, matrix))
     if url:
         click.echo(result_url(client.store, record, int(expires)))
     else:
-        content = fetch_bytes(client.store, record)
-        _write(_converted(content, record, _target(file, output, record)), file)
+        converted = _converted(content, record, _target(file, output, record))
+        _write(converted + b"\n" if output == "json" and not file else converted, file)
     if record.status is Status.PARTIAL:
         say("PARTIAL", f"{job_id}: {note(record)}", f"see which: matinv status {job_id}")
         return Exit.PARTIAL
     return Exit.OK
 
 
-def _verify(client: Client, record: Record, path: str | None) -> None:
-    inverse = decoded(fetch_bytes(client.store, record), record)
-    found = verify(client.store, record, inverse, matrix_of(path) if path else None)
+def _say_verified(record: Record, found: Verification) -> None:
     click.echo(
         f"matinv: verified: {record.job_id}: SHA-256 {found.sha256}, "
         f"residual {found.residual:.3g} (allowed: below {found.limit:g})",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import glob
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -16,43 +12,15 @@ from matinv.cli.exits import Exit, complain, gravest, say
 from matinv.cli.jobs import wait_for
 from matinv.cli.output import emit, note
 from matinv.cli.params import OneOf, Pair, client_of, output_option, timeout_option
-from matinv.client import Client, Job, Mode, Submission, prepare
-from matinv.client.prepare import job_id_of_name
+from matinv.cli.sources import Source, find
+from matinv.client import Client, Job, Mode, Submission
 from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import Format, Method, OnIllConditioned, Options, Output, Status
 
-STDIN: Final = "-"
-_EXTENSIONS: Final = (".npy", ".json")
 _DONE: Final = frozenset({Status.SUCCEEDED, Status.PARTIAL})
 
 # Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
 _CHUNK: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Something to submit.
-
-    Parameters
-    ----------
-    name : str
-        What error messages call it.
-    path : Path or None
-        Where it is; None for stdin.
-    job_id : str or None
-        The id to give its job, unless it follows from name or content.
-    content : bytes
-        What stdin held.
-    """
-
-    name: str
-    path: Path | None
-    job_id: str | None
-    content: bytes = b""
-
-    def prepare(self, options: Options) -> Submission:
-        """Check it; raises as `matinv.client.prepare`."""
-        return prepare(self.path or self.content, self.job_id, options)
 
 
 @click.command()
@@ -99,11 +67,12 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     timeout: float | None,
     output: str,
 ) -> Exit:
-    """Submit matrices and print their job ids, one per line.
+    """Submit matrices and print their job ids.
 
-    PATH is a .npy or .json file, a directory (all such files in it and below), a quoted pattern,
-    or `-` for one matrix on stdin. A job's id is the file's name without extension; inside a
-    directory, its path from there. Matrices that fit travel inside a message, others are uploaded.
+    Ids come one per line, and nothing else is on stdout. PATH is a .npy or .json file, a directory
+    (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin. A job's id
+    is the file's name without extension; inside a directory, its path from there. Matrices that
+    fit travel inside a message, others are uploaded.
 
     Everything is checked before anything is sent, and nothing is sent if a file is bad.
     """
@@ -134,58 +103,6 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     else:
         deque(_printed(jobs), maxlen=0)
     return gravest(codes)
-
-
-def find(paths: Iterable[str], job_id: str | None = None) -> list[Source]:
-    """Return what paths, directories, patterns and ``-`` stand for, each once.
-
-    Raises
-    ------
-    UsageError
-        If one of them stands for nothing, or `job_id` is given for several.
-    FileNotFoundError
-        If a file does not exist.
-    """
-    found = list(dict.fromkeys(source for path in paths for source in _find(path)))
-    if job_id is None:
-        return found
-    if len(found) > 1:
-        message = f"--job-id is for a single matrix (found {len(found)})"
-        raise click.UsageError(message)
-    return [replace(source, job_id=job_id) for source in found]
-
-
-def _find(text: str) -> Iterator[Source]:
-    path = Path(text)
-    if text == STDIN:
-        yield Source("stdin", None, None, sys.stdin.buffer.read())
-    elif path.is_dir():
-        files = _matrices_below(path)
-        if not files:
-            message = f"no .npy or .json file in {text} or below"
-            raise click.UsageError(message)
-        for file in files:
-            name = file.relative_to(path).with_suffix("").as_posix()
-            yield Source(str(file), file, job_id_of_name(name) if "/" in name else None)
-    elif path.exists() or not glob.has_magic(text):
-        yield Source(text, path, None)
-    else:
-        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - also absolute patterns
-        if not matches:
-            message = f"no file matches {text}"
-            raise click.UsageError(message)
-        yield from (Source(match, Path(match), None) for match in matches)
-
-
-def _matrices_below(folder: Path) -> list[Path]:
-    """Return the .npy and .json files in a folder and below, hidden ones left out."""
-    return [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in _EXTENSIONS
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
 
 
 def _complaints(sources: Iterable[Source], options: Options) -> Iterator[Source]:

@@ -1,49 +1,24 @@
-"""`Client` and `Job`: the service as one object, and a job as another."""
+"""`Client`: the service as one object."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import islice
-from typing import Final, TypeVar
 
-from numpy.typing import ArrayLike
-
-from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
-from matinv.client.prepare import Source, Submission, matrix_of, prepare
-from matinv.client.results import fetch, result_url, warn_of_failed_slices
-from matinv.client.results import verify as check
+from matinv.client.job import Job
+from matinv.client.looking import look
+from matinv.client.parallel import side_by_side
+from matinv.client.prepare import Source, prepare
+from matinv.client.sending import send
+from matinv.client.submission import Submission
 from matinv.client.waiting import Mode, OnChange, Watch, watch
-from matinv.core.errors import Code, MatinvError, Refused, Transient
-from matinv.core.job import (
-    Claim,
-    Format,
-    InputInfo,
-    Matrix,
-    Method,
-    OnIllConditioned,
-    Options,
-    Output,
-    Record,
-    Request,
-    Status,
-    claim,
-    input_info,
-)
+from matinv.core.errors import MatinvError
+from matinv.core.job import Format, Method, OnIllConditioned, Options, Output, Record, Status
 from matinv.ports import JobQueue, JobTable, MatrixStore
-from matinv.service.publish import timestamp
-from matinv.settings import DAY_S, Settings
-
-# A call takes 10 to 30 ms and next to no CPU, so that this many keep one core of a laptop busy.
-_THREADS: Final = 16
-
-In = TypeVar("In")
-Out = TypeVar("Out")
+from matinv.settings import Settings
 
 
 class Client:
@@ -167,27 +142,22 @@ class Client:
         """
         records = self.table.get([submission.job_id for submission in submissions])
 
-        def send(submission: Submission) -> Job | MatinvError:
+        def send_one(submission: Submission) -> Job | MatinvError:
             try:
-                return self._send(submission, records.get(submission.job_id))
+                return send(self, submission, records.get(submission.job_id))
             except MatinvError as error:
                 return error
 
-        return _side_by_side(send, submissions)
+        return side_by_side(send_one, submissions)
 
     def job(self, job_id: str) -> Job:
         """Return a handle of a job, whether it exists or not."""
         return Job(self, job_id)
 
-    def records(self, job_ids: Iterable[str]) -> dict[str, Record]:
+    def records(self, jobs: Iterable[Job | str]) -> dict[str, Record]:
         """Return the records of those jobs that are known; an uploaded file counts as QUEUED."""
-        ids = tuple(dict.fromkeys(job_ids))
-        found = self.table.get(ids)
-        missing = [job_id for job_id in ids if job_id not in found]
-        for job_id, dropped in zip(missing, self._dropped(missing), strict=True):
-            if dropped:
-                found[job_id] = dropped
-        return found
+        handles = {job.job_id: job for job in self._handles(jobs)}
+        return look(self.table, self.store, list(handles.values()), {})
 
     def wait(
         self,
@@ -229,11 +199,11 @@ class Client:
         sent = {job.job_id: job for job in self._handles(jobs)}
         queued: dict[str, Record] = {}
 
-        def look(job_ids: tuple[str, ...]) -> dict[str, Record]:
-            return self.look([sent[job_id] for job_id in job_ids], queued)
+        def look_at(job_ids: tuple[str, ...]) -> dict[str, Record]:
+            return look(self.table, self.store, [sent[job_id] for job_id in job_ids], queued)
 
         watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
-        return watch(watched, look, self.now, self._sleep, self._jitter)
+        return watch(watched, look_at, self.now, self._sleep, self._jitter)
 
     def list(self, status: Status | str | None = None, limit: int = 100) -> Iterator[Record]:
         """Yield at most `limit` records, the most recently updated first.
@@ -248,207 +218,3 @@ class Client:
 
     def _handles(self, jobs: Iterable[Job | str]) -> Iterator[Job]:
         return (self.job(job) if isinstance(job, str) else job for job in jobs)
-
-    def _send(self, submission: Submission, record: Record | None) -> Job:
-        if submission.body is None:
-            return self._upload(submission, record)
-        info = submission.input
-        ended = self._claimed(submission.job_id, record, info)
-        if not ended:
-            self.queue.send(submission.body)
-            if record is None:
-                # Sent first: a crash in between loses nothing. And what was sent counts, even if
-                # the table cannot be written at the moment.
-                with suppress(Transient):
-                    self.table.put([self._queued(submission.job_id, info, submission.options.tags)])
-        return Job(self, submission.job_id, info, submission.matrix, ended)
-
-    def _upload(self, submission: Submission, record: Record | None) -> Job:
-        key = f"{submission.job_id}.{submission.format}"
-        uri = f"s3://{self.settings.inputs_bucket}/{key}"
-        if record and record.input.source != uri:
-            raise _conflict(submission.job_id, record)
-        with submission.content() as parts:
-            reference = self.store.upload(key, parts, submission.metadata())
-        info = input_info(Request(submission.job_id, reference))
-        return Job(self, submission.job_id, info, submission.matrix)
-
-    def _claimed(self, job_id: str, record: Record | None, info: InputInfo) -> bool:
-        """Whether the job has ended before for this very input."""
-        verdict = claim(record, info, redrive=0)
-        if record and verdict is Claim.CONFLICT:
-            raise _conflict(job_id, record)
-        return verdict is Claim.DUPLICATE
-
-    def _queued(self, job_id: str, info: InputInfo, tags: Mapping[str, str]) -> Record:
-        now = self.now()
-        return Record(
-            job_id,
-            Status.QUEUED,
-            info,
-            created_at=timestamp(now),
-            updated_at=timestamp(now),
-            expires_at=int(now) + self.settings.retention_days * DAY_S,
-            revision=1,
-            tags=tags,
-        )
-
-    def look(self, jobs: Sequence[Job], queued: dict[str, Record]) -> dict[str, Record]:
-        """Read the records of jobs; `queued` keeps files that were found, to look only once."""
-        found = self.table.get([job.job_id for job in jobs])
-        for job in jobs:
-            record = found.get(job.job_id)
-            if job.input and (record is None or self._is_older(record, job.input)):
-                found[job.job_id] = self._queued(job.job_id, job.input, {})
-        missing = [j.job_id for j in jobs if j.job_id not in found and j.job_id not in queued]
-        dropped = zip(missing, self._dropped(missing), strict=True)
-        queued |= {job_id: record for job_id, record in dropped if record}
-        return {j.job_id: queued[j.job_id] for j in jobs if j.job_id in queued} | found
-
-    def _is_older(self, record: Record, sent: InputInfo) -> bool:
-        """Whether a record is about an older file than the one sent, which is still to come."""
-        if record.input.id == sent.id or record.input.source != sent.source:
-            return False
-        current = self.store.find_input(record.job_id)
-        return current is not None and input_info(Request(record.job_id, current)).id == sent.id
-
-    def _dropped(self, job_ids: Sequence[str]) -> Sequence[Record | None]:
-        """For jobs without a record: QUEUED if their file is there."""
-
-        def find(job_id: str) -> Record | None:
-            reference = self.store.find_input(job_id)
-            if reference is None:
-                return None
-            record = self._queued(job_id, input_info(Request(job_id, reference)), {})
-            return replace(record, revision=0)
-
-        return _side_by_side(find, job_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job, by its id.
-
-    Parameters
-    ----------
-    client : Client
-        Where it is.
-    job_id : str
-        Its id.
-    input : InputInfo or None
-        What was sent, if this process sent it.
-    matrix : ndarray or None
-        The matrix itself, if this process sent it inside a message: nothing else keeps it.
-    ended : bool
-        Whether `Client.submit` found that the job had ended before, for this very input.
-    """
-
-    client: Client = field(repr=False)
-    job_id: str
-    input: InputInfo | None = field(default=None, repr=False)
-    matrix: Matrix | None = field(default=None, repr=False)
-    ended: bool = False
-
-    def record(self) -> Record:
-        """Return the job's record as it is now.
-
-        Raises
-        ------
-        NotFound
-            If nothing is known of the job.
-        """
-        found = self.client.look([self], {})
-        if self.job_id not in found:
-            raise NotFound((self.job_id,))
-        return found[self.job_id]
-
-    def status(self) -> Status:
-        """Return where the job is; raises as `record`."""
-        return self.record().status
-
-    def wait(self, timeout_s: float | None = None) -> Record:
-        """Wait until the job has ended, well or not, and return its record.
-
-        Raises
-        ------
-        TimedOut, NotFound
-            See `Client.wait`.
-        """
-        return self.client.wait([self], timeout_s=timeout_s)[self.job_id]
-
-    def result(self, *, verify: bool | ArrayLike = False) -> Matrix:
-        """Return the inverse.
-
-        Parameters
-        ----------
-        verify : bool or array_like
-            Whether to check, here, the result's hash against the record and its residual against
-            the input. The input of a job that came inside a message is kept by nobody but the
-            `Job` that sent it; elsewhere pass the matrix itself.
-
-        Returns
-        -------
-        ndarray
-            Of the input's shape and precision. Slices of a stack that have no inverse are NaN;
-            then the warning `JobPartial` is given, which
-            ``warnings.simplefilter("error", JobPartial)`` turns into an exception.
-
-        Raises
-        ------
-        JobFailed
-            If the job failed.
-        NotFinished, NotFound
-            If there is no result yet, or no such job.
-        Superseded
-            If the job id belongs to another input by now.
-        NotVerified
-            If the result does not pass, or there is nothing to check it against.
-        """
-        record = self.ended_record()
-        inverse = fetch(self.client.store, record)
-        if verify is not False:
-            check(self.client.store, record, inverse, self._matrix_of(verify))
-        warn_of_failed_slices(record)
-        return inverse
-
-    def result_url(self, expires_s: int = 3600) -> str:
-        """Return a presigned URL of the result's object.
-
-        Raises
-        ------
-        ClientError
-            If the result is small and therefore in the record; else as `result`.
-        """
-        return result_url(self.client.store, self.ended_record(), expires_s)
-
-    def _matrix_of(self, verify: ArrayLike) -> Matrix | None:
-        if verify is True:
-            return self.matrix
-        return matrix_of(verify)
-
-    def ended_record(self) -> Record:
-        """Return the record of a job that has a result; raises as `result`."""
-        record = self.record()
-        if not record.status.terminal:
-            raise NotFinished(self.job_id, record.status)
-        if self.input and self.input.id != record.input.id:
-            raise Superseded(self.job_id)
-        if record.status is Status.FAILED:
-            raise JobFailed(record)
-        return record
-
-
-def _side_by_side(do: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
-    if len(items) < 2:
-        return [do(item) for item in items]
-    with ThreadPoolExecutor(min(_THREADS, len(items))) as pool:
-        return list(pool.map(do, items))
-
-
-def _conflict(job_id: str, record: Record) -> Refused:
-    return Refused(
-        Code.JOB_ID_CONFLICT,
-        f"job id {job_id} belongs to another input",
-        "choose another job id; a file is replaced by uploading a newer one of the same name",
-        observed=record.input.source,
-    )

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from matinv.client.body import edited, members
 from matinv.client.connection import Client
-from matinv.client.prepare import fields_of
+from matinv.client.submission import fields_of
 from matinv.core.errors import Code, ErrorInfo, MatinvError, Refused
 from matinv.core.job import Delivery, Inline, Record, Reference, Request
 from matinv.core.message import options_of_metadata

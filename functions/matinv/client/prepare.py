@@ -13,9 +13,8 @@ import json
 import mmap
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from numpy.lib import format as numpy_format
 from numpy.typing import ArrayLike, NDArray
 
 from matinv.client.body import edited, members
+from matinv.client.submission import Submission, as_upload, fields_of
 from matinv.core import npy
 from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import (
@@ -40,11 +40,8 @@ from matinv.core.job import (
     valid_job_id,
 )
 from matinv.core.message import (
-    _id_of_content as id_of_content,
-)
-from matinv.core.message import (
     format_of_key,
-    options_of_metadata,
+    id_of_content,
     parse_file,
     parse_message,
 )
@@ -61,44 +58,6 @@ INLINE_LIMIT_BYTES: Final = (256 - 4) * 1024
 _NPY_MAGIC: Final = b"\x93NUMPY"
 _WRITE: Final = "write [[1, 2], [3, 4]], or an object with a matrix"
 _NOT_IN_ID: Final = re.compile(r"[^A-Za-z0-9._/-]+", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A matrix that was found fit to be sent.
-
-    Parameters
-    ----------
-    job_id : str
-        Its job's id.
-    options : Options
-        What was chosen.
-    input : InputInfo
-        Its size, and its shape and dtype as far as they are known; for a message also its
-        identity.
-    format : Format
-        How it is written.
-    body : str or None
-        The message that holds it, or None for a file.
-    matrix : ndarray or None
-        The matrix of a message.
-    content : callable
-        Opens a file's content.
-    """
-
-    job_id: str
-    options: Options
-    input: InputInfo
-    format: Format
-    body: str | None = None
-    matrix: Matrix | None = None
-    content: Callable[[], AbstractContextManager[Sequence[Part]]] = field(
-        default=lambda: nullcontext(())
-    )
-
-    def metadata(self) -> dict[str, str]:
-        """Return the options as the metadata of a file."""
-        return {f"matinv-{name}": text for name, text in _metadata(self.options)}
 
 
 def prepare(
@@ -184,7 +143,7 @@ def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
             return _of_npy(file.read(), job_id or job_id_of_path, options)
     info = InputInfo("", "", None, size_bytes, header.shape, header.dtype.name)
     job_id = job_id or job_id_of_path
-    return _upload(Submission(job_id, options, info, Format.NPY, content=lambda: _mapped(path)))
+    return as_upload(Submission(job_id, options, info, Format.NPY, content=lambda: _mapped(path)))
 
 
 def _of_content(data: bytes, job_id: str | None, options: Options) -> Submission:
@@ -271,49 +230,7 @@ def _upload_of(
     size_bytes = sum(memoryview(part).nbytes for part in parts)
     info = InputInfo("", "", None, size_bytes, matrix.shape, matrix.dtype.name)
     job_id = job_id or id_of_content(Inline(matrix, form, size_bytes), options)
-    return _upload(Submission(job_id, options, info, form, content=lambda: nullcontext(parts)))
-
-
-def _upload(submission: Submission) -> Submission:
-    """Return `submission` if the worker will read its options from the metadata as they are."""
-    metadata = submission.metadata()
-    for text in (*metadata, *metadata.values()):
-        if not (text.isascii() and text.isprintable()):
-            raise _bad_tag(text)
-    if options_of_metadata(metadata) != submission.options:
-        raise _bad_tag(", ".join(submission.options.tags))
-    return submission
-
-
-def _bad_tag(observed: str) -> Refused:
-    return Refused(
-        Code.BAD_MESSAGE,
-        "a tag of a matrix that is too large for a message cannot be written as S3 metadata",
-        "write its key in lower case, and key and value in ASCII",
-        observed=observed,
-        limit="keys in lower-case ASCII, values in ASCII",
-    )
-
-
-def fields_of(options: Options) -> dict[str, Any]:
-    """Return the options that differ from the defaults, as a message names them."""
-    default = Options()
-    chosen = {
-        "method": options.method,
-        "output": options.output,
-        "format": options.format,
-        "on_ill_conditioned": options.on_ill_conditioned,
-        "tags": dict(options.tags),
-    }
-    return {name: value for name, value in chosen.items() if value != getattr(default, name)}
-
-
-def _metadata(options: Options) -> Iterator[tuple[str, str]]:
-    for name, value in fields_of(options).items():
-        if name != "tags":
-            yield name.replace("_", "-"), str(value)
-    for key, value in options.tags.items():
-        yield f"tag-{key}", value
+    return as_upload(Submission(job_id, options, info, form, content=lambda: nullcontext(parts)))
 
 
 def _fits_message(size_bytes: int) -> bool:

@@ -107,18 +107,18 @@ def result_url(store: MatrixStore, record: Record, expires_s: int) -> str:
 
 
 def verify(
-    store: MatrixStore, record: Record, inverse: Matrix, matrix: Matrix | None = None
+    store: MatrixStore, record: Record, content: bytes, matrix: Matrix | None = None
 ) -> Verification:
     """Check a result against its hash and its input.
 
     Parameters
     ----------
     store : MatrixStore
-        Where result and input are.
+        Where the input is.
     record : Record
         The job's.
-    inverse : ndarray
-        The result.
+    content : bytes
+        The result, as it is stored.
     matrix : ndarray, optional
         The input; by default the object that the record names.
 
@@ -128,7 +128,7 @@ def verify(
         If hash, input or residual are not as they should be, or the input is out of reach.
     """
     result = result_of(record)
-    sha256 = hashlib.sha256(fetch_bytes(store, record)).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != result.sha256:
         raise NotVerified(
             f"the stored result of job {record.job_id} has SHA-256 {sha256}, "
@@ -136,7 +136,7 @@ def verify(
             "the object was changed after the job had ended: submit the matrix again",
         )
     side = record.certificate.side if record.certificate else Side.RIGHT
-    found = residual(_input(store, record, matrix), inverse, side)
+    found = residual(_input(store, record, matrix), decoded(content, record), side)
     if not found < RESIDUAL_LIMIT:
         raise NotVerified(
             f"the residual of job {record.job_id} is {found:.3g} (allowed: below {RESIDUAL_LIMIT})",

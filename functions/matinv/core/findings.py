@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -23,6 +23,12 @@ RESIDUAL_LIMIT: Final = 30.0
 # A matrix with rcond_1 below 10 n eps may be singular as written: rounding its entries alone
 # moves it by n eps.
 SINGULAR_FACTOR: Final = 10.0
+
+# That bound outgrows single precision: from n = 290 on it would lie above sqrt(eps), where the mere
+# warning begins, and refuse most random matrices. So it ends at sqrt(eps)/64, which is 45 eps in
+# single precision and of no effect in double. Computed inverses of exactly singular float32
+# matrices stayed below 0.06 eps at n = 8, and below 0.002 eps at n = 1024 (200 of four kinds).
+_SINGULAR_CEILING: Final = 1 / 64
 
 
 class Flaw(IntEnum):
@@ -77,7 +83,9 @@ class Gates:
     def of(cls, n: int, dtype: np.dtype[Any]) -> Gates:
         """Return the limits for order `n`."""
         eps = float(np.finfo(dtype).eps)
-        return cls(dtype, eps, SINGULAR_FACTOR * n * eps, eps**0.5, n * eps / 2)
+        half = eps**0.5
+        rcond = min(SINGULAR_FACTOR * n * eps, _SINGULAR_CEILING * half)
+        return cls(dtype, eps, rcond, half, n * eps / 2)
 
     def passed(self, rcond: Vector, residual: Vector) -> NDArray[np.bool_]:
         """Whether slices are regular and their inverses right."""
@@ -146,26 +154,56 @@ class Findings:
             self.mark(Flaw.ILL_CONDITIONED, ill)
         return ill & (self.flaw == Flaw.NONE) if ill.any() else ill
 
-    def failures(self, gates: Gates) -> Iterator[tuple[int, MatinvError]]:
-        """Yield the index and the error of each slice that has a flaw."""
-        for index in np.flatnonzero(self.flaw).tolist():
-            yield index, self._error(index, gates)
 
-    def _error(self, index: int, gates: Gates) -> MatinvError:
-        flaw = Flaw(self.flaw[index])
-        message, hint = _TEXTS[flaw]
-        values: dict[str, Any] = {}
-        if flaw is Flaw.SINGULAR:
-            rcond = np.nan_to_num(self.rcond[index])
-            values = {"observed": f"rcond {rcond:.1e}", "limit": f"rcond >= {gates.rcond:.1e}"}
-        elif flaw is Flaw.ILL_CONDITIONED:
-            limit = f"rcond >= {gates.ill_conditioned:.1e}"
-            values = {"observed": f"rcond {self.rcond[index]:.1e}", "limit": limit}
+@dataclass(frozen=True, slots=True, eq=False)
+class Failures(Mapping[int, MatinvError]):
+    """The errors of the slices that have a flaw, by index, in order.
+
+    Each error is made when it is asked for: a stack may hold millions of singular slices.
+
+    Parameters
+    ----------
+    findings : Findings
+        Of the stack.
+    gates : Gates
+        What refused them.
+    """
+
+    findings: Findings
+    gates: Gates
+
+    def part(self, index: slice) -> Failures:
+        """Return the failures of some slices, counted from the first of these."""
+        return Failures(self.findings.part(index), self.gates)
+
+    def indices(self) -> NDArray[np.intp]:
+        """Return the indices of the slices that failed."""
+        return np.flatnonzero(self.findings.flaw)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.findings.flaw))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices().tolist())
+
+    def __contains__(self, index: object) -> bool:
+        flaws = self.findings.flaw
+        return isinstance(index, int) and 0 <= index < len(flaws) and flaws[index] != Flaw.NONE
+
+    def __getitem__(self, index: int) -> MatinvError:
+        if index not in self:
+            raise KeyError(index)
+        flaw = Flaw(self.findings.flaw[index])
+        rcond, residual = self.findings.rcond[index], self.findings.residual[index]
+        observed = limit = None
+        if flaw in {Flaw.SINGULAR, Flaw.ILL_CONDITIONED}:
+            least = self.gates.rcond if flaw is Flaw.SINGULAR else self.gates.ill_conditioned
+            observed, limit = f"rcond {np.nan_to_num(rcond):.1e}", f"rcond >= {least:.1e}"
         elif flaw is Flaw.RESIDUAL:
-            limit = f"residual < {RESIDUAL_LIMIT:g}"
-            values = {"observed": f"residual {self.residual[index]:.1e}", "limit": limit}
+            observed, limit = f"residual {residual:.1e}", f"residual < {RESIDUAL_LIMIT:g}"
         kind = Transient if flaw is Flaw.RESIDUAL else Refused
-        return kind(_CODES[flaw], message, hint, **values)
+        message, hint = _TEXTS[flaw]
+        return kind(_CODES[flaw], message, hint, observed=observed, limit=limit)
 
 
 _CODES: Final = {

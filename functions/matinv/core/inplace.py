@@ -21,7 +21,7 @@ from matinv.core import hermitian, scaling
 from matinv.core.certificate import Checked, Side
 from matinv.core.findings import RESIDUAL_LIMIT, Findings, Flaw, Gates, How
 from matinv.core.job import Matrix, Method
-from matinv.core.kernels import PLAIN, Kernels
+from matinv.core.kernels import Kernels
 
 # One probe sees less than a tenth of an error of rank one with a chance of 8 %, two with 0.6 %.
 PROBES: Final = 2
@@ -38,7 +38,7 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
         if kept is not None:
             np.copyto(target, source)
         span = slice(index, index + 1)
-        _Inversion(target, kept, findings.part(span)).run(method, kernels)
+        _Inversion(target, kept, kernels, findings.part(span)).run(method)
     return findings
 
 
@@ -63,36 +63,40 @@ class _Inversion:
         The matrix, which its inverse replaces.
     kept : ndarray or None
         The matrix elsewhere, if there is a copy.
+    kernels : Kernels
+        What inverts.
     findings : Findings
         Of this slice alone.
     """
 
-    def __init__(self, target: Matrix, kept: Matrix | None, findings: Findings) -> None:
+    def __init__(
+        self, target: Matrix, kept: Matrix | None, kernels: Kernels, findings: Findings
+    ) -> None:
         self.flipped = not target.flags.c_contiguous
         self.a = target.T if self.flipped else target
         self.kept = kept if kept is None or not self.flipped else kept.T
-        self.findings = findings
+        self.kernels, self.findings = kernels, findings
         self.gates = Gates.of(len(target), target.dtype)
         self.rows = self.cols = np.zeros(len(target), dtype=np.int32)
         self.probes = _probes(len(target), np.promote_types(target.dtype, np.float64))
         self.before = _survey(self.a, self.probes, by_rows=True, by_cols=True)
 
-    def run(self, method: Method, kernels: Kernels) -> None:
+    def run(self, method: Method) -> None:
         """Invert, and write what was found."""
         if not _finite(self.a, self.before):
             self.findings.mark(Flaw.NON_FINITE, where=True)
             return
-        if method is not Method.GENERAL and self._tried_hermitian(method, kernels):
+        if method is not Method.GENERAL and self._tried_hermitian(method):
             return
         self._equilibrate()
-        self._say("general", kernels.general.routine)
-        if kernels.general.invert(self.a):
+        self._say("general", self.kernels.general.routine)
+        if self.kernels.general.invert(self.a):
             self.findings.rcond[:] = 0
             self.findings.mark(Flaw.SINGULAR, where=True)
         else:
             self._check()
 
-    def _tried_hermitian(self, method: Method, kernels: Kernels) -> bool:
+    def _tried_hermitian(self, method: Method) -> bool:
         """Invert by Cholesky and return True, or leave (or restore) the matrix for LU."""
         flaw = Flaw.NOT_HERMITIAN
         if hermitian.is_hermitian(self.a):
@@ -100,8 +104,8 @@ class _Inversion:
             if hermitian.positive_diagonal(self.a) is not None:
                 self._equilibrate_hermitian()
                 diagonal = np.diagonal(self.a).copy()
-                self._say("spd", kernels.hermitian.routine)
-                if kernels.hermitian.invert(self.a) == 0:
+                self._say("spd", self.kernels.hermitian.routine)
+                if self.kernels.hermitian.invert(self.a) == 0:
                     hermitian.complete(self.a)
                     self._check()
                     return True
@@ -131,25 +135,30 @@ class _Inversion:
 
     def _check(self) -> None:
         """Measure the inverse; if its residual fails, compute it once more if that can be done."""
-        self._measure()
         findings = self.findings
-        if (
-            self.kept is not None
-            and findings.rcond[0] >= self.gates.rcond
-            and not findings.residual[0] < RESIDUAL_LIMIT
-        ):
-            np.copyto(self.a, self.kept)
-            scaling.scale(self.a, self.rows, self.cols)
-            again, broken = PLAIN.invert(self.a[None])
-            np.copyto(self.a, again[0])
-            self._say("general", PLAIN.routine)
-            self._measure()
-            findings.rcond[broken] = 0
+        self._measure()
+        if self.kept is not None and not findings.residual[0] < RESIDUAL_LIMIT:
+            self._compute_again(self.kept)
         if findings.scaled[0]:
             scaling.scale(self.a, self.cols, self.rows)
-            overflown = not all(np.isfinite(block).all() for block in scaling.row_blocks(self.a))
-            findings.mark(Flaw.OVERFLOW, overflown)
-        findings.mark(Flaw.SINGULAR, ~(findings.rcond >= self.gates.rcond))
+        if findings.scaled[0] or not findings.rcond[0] > 0:
+            finite = all(np.isfinite(block).all() for block in scaling.row_blocks(self.a))
+            findings.mark(Flaw.OVERFLOW, not finite)
+        findings.mark(Flaw.SINGULAR, self._singular())
+
+    def _compute_again(self, kept: Matrix) -> None:
+        np.copyto(self.a, kept)
+        scaling.scale(self.a, self.rows, self.cols)
+        again, broken = self.kernels.plain.invert(self.a[None])
+        np.copyto(self.a, again[0])
+        self._say("general", self.kernels.plain.routine)
+        self._measure()
+        self.findings.rcond[broken] = 0
+
+    def _singular(self) -> bool:
+        """Whether rcond is too small; computed once from a wrong inverse, it says nothing."""
+        believed = self.kept is not None or self.findings.residual[0] < RESIDUAL_LIMIT
+        return bool(believed and not self.findings.rcond[0] >= self.gates.rcond)
 
     def _measure(self) -> None:
         image = self.before.image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +9,7 @@ from numpy.typing import NDArray
 
 from matinv.core import inplace, pseudo, stacked
 from matinv.core.certificate import Certificate
-from matinv.core.errors import MatinvError
-from matinv.core.findings import Findings, Gates, How
+from matinv.core.findings import Failures, Findings, Gates, How
 from matinv.core.job import Matrix, Method, OnIllConditioned
 from matinv.core.kernels import SMALL_N, STANDARD, Kernels
 
@@ -36,8 +34,8 @@ class Inverses:
         Which slices were scaled by powers of two.
     how : ndarray of How, shape (k,)
         By which routine each slice was inverted, and how it was checked.
-    failures : mapping
-        The error of each slice that failed, by its index.
+    failures : mapping of int to MatinvError
+        The error of each slice that failed, by its index, in order.
     """
 
     x: Matrix
@@ -47,7 +45,7 @@ class Inverses:
     ill_conditioned: NDArray[np.bool_]
     scaled: NDArray[np.bool_]
     how: NDArray[np.object_]
-    failures: Mapping[int, MatinvError]
+    failures: Failures
 
     def __getitem__(self, index: int | slice) -> Inverses:
         stack = self.x if self.x.ndim == 3 else self.x[None]
@@ -61,7 +59,6 @@ class Inverses:
                 message = "slices of Inverses are contiguous"
                 raise IndexError(message)
             span = index
-        chosen = range(count)[span]
         return replace(
             self,
             x=stack[begin] if isinstance(index, int) else stack[span],
@@ -71,7 +68,7 @@ class Inverses:
             ill_conditioned=self.ill_conditioned[span],
             scaled=self.scaled[span],
             how=self.how[span],
-            failures={i - begin: e for i, e in self.failures.items() if i in chosen},
+            failures=self.failures.part(span),
         )
 
     def certificate(self, index: int = 0) -> Certificate:
@@ -94,7 +91,7 @@ class Inverses:
         Method, routine and side are those of the slice with the smallest rcond.
         """
         good = np.ones(len(self.rcond_1), dtype=np.bool_)
-        good[list(self.failures)] = False
+        good[self.failures.indices()] = False
         if not good.any():
             return None
         index = int(np.where(good, self.rcond_1, np.inf).argmin())
@@ -143,9 +140,9 @@ def invert(
             gates, refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL
         )
         digits = gates.digits(findings.rcond)
-    failures = dict(findings.failures(gates)) if findings.flaw.any() else {}
+    failures = Failures(findings, gates)
     if failures:
-        x[list(failures)] = np.nan
+        x[failures.indices()] = np.nan
     return Inverses(
         x if a.ndim == 3 else x[0],
         findings.rcond,

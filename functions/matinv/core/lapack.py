@@ -1,9 +1,8 @@
 """LAPACK in place, through ctypes on the OpenBLAS of the ``scipy-openblas64`` wheel.
 
 The library is loaded by the first call (2 ms, 1 MB) and never by ``import``: small matrices do
-without it. The file is opened directly. Importing the wheel's package would take 60 ms, most of it
-for a version string, and would put its symbols into the global scope, where numpy's own OpenBLAS
-could pick them up.
+without it. The file is opened directly: importing the wheel's package takes 60 ms, and puts its
+symbols, which are those of numpy's own OpenBLAS, into the process's global scope.
 
 Routines take row-major matrices. LAPACK reads one as its transpose, and the inverse of that, read
 back row by row, is the inverse: nothing is transposed and nothing copied. ctypes releases the GIL
@@ -58,7 +57,7 @@ def getrf_getri(a: Matrix) -> int:
     int
         0, or the 1-based position of an exactly zero pivot.
     """
-    n = len(a)
+    n = _order(a)
     order, data, info = _by_reference(n), _pointer(a), ctypes.c_int64()
     pivots = np.empty(n, dtype=np.int64)
     work = np.empty(n * _GETRI_BLOCK, dtype=a.dtype)
@@ -67,7 +66,7 @@ def getrf_getri(a: Matrix) -> int:
         size = _by_reference(work.size)
         arguments = (order, data, order, _pointer(pivots), _pointer(work), size)
         _routine("getri", a)(*arguments, ctypes.byref(info))
-    return _checked(info)
+    return info.value
 
 
 def potrf_potri(a: Matrix) -> int:
@@ -85,12 +84,12 @@ def potrf_potri(a: Matrix) -> int:
         0, or the 1-based order of the leading minor that is not positive.
     """
     triangle, length = ctypes.c_char_p(b"L"), ctypes.c_size_t(1)  # upper by rows, lower by columns
-    order, data, info = _by_reference(len(a)), _pointer(a), ctypes.c_int64()
+    order, data, info = _by_reference(_order(a)), _pointer(a), ctypes.c_int64()
     for name in ("potrf", "potri"):
         _routine(name, a)(triangle, order, data, order, ctypes.byref(info), length)
         if info.value:
             break
-    return _checked(info)
+    return info.value
 
 
 @cache
@@ -119,8 +118,9 @@ def _routine(name: str, a: Matrix) -> Callable[..., None]:
     return function
 
 
-def _checked(info: ctypes.c_int64) -> int:
-    if info.value < 0:
-        message = f"LAPACK refused its argument {-info.value}"
+def _order(a: Matrix) -> int:
+    """Return the order of `a`; LAPACK would write past the end of what is not laid out so."""
+    if not (a.ndim == 2 and a.shape[0] == a.shape[1] and a.flags.carray):
+        message = f"needs a square matrix that is C-contiguous and writable, not {a.shape}"
         raise ValueError(message)
-    return info.value
+    return len(a)

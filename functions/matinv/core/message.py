@@ -215,9 +215,6 @@ def id_of_content(inline: Inline, options: Options) -> str:
     return hashed_id(" ".join(content).encode())
 
 
-_id_of_content = id_of_content
-
-
 def validated(model: type[_Model], tree: object) -> _Model:
     """Return `tree` as an instance of `model`.
 

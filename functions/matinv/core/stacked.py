@@ -6,6 +6,7 @@ input's precision; results are rounded to it before they are checked.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from matinv.core import scaling
 from matinv.core.certificate import Checked, Side
-from matinv.core.findings import Findings, Flaw, Gates, How, Vector
+from matinv.core.findings import RESIDUAL_LIMIT, Findings, Flaw, Gates, How, Vector
 from matinv.core.job import Matrix, Method
-from matinv.core.kernels import PLAIN, Kernels, StackKernel
+from matinv.core.kernels import Kernels, StackKernel
 
 # A chunk has at most so many elements and slices: about five arrays of its size are live at a
 # time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache.
@@ -32,18 +33,56 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
 
     ``auto`` takes LU as ``general`` does: through numpy, Cholesky of small matrices saves nothing.
     """
+    n = a.shape[-1]
     spd = method is Method.SPD
-    kernel = kernels.stacked_hermitian if spd else kernels.for_stack(a.shape[-1])
-    how = How("spd" if spd else "general", kernel.routine, Side.RIGHT, Checked.FULL)
-    findings = Findings.blank(len(a), how)
-    step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // a.shape[-1] ** 2)
+    kernel = kernels.stacked_hermitian if spd else kernels.for_stack(n)
+    findings = Findings.blank(len(a), _how("spd" if spd else "general", kernel))
+    step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
-        x[span] = _solve_chunk(a[span], kernel, findings.part(span), spd=spd)
+        x[span] = _solve_chunk(a[span], kernel, kernels.plain, findings.part(span), spd=spd)
     return findings
 
 
-def _solve_chunk(given: Matrix, kernel: StackKernel, findings: Findings, *, spd: bool) -> Matrix:
+def _how(method: str, kernel: StackKernel) -> How:
+    return How(method, kernel.routine, Side.RIGHT, Checked.FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A few slices as they are inverted: widened, scaled.
+
+    Parameters
+    ----------
+    a : ndarray of float64 or complex128, shape (k, n, n)
+        The slices.
+    norm : ndarray, shape (k,)
+        Their 1-norms.
+    gates : Gates
+        Of the input's precision.
+    """
+
+    a: Matrix
+    norm: Vector
+    gates: Gates
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Chunk:
+        """Return some of the slices."""
+        return _Chunk(self.a[chosen], self.norm[chosen], self.gates)
+
+    def measure(self, x: Matrix, findings: Findings) -> Matrix:
+        """Write rcond and residual of `x` rounded to the input's precision; return it so."""
+        if self.a.dtype != self.gates.dtype:
+            x = x.astype(self.gates.dtype).astype(self.a.dtype)
+        product = self.norm * _norm(x)
+        findings.rcond[:] = np.minimum(1 / product, 1)
+        findings.residual[:] = _distance(self.a, x) / (product * self.gates.residual_unit)
+        return x
+
+
+def _solve_chunk(
+    given: Matrix, kernel: StackKernel, plain: StackKernel, findings: Findings, *, spd: bool
+) -> Matrix:
     """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
     gates = Gates.of(given.shape[-1], given.dtype)
     a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
@@ -64,23 +103,41 @@ def _solve_chunk(given: Matrix, kernel: StackKernel, findings: Findings, *, spd:
         norm[uneven] = _norm(part)
         findings.scaled[uneven] = True
 
+    chunk = _Chunk(a, norm, gates)
     x, broken = kernel.invert(a)
-    x = _measure(a, norm, x, gates, findings)
+    x = chunk.measure(x, findings)
     if broken.any():
         findings.rcond[broken] = 0
         findings.mark(Flaw.NOT_POSITIVE if spd else Flaw.SINGULAR, broken)
-    passed = gates.passed(findings.rcond, findings.residual)
-    if not passed.all():
-        _mend(a, norm, x, gates, findings)
+    passed = gates.passed(findings.rcond, findings.residual).all()
+    if not passed:
+        _mend(chunk, x, plain, findings)
     if shifts is not None:
         part = x[uneven]
         scaling.scale(part, *reversed(shifts))
         x[uneven] = part
-        overflown = ~np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
-        findings.mark(Flaw.OVERFLOW, overflown & findings.scaled)
-    if not passed.all():
+    if shifts is not None or not passed:
+        finite = np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
+        findings.mark(Flaw.OVERFLOW, ~finite)
         findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
     return x
+
+
+def _mend(chunk: _Chunk, x: Matrix, plain: StackKernel, findings: Findings) -> None:
+    """Compute what fails the check of its residual once more, in another way.
+
+    Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
+    one that does not, rcond says nothing.
+    """
+    failed = (findings.flaw == Flaw.NONE) & ~(findings.residual < RESIDUAL_LIMIT)
+    if failed.any():
+        part = chunk.where(failed)
+        found = Findings.blank(len(part.a), _how("general", plain))
+        again, broken = plain.invert(part.a)
+        x[failed] = part.measure(again, found)
+        found.rcond[broken] = 0
+        findings.rcond[failed], findings.residual[failed] = found.rcond, found.residual
+        findings.how[failed] = found.how
 
 
 def _mark_not_hermitian(a: Matrix, findings: Findings) -> None:
@@ -137,27 +194,3 @@ def _across(a: NDArray[Any]) -> NDArray[Any]:
     """Return a stack (k, n, n) as (n, n, k): each element of all slices side by side."""
     k, n = a.shape[:2]
     return np.ascontiguousarray(a.reshape(k, n * n).T).reshape(n, n, k)
-
-
-def _measure(a: Matrix, norm: Vector, x: Matrix, gates: Gates, findings: Findings) -> Matrix:
-    """Write rcond and residual of `x` rounded to the input's precision, and return it so."""
-    if a.dtype != gates.dtype:
-        x = x.astype(gates.dtype).astype(a.dtype)
-    product = norm * _norm(x)
-    findings.rcond[:] = np.minimum(1 / product, 1)
-    findings.residual[:] = _distance(a, x) / (product * gates.residual_unit)
-    return x
-
-
-def _mend(a: Matrix, norm: Vector, x: Matrix, gates: Gates, findings: Findings) -> None:
-    """Compute regular slices that fail the check of their residual once more, the plain way."""
-    regular = (findings.flaw == Flaw.NONE) & (findings.rcond >= gates.rcond)
-    failed = regular & ~gates.passed(findings.rcond, findings.residual)
-    if failed.any():
-        how = How("general", PLAIN.routine, Side.RIGHT, Checked.FULL)
-        part = Findings.blank(int(failed.sum()), how)
-        again, broken = PLAIN.invert(a[failed])
-        x[failed] = _measure(a[failed], norm[failed], again, gates, part)
-        part.rcond[broken] = 0
-        findings.rcond[failed], findings.residual[failed] = part.rcond, part.residual
-        findings.how[failed] = part.how

@@ -20,6 +20,7 @@ def start(
     *,
     env: Mapping[str, str] | None = None,
     stdout: int | IO[str] = subprocess.DEVNULL,
+    stderr: int | IO[str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start this Python with `arguments`, out of reach of the terminal's Ctrl-C.
 
@@ -29,13 +30,14 @@ def start(
         What follows ``python``.
     env : mapping, optional
         Its environment, this process's own by default.
-    stdout : int or file
-        Where its standard output goes; nowhere by default.
+    stdout, stderr : int or file
+        Where its output goes: nowhere and to this process's standard error by default.
     """
     return subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,
         stdout=stdout,
+        stderr=stderr,
         env=env,
         text=True,
         process_group=0,
@@ -57,10 +59,14 @@ def stop(child: subprocess.Popen[str], patience_s: float) -> None:
 
 @contextmanager
 def running(
-    arguments: Sequence[str], patience_s: float, stdout: int | IO[str] = subprocess.DEVNULL
+    arguments: Sequence[str],
+    patience_s: float,
+    *,
+    stdout: int | IO[str] = subprocess.DEVNULL,
+    stderr: int | IO[str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run a child for the length of the block."""
-    child = start(arguments, stdout=stdout)
+    """Run a child for the length of the block; the arguments are those of `start` and `stop`."""
+    child = start(arguments, stdout=stdout, stderr=stderr)
     try:
         yield child
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -24,6 +25,7 @@ from matinv.ports import Received
 
 _WAIT_S: Final = 60.0
 _STOP_S: Final = 10.0
+_WHAT_WIDTH: Final = 22  # the table then fits 80 columns
 _COLOURS: Final = {Status.SUCCEEDED: "green", Status.PARTIAL: "yellow", Status.FAILED: "red"}
 
 
@@ -31,15 +33,18 @@ def main() -> int:
     """Run the demo and return its exit code."""
     console = Console()
     console.print("[bold]Starting[/] S3, SQS, DynamoDB and the worker on this machine …")
-    with Stack.start() as stack:
+    with Stack.start() as stack, tempfile.TemporaryFile("w+") as log:
         os.environ.update(stack.environment())
-        with child.running(["-m", "matinv.cli", "local", "worker"], _STOP_S):
+        with child.running(["-m", "matinv.cli", "local", "worker"], _STOP_S, stderr=log):
             sent = samples(stack.settings.inputs_bucket)
             client = Client.connect()
             records = _run(console, stack, client, sent)
             letters = client.queue.receive_dead(100, 30)
-            console.print(_jobs_table(sent, records), _letters_table(letters))
+            console.print("", _jobs_table(sent, records), "", _letters_table(letters), "")
             problems = [*_problems(client, sent, records), *_lost_letters(sent, letters)]
+        if problems:
+            log.seek(0)
+            console.print(log.read(), style="dim", markup=False)
     for problem in problems:
         console.print(f"[red]✗[/] {problem}")
     if not problems:
@@ -84,14 +89,15 @@ def _send(stack: Stack, sample: Sample) -> None:
 
 
 def _jobs_table(sent: Sequence[Sample], records: Mapping[str, Record]) -> Table:
-    table = Table(title="Jobs", title_justify="left")
-    for name in ("job", "what", "n"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=32)
-    table.add_column("status")
-    for name in ("rcond", "residual", "digits", "ms"):
-        table.add_column(name, justify="right")
+    table = Table(title="Jobs", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("job", no_wrap=True, min_width=10)
+    table.add_column("what", no_wrap=True, overflow="ellipsis", max_width=_WHAT_WIDTH)
+    table.add_column("n", no_wrap=True, min_width=5)
+    table.add_column("ends", no_wrap=True, min_width=13)
+    for name in ("rcond", "resid.", "digits", "ms"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for sample in sent:
-        table.add_row(sample.job_id[:14], sample.what, *_cells(records.get(sample.job_id)))
+        table.add_row(sample.job_id[:10], sample.what, *_cells(records.get(sample.job_id)))
     return table
 
 
@@ -100,21 +106,23 @@ def _cells(record: Record | None) -> Iterator[str]:
         yield from ("", "no record")
         return
     shape, certificate = record.input.shape, record.certificate
-    yield " × ".join(map(str, shape)) if shape else ""
+    yield "×".join(map(str, shape[:-1])) if shape else ""
     outcome = record.error.code if record.error else record.status
     yield f"[{_COLOURS.get(record.status, 'white')}]{outcome}[/]"
     if certificate:
-        yield f"{certificate.rcond_1:.1e}"
-        yield f"{certificate.residual:.1e}"
+        yield f"{certificate.rcond_1:.0e}"
+        yield f"{certificate.residual:.0e}"
         yield f"{certificate.digits:.1f}"
         yield f"{record.timings_ms.get('invert_ms', 0.0):.1f}"
 
 
 def _letters_table(letters: Sequence[Received]) -> Table:
-    table = Table("job", "code", "reason", title="Dead-letter queue", title_justify="left")
+    table = Table(
+        "job", "code", "reason", title="Dead-letter queue", title_justify="left", box=None
+    )
     for letter in sorted(letters, key=lambda letter: letter.attributes.get("job_id", "")):
         texts = (letter.attributes.get(n, "") for n in ("error_code", "error_message"))
-        table.add_row(letter.attributes.get("job_id", "")[:14], *texts)
+        table.add_row(letter.attributes.get("job_id", "")[:10], *texts)
     return table
 
 

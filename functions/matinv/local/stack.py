@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-REGION: Final = "us-east-1"
+# Version 1 of the AWS CLI knows endpoints of its own for SQS in most regions, and ignores
+# AWS_ENDPOINT_URL there. Not in this one.
+REGION: Final = "eu-central-2"
 MESSAGE_BYTES: Final = 256 * 1024  # as deployed: the provider's limit, below SQS's own 1 MiB
 
 # Settings of boto3 that would lead elsewhere than `Stack.environment`.
@@ -104,7 +106,7 @@ class Stack:
             If the stand-in does not start: its port is taken.
         """
         command = ["-m", "matinv.local.standin", "--port", str(shape.port)]
-        with child.running(command, _STOP_S, subprocess.PIPE) as process:
+        with child.running(command, _STOP_S, stdout=subprocess.PIPE) as process:
             endpoint_url = f"http://127.0.0.1:{_port_of(process, shape.port)}"
             yield cls(endpoint_url, _create(endpoint_url, shape, name), process)
 
@@ -199,7 +201,7 @@ def _create(endpoint_url: str, shape: Shape, name: str) -> Settings:
     )
     dynamodb.create_table(**table_schema(settings.jobs_table))
     for bucket in (settings.inputs_bucket, settings.results_bucket):
-        s3.create_bucket(Bucket=bucket)
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     queue_arn = _arn(sqs, settings.jobs_queue_url)
     s3.put_bucket_notification_configuration(

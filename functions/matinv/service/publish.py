@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -107,10 +108,11 @@ def new_record(app: App, task: Task, status: Status, error: ErrorInfo | None = N
     now = app.now()
     found = task.record
     same = found if found and found.input.id == task.input.id else None
+    order = task.input.order or (same.input.order if same else None)
     return Record(
         job_id=task.job_id,
         status=status,
-        input=task.input,
+        input=replace(task.input, order=order),  # a redrive does not know it; newer uploads ask
         created_at=same.created_at if same else timestamp(now),
         updated_at=timestamp(now),
         expires_at=int(now) + app.retention_s,
@@ -204,7 +206,7 @@ def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> R
 def _slices(inverses: Inverses) -> Slices | None:
     if inverses.x.ndim == 2:
         return None
-    listed = sorted(inverses.failures.items())[:LISTED_FAILURES]
+    listed = islice(inverses.failures.items(), LISTED_FAILURES)
     return Slices(
         count=len(inverses.x),
         failed=len(inverses.failures),

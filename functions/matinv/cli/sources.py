@@ -1,0 +1,97 @@
+"""What the paths of a command line stand for: files, directories, patterns, stdin."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from matinv.client import Submission, prepare
+from matinv.client.prepare import job_id_of_name
+from matinv.core.job import Options
+
+STDIN: Final = "-"
+_EXTENSIONS: Final = (".npy", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to submit.
+
+    Parameters
+    ----------
+    name : str
+        What error messages call it.
+    path : Path or None
+        Where it is; None for stdin.
+    job_id : str or None
+        The id to give its job, unless it follows from name or content.
+    content : bytes
+        What stdin held.
+    """
+
+    name: str
+    path: Path | None
+    job_id: str | None
+    content: bytes = b""
+
+    def prepare(self, options: Options) -> Submission:
+        """Check it; raises as `matinv.client.prepare`."""
+        return prepare(self.path or self.content, self.job_id, options)
+
+
+def find(paths: Iterable[str], job_id: str | None = None) -> list[Source]:
+    """Return what paths, directories, patterns and ``-`` stand for, each once.
+
+    Raises
+    ------
+    UsageError
+        If one of them stands for nothing, or `job_id` is given for several.
+    FileNotFoundError
+        If a file does not exist.
+    """
+    found = list(dict.fromkeys(source for path in paths for source in _find(path)))
+    if job_id is None:
+        return found
+    if len(found) > 1:
+        message = f"--job-id is for a single matrix (found {len(found)})"
+        raise click.UsageError(message)
+    return [replace(source, job_id=job_id) for source in found]
+
+
+def _find(text: str) -> Iterator[Source]:
+    path = Path(text)
+    if text == STDIN:
+        yield Source("stdin", None, None, sys.stdin.buffer.read())
+    elif path.is_dir():
+        files = _matrices_below(path)
+        if not files:
+            message = f"no .npy or .json file in {text} or below"
+            raise click.UsageError(message)
+        for file in files:
+            name = file.relative_to(path).with_suffix("").as_posix()
+            yield Source(str(file), file, job_id_of_name(name) if "/" in name else None)
+    elif path.exists() or not glob.has_magic(text):
+        yield Source(text, path, None)
+    else:
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - also absolute patterns
+        if not matches:
+            message = f"no file matches {text}"
+            raise click.UsageError(message)
+        yield from (Source(match, Path(match), None) for match in matches)
+
+
+def _matrices_below(folder: Path) -> list[Path]:
+    """Return the .npy and .json files in a folder and below, hidden ones left out."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in _EXTENSIONS
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]

@@ -1,0 +1,31 @@
+"""The command line on a client of the memory twins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from matinv.cli.app import cli
+from standin import Run, Standin
+
+
+@pytest.fixture
+def service() -> Standin:
+    return Standin.make()
+
+
+@pytest.fixture
+def run(service: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run one command line in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_(*args: str, stdin: str | bytes = "") -> Result:
+        result = CliRunner().invoke(
+            cli, args, input=stdin, obj=service.client, prog_name="matinv", catch_exceptions=False
+        )
+        assert "Traceback" not in result.output
+        return result
+
+    return run_

@@ -1,0 +1,184 @@
+"""The command line as a whole: what it loads, how it ends, what its help says."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from matinv.cli import app
+from matinv.cli.exits import Exit, exit_of_status, gravest
+from matinv.cli.params import Duration
+from matinv.cli.reference import help_texts, markdown
+from matinv.cli.terminal import print_table
+from matinv.core.job import Status
+from standin import Run, Standin
+
+MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
+HEAVY = ("numpy", "boto3", "botocore", "pydantic", "rich", "orjson", "scipy_openblas64", "moto")
+
+
+def loaded_by(code: str) -> list[str]:
+    """Return which of the heavy packages a fresh interpreter has loaded after `code`."""
+    report = (
+        f"{code}\nimport sys, json\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, check=True
+    )
+    loaded: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return loaded
+
+
+def test_importing_the_command_line_loads_nothing_heavy() -> None:
+    assert loaded_by("import matinv.cli") == []
+    assert loaded_by("import matinv.cli.app") == []
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert loaded_by("from matinv.cli.app import cli; cli(['--help'], standalone_mode=False)") == []
+
+
+def test_help_of_a_command_does_not_load_boto3() -> None:
+    code = "from matinv.cli.app import cli; cli(['submit', '--help'], standalone_mode=False)"
+    assert not {"boto3", "botocore", "rich"} & set(loaded_by(code))
+
+
+def test_missing_click_is_said_in_one_line() -> None:
+    code = "import sys; sys.modules['click'] = None\nfrom matinv.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "matinv: MISSING: click is not installed; run: pip install 'matinv[cli]'\n"
+    )
+
+
+def test_short_help_in_the_group_is_what_the_commands_say() -> None:
+    root = click.Context(app.cli, info_name="matinv")
+    for name, (_, _, text) in app._COMMANDS.items():
+        command = app.cli.get_command(root, name)
+        assert command is not None
+        assert command.get_short_help_str(200) == text, name
+
+
+def test_every_command_has_help_with_all_options_explained() -> None:
+    texts = dict(help_texts())
+    assert {"matinv", "matinv submit", "matinv dlq redrive", "matinv local up"} <= texts.keys()
+    for path, text in texts.items():
+        assert text.startswith(f"Usage: {path} "), path
+        assert max(map(len, text.splitlines())) <= 88, path
+
+
+def test_reference_is_the_help_of_every_command() -> None:
+    text = markdown()
+    for path, help_ in help_texts():
+        assert f"### `{path}`\n\n```text\n{help_}\n```\n" in text
+
+
+def test_reference_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = markdown()
+    monkeypatch.setenv("COLUMNS", "40")
+    assert markdown() == wide
+
+
+def test_version_and_unknown_command(run: Run) -> None:
+    assert run("--version").stdout == "matinv, version 0.1.0\n"
+    result = run("invert")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("matinv: USAGE: no such command: 'invert' (allowed: submit, ")
+
+
+def test_no_command_shows_the_help_and_exits_2(run: Run) -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: matinv [OPTIONS] COMMAND")
+
+
+def test_missing_settings_exit_1_and_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MATINV_")]:
+        monkeypatch.delenv(name)
+    result = CliRunner().invoke(app.cli, ["status", "a"], prog_name="matinv")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("matinv: SETTINGS: MATINV_INPUTS_BUCKET is not set; ")
+    assert "matinv local up" in result.stderr
+
+
+def test_bug_keeps_its_traceback(service: Standin) -> None:
+    def fail(moment: str) -> None:
+        raise ZeroDivisionError
+
+    service.table.fail = fail
+    result = CliRunner().invoke(app.cli, ["status", "a"], obj=service.client)
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_reader_that_closes_the_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(2))
+    files = [str(tmp_path / "a.npy")] * 2000  # 500 kB of output: more than a pipe holds
+    command = [*MATINV, "estimate", "--output", "json", *files]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+def test_terminal_gets_a_table_with_colours_unless_they_are_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, no_color: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    print_table(["JOB ID", "STATUS"], [["[red]a[/red]", "FAILED"]])
+    out = capsys.readouterr().out
+    assert "[red]a[/red]" in out
+    assert ("\x1b[31m" in out) is not no_color
+
+
+def test_table_goes_to_a_real_terminal() -> None:
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "100"}
+    with os.fdopen(leader, "rb", buffering=0) as screen:
+        subprocess.run(
+            [*MATINV, "estimate", "--n", "8"], stdout=follower, env=environment, check=True
+        )
+        os.close(follower)
+        text = screen.read(4096).decode()
+    assert "8 x 8" in text
+    assert "─" in text
+    assert "\x1b[3" not in text
+
+
+def test_exit_code_of_several_jobs_is_the_gravest() -> None:
+    assert gravest([]) is Exit.OK
+    assert gravest([Exit.PARTIAL, Exit.OK]) is Exit.PARTIAL
+    assert gravest([Exit.PARTIAL, Exit.TIMED_OUT, Exit.FAILED]) is Exit.FAILED
+    assert gravest([Exit.FAILED, Exit.NOT_FOUND]) is Exit.NOT_FOUND
+    assert exit_of_status(Status.RUNNING) is Exit.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("7d", 604800.0), ("0", 0.0)],
+)
+def test_duration_has_units(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "soon", "1y", "٣s", "1 s", "nan"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="allowed: 90, 90s"):
+        Duration().convert(text, None, None)

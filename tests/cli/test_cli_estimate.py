@@ -1,0 +1,112 @@
+"""`matinv estimate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matinv.cli.prices import cost
+from matinv.core.job import Method
+from matinv.core.limits import predict
+from standin import Run, Standin, npy_bytes
+
+
+def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> None:
+    header = npy_bytes(np.zeros((1, 1))).replace(b"(1, 1), }", b"(4096, 4096), }")
+    header = header[:128].replace(b" " * 6 + b"\n", b"\n").ljust(127).replace(b"\n", b" ") + b"\n"
+    with (tmp_path / "big.npy").open("wb") as file:
+        file.write(header)
+        file.truncate(128 + 8 * 4096**2)  # a hole: there is no body to read
+    result = run("estimate", "big.npy", "--output", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    row = json.loads(result.stdout)
+    expected = predict((4096, 4096), np.float64, Method.AUTO)
+    assert row["shape"] == [4096, 4096]
+    assert row["memory_mib"] == -(-expected.memory_bytes // 2**20)
+    assert row["seconds"] == pytest.approx(expected.seconds)
+    assert row["lane"] == "standard"
+    parts = [row["cost_usd"][name] for name in ("compute", "queue", "table", "storage")]
+    assert row["cost_usd"]["total"] == pytest.approx(sum(parts))
+
+
+def test_estimate_needs_neither_settings_nor_a_service(run: Run, service: Standin) -> None:
+    assert run("estimate", "--n", "8").exit_code == 0
+    assert service.table.calls == service.queue.calls == {}
+
+
+def test_estimate_is_a_table_for_people(run: Run) -> None:
+    head, row = run("estimate", "--n", "1024", "--count", "3").stdout.splitlines()
+    assert head.split()[:2] == ["INPUT", "SHAPE"]
+    assert "3 x 1024 x 1024" in row
+
+
+def test_wider_dtypes_stacks_and_pinv_take_more(run: Run) -> None:
+    def row(*args: str) -> dict[str, float]:
+        found: dict[str, float] = json.loads(
+            run("estimate", "--n", "2000", "--output", "json", *args).stdout
+        )
+        return found
+
+    plain = row()
+    assert row("--dtype", "float32")["memory_mib"] < plain["memory_mib"]
+    for args in (("--dtype", "complex128"), ("--count", "4"), ("--method", "pinv")):
+        assert row(*args)["seconds"] > plain["seconds"]
+
+
+def test_large_lane_is_named_and_what_no_lane_can_do_exits_7(run: Run) -> None:
+    large = json.loads(run("estimate", "--n", "100", "--count", "30000", "--output", "json").stdout)
+    assert large["lane"] == "large"
+    result = run("estimate", "--n", "100000")
+    assert result.exit_code == 7
+    assert "matinv: TOO_LARGE: " in result.stderr
+    assert "allowed: 10,240 MiB, 900 s" in result.stderr
+
+
+def test_json_file_is_estimated_by_its_length(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[[1, 2], [3, 4]]")
+    row = json.loads(run("estimate", "a.json", "--output", "json").stdout)
+    assert row["shape"] is None
+    assert row["lane"] == "standard"
+
+
+def test_bad_file_is_refused_with_its_code(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wide.npy").write_bytes(npy_bytes(np.zeros((2, 3))))
+    (tmp_path / "good.npy").write_bytes(npy_bytes(np.eye(2)))
+    result = run("estimate", "wide.npy", "good.npy")
+    assert result.exit_code == 7
+    assert "good.npy" in result.stdout
+    assert result.stderr.startswith("matinv: NOT_SQUARE: wide.npy: ")
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        ((), "give files, or --n"),
+        (("--n", "0"), "0 is not in the range x>=1"),
+        (("--count", "2", "a.npy"), "--count without --n"),
+        (("--n", "2", "a.npy"), "give files, or --n"),
+        (("none.npy",), "'none.npy' does not exist"),
+    ],
+)
+def test_wrong_command_line_exits_2(
+    run: Run, tmp_path: Path, args: tuple[str, ...], found: str
+) -> None:
+    (tmp_path / "a.npy").write_bytes(npy_bytes(np.eye(2)))
+    result = run("estimate", *args)
+    assert result.exit_code == 2
+    assert found in result.stderr
+
+
+def test_price_of_a_small_job_is_mostly_messages_and_of_a_large_one_compute() -> None:
+    small = cost(0.001, 1769 * 2**20, 1000, 500, uploaded=False)
+    # 1 request and 0.0017 GB-s; 3 of SQS; 2 writes and 2 reads.
+    assert small.compute == pytest.approx(0.2e-6 + 0.001 * 1769 / 1024 * 0.0000133334)
+    assert small.queue == pytest.approx(1.2e-6)
+    assert small.table == pytest.approx(2 * 0.625e-6 + 2 * 0.125e-6)
+    assert small.storage == 0
+    large = cost(100, 10_240 * 2**20, 1024, 0, uploaded=True)
+    assert large.compute == pytest.approx(100 * 10 * 0.0000133334, rel=1e-3)
+    assert large.storage == pytest.approx(2 * 5.4e-6)

@@ -1,0 +1,167 @@
+"""`matinv status`, `wait` and `list`."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from matinv.core.job import Status
+from standin import Run, Standin, general
+
+SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
+STACK = np.stack([np.eye(3), np.ones((3, 3))])
+
+
+def test_status_is_a_table_in_the_order_asked_for(run: Run, service: Standin) -> None:
+    service.client.submit(general(4), job_id="good").wait()
+    service.client.submit(SINGULAR, job_id="bad").wait()
+    service.client.submit(general(200), job_id="new")
+    result = run("status", "new", "bad", "good")
+    assert (result.exit_code, result.stderr) == (0, "")
+    head, *rows = result.stdout.splitlines()
+    assert head.split() == [
+        "JOB",
+        "ID",
+        "STATUS",
+        "SHAPE",
+        "DTYPE",
+        "DIGITS",
+        "RESIDUAL",
+        "UPDATED",
+        "NOTE",
+    ]
+    assert [row.split()[:2] for row in rows] == [
+        ["new", "QUEUED"],
+        ["bad", "FAILED"],
+        ["good", "SUCCEEDED"],
+    ]
+    assert "SINGULAR: the matrix is singular" in rows[1]
+    assert "4 x 4" in rows[2]
+
+
+def test_status_as_json_says_all_that_the_record_says(run: Run, service: Standin) -> None:
+    service.client.submit(general(4), job_id="good", tags={"a": "b"}).wait()
+    service.client.submit(SINGULAR, job_id="bad").wait()
+    good, bad = map(
+        json.loads, run("status", "good", "bad", "--output", "json").stdout.split("\n")[:2]
+    )
+    assert good["input"]["shape"] == [4, 4]
+    assert good["input"]["bytes"] > 0
+    assert good["result"]["inline"] is True
+    assert good["certificate"]["checked"] == "full"
+    assert good["tags"] == {"a": "b"}
+    assert bad["error"]["code"] == "SINGULAR"
+    assert bad["error"]["retryable"] is False
+    assert "result" not in bad
+
+
+def test_status_of_an_unknown_id_exits_6_and_still_prints_the_others(
+    run: Run, service: Standin
+) -> None:
+    service.client.submit(general(4), job_id="good")
+    result = run("status", "good", "typo")
+    assert result.exit_code == 6
+    assert "good" in result.stdout
+    assert result.stderr.startswith("matinv: NOT_FOUND: typo: no such job; check the id")
+    assert run("status", "typo").stdout == ""
+
+
+def test_ids_come_from_stdin_too(run: Run, service: Standin) -> None:
+    for job_id in ("a", "b"):
+        service.client.submit(general(4), job_id=job_id)
+    result = run("wait", "-", "--output", "json", stdin="a\nb\na\n")
+    assert result.exit_code == 0
+    assert [json.loads(line)["job_id"] for line in result.stdout.splitlines()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("matrices", "code"),
+    [
+        ({"good": np.eye(2)}, 0),
+        ({"good": np.eye(2), "partial": STACK}, 4),
+        ({"good": np.eye(2), "partial": STACK, "bad": SINGULAR}, 3),
+    ],
+)
+def test_wait_exits_with_the_gravest_outcome(
+    run: Run, service: Standin, matrices: dict[str, ArrayLike], code: int
+) -> None:
+    for job_id, matrix in matrices.items():
+        service.client.submit(matrix, job_id=job_id)
+    result = run("wait", *matrices)
+    assert (result.exit_code, result.stderr) == (code, "")
+    assert len(result.stdout.splitlines()) == 1 + len(matrices)
+
+
+def test_wait_exits_5_when_the_time_is_over(run: Run, service: Standin) -> None:
+    service.working = False
+    service.client.submit(np.eye(2), job_id="slow")
+    result = run("wait", "slow", "--timeout", "90s")
+    assert result.exit_code == 5
+    assert "QUEUED" in result.stdout
+    assert result.stderr == "matinv: TIMED_OUT: slow: not finished; it goes on: matinv wait slow\n"
+    assert sum(service.pauses) == pytest.approx(90)
+
+
+def test_wait_exits_6_for_an_id_that_nobody_knows(run: Run, service: Standin) -> None:
+    service.client.submit(np.eye(2), job_id="good")
+    result = run("wait", "good", "typo")
+    assert result.exit_code == 6
+    assert "SUCCEEDED" in result.stdout
+    assert "NOT_FOUND: typo" in result.stderr
+
+
+def test_wait_any_prints_what_has_ended(run: Run, service: Standin) -> None:
+    service.client.submit(np.eye(2), job_id="done").wait()
+    service.working = False
+    service.client.submit(2 * np.eye(2), job_id="slow")
+    result = run("wait", "--any", "slow", "done", "--output", "json")
+    assert result.exit_code == 0
+    assert [json.loads(line)["job_id"] for line in result.stdout.splitlines()] == ["done"]
+
+
+def test_wait_shows_progress_on_a_terminal_s_stderr_only(
+    run: Run, service: Standin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr("matinv.cli.jobs.sys", SimpleNamespace(stderr=terminal))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    service.client.submit(np.eye(2), job_id="a")
+    result = run("wait", "a", "--output", "json")
+    assert json.loads(result.stdout)["status"] == "SUCCEEDED"
+    assert "waiting" in result.stderr
+
+
+def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Run, service: Standin) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    service.client.submit(np.eye(2), job_id="a")
+    service.on_sleep = interrupt
+    result = run("wait", "a")
+    assert result.exit_code == 130
+    assert "matinv: INTERRUPTED: stopped by Ctrl-C; jobs that were submitted go on" in result.stderr
+
+
+def test_list_is_newest_first_and_filters(run: Run, service: Standin) -> None:
+    for k, matrix in enumerate((np.eye(2), np.eye(3), np.array(SINGULAR))):
+        service.client.submit(matrix, job_id=f"j{k}").wait()
+
+    def ids(*args: str) -> list[str]:
+        result = run("list", *args, "--output", "json")
+        assert result.exit_code == 0
+        return [json.loads(line)["job_id"] for line in result.stdout.splitlines()]
+
+    assert ids() == ["j2", "j1", "j0"]
+    assert ids("--limit", "1") == ["j2"]
+    assert ids("--status", "succeeded") == ["j1", "j0"]
+    assert ids("--status", "RUNNING") == []
+    assert run("list").stdout.splitlines()[0].startswith("JOB ID")
+
+
+def test_every_status_can_be_listed(run: Run) -> None:
+    for status in Status:
+        assert run("list", "--status", status).exit_code == 0

@@ -1,0 +1,255 @@
+"""`matinv submit`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matinv.core.errors import Code, Transient
+from matinv.core.job import Status
+from standin import Run, Standin, general, npy_bytes
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path) -> Path:
+    """Some matrices to submit, in the directory where commands run."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    np.save(tmp_path / "a.npy", general(4))
+    np.save(tmp_path / "big.npy", general(200))
+    (tmp_path / "b.json").write_text("[[2, 0], [0, 4]]")
+    np.save(tmp_path / "deep" / "c.npy", general(3))
+    np.save(tmp_path / "deep" / "er" / "c d.npy", general(3, 1))
+    (tmp_path / "deep" / "readme.txt").write_text("not a matrix")
+    (tmp_path / "deep" / ".hidden.npy").write_bytes(b"")
+    (tmp_path / "wide.json").write_text("[[1, 2, 3], [4, 5, 6]]")
+    (tmp_path / "short.npy").write_bytes(npy_bytes(general(4))[:-1])
+    (tmp_path / "singular.json").write_text("[[1, 2], [2, 4]]")
+    return tmp_path
+
+
+def test_ids_alone_are_on_stdout_one_per_line(run: Run, service: Standin) -> None:
+    result = run("submit", "a.npy", "b.json", "big.npy")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "a\nb\nbig\n", "")
+    assert len(service.queue.sent) == 2
+    assert service.store.uris() == ["s3://inputs/big.npy"]
+
+
+def test_json_output_is_one_object_per_job(run: Run) -> None:
+    result = run("submit", "a.npy", "b.json", "--output", "json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert lines == [{"job_id": "a", "sent": True}, {"job_id": "b", "sent": True}]
+
+
+def test_directory_stands_for_the_matrices_in_it_and_below(run: Run) -> None:
+    result = run("submit", "deep")
+    assert result.stdout == "c\ner/c-d\n"
+
+
+def test_pattern_that_the_shell_left_alone_is_expanded(run: Run) -> None:
+    assert run("submit", "deep/**/*.npy").stdout == "c\nc-d\n"
+
+
+def test_path_given_twice_is_one_job(run: Run) -> None:
+    assert run("submit", "a.npy", "a.npy").stdout == "a\n"
+
+
+@pytest.mark.parametrize("content", [b"[[2, 0], [0, 4]]", npy_bytes(np.diag([2.0, 4.0]))])
+def test_matrix_on_stdin_has_the_id_of_its_content(
+    run: Run, service: Standin, content: bytes
+) -> None:
+    result = run("submit", "-", stdin=content)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("sha256-")
+    service.work()
+    assert service.table.records[result.stdout.strip()].status is Status.SUCCEEDED
+
+
+def test_large_matrix_on_stdin_is_uploaded(run: Run, service: Standin) -> None:
+    result = run("submit", "-", "--job-id", "x", stdin=npy_bytes(general(200)))
+    assert result.stdout == "x\n"
+    assert service.store.uris() == ["s3://inputs/x.npy"]
+
+
+def test_job_id_and_options_reach_the_record(run: Run, service: Standin) -> None:
+    result = run(
+        *("submit", "singular.json", "--job-id", "exp/1", "--method", "pinv"),
+        *("--output-to", "s3", "--format", "npy", "--on-ill-conditioned", "fail"),
+        *("--tag", "team=fem", "--tag", "Run=a=b"),
+    )
+    assert result.stdout == "exp/1\n"
+    assert json.loads(service.queue.sent[0])["on_ill_conditioned"] == "fail"
+    service.work()
+    record = service.table.records["exp/1"]
+    assert record.tags == {"team": "fem", "Run": "a=b"}
+    assert record.result is not None
+    assert record.result.uri is not None
+    assert record.result.format == "npy"
+    assert record.certificate is not None
+    assert record.certificate.method == "pinv"
+
+
+def test_bad_file_is_refused_and_nothing_is_sent(run: Run, service: Standin) -> None:
+    result = run("submit", "a.npy", "wide.json", "short.npy")
+    assert (result.exit_code, result.stdout) == (7, "")
+    first, second, last = result.stderr.splitlines()
+    assert first.startswith("matinv: NOT_SQUARE: wide.json: ")
+    assert "found: (2, 3); allowed: (n, n) or (k, n, n)" in first
+    assert second.startswith("matinv: BAD_LENGTH: short.npy: ")
+    assert "2 of 3 inputs are bad, nothing was sent" in last
+    assert service.queue.sent == []
+
+
+def test_keep_going_sends_the_good_ones_and_still_exits_7(run: Run, service: Standin) -> None:
+    result = run("submit", "a.npy", "wide.json", "--keep-going")
+    assert (result.exit_code, result.stdout) == (7, "a\n")
+    assert len(service.queue.sent) == 1
+
+
+def test_two_files_with_one_id_are_a_conflict(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[[1]]")
+    result = run("submit", "a.npy", "a.json")
+    assert result.exit_code == 7
+    assert "JOB_ID_CONFLICT: a.json: a.npy has the same job id (found: a)" in result.stderr
+
+
+def test_job_id_of_another_input_is_a_conflict(run: Run, service: Standin) -> None:
+    assert run("submit", "a.npy", "--wait").exit_code == 0
+    result = run("submit", "b.json", "a.npy", "big.npy", "--job-id", "a")
+    assert result.exit_code == 2
+    result = run("submit", "b.json", "--job-id", "a")
+    assert result.exit_code == 7
+    assert "JOB_ID_CONFLICT" in result.stderr
+    assert service.queue.sent == []
+
+
+def test_dry_run_checks_and_plans_and_sends_nothing(run: Run, service: Standin) -> None:
+    result = run("submit", "a.npy", "big.npy", "--dry-run", "--output", "json")
+    assert result.exit_code == 0
+    small, big = map(json.loads, result.stdout.splitlines())
+    assert (small["as"], big["as"]) == ("message", "file")
+    assert big == {
+        "job_id": "big",
+        "as": "file",
+        "format": "npy",
+        "shape": [200, 200],
+        "dtype": "float64",
+        "bytes": 320128,
+    }
+    assert service.queue.sent == []
+    assert service.store.uris() == []
+    assert service.table.calls == {}
+    assert run("submit", "wide.json", "--dry-run").exit_code == 7
+    assert "200 x 200" in run("submit", "big.npy", "--dry-run").stdout
+
+
+def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: Standin) -> None:
+    run("submit", "a.npy", "big.npy", "--wait")
+    uploads = service.store.calls["upload"]
+    result = run("submit", "--skip-done", "a.npy", "big.npy", "b.json")
+    assert sorted(result.stdout.split()) == ["a", "b", "big"]
+    assert service.store.calls["upload"] == uploads
+    assert len(service.queue.sent) == 1
+
+
+def test_job_that_ended_before_is_told_on_stderr(run: Run, service: Standin) -> None:
+    run("submit", "singular.json", "--wait")
+    result = run("submit", "singular.json")
+    assert (result.exit_code, result.stdout) == (0, "singular\n")
+    assert "matinv: ENDED: singular: " in result.stderr
+    assert "matinv dlq redrive --job-id singular" in result.stderr
+
+
+def test_wait_prints_ids_and_succeeds(run: Run) -> None:
+    result = run("submit", "a.npy", "b.json", "--wait")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "a\nb\n", "")
+
+
+def test_wait_with_json_output_prints_records(run: Run) -> None:
+    result = run("submit", "a.npy", "--wait", "--output", "json")
+    assert json.loads(result.stdout)["status"] == "SUCCEEDED"
+
+
+def test_wait_exits_3_if_a_job_fails(run: Run) -> None:
+    result = run("submit", "a.npy", "singular.json", "--wait")
+    assert (result.exit_code, result.stdout) == (3, "a\nsingular\n")
+    assert result.stderr.startswith("matinv: SINGULAR: singular: the matrix is singular")
+    assert "allowed: rcond >=" in result.stderr
+
+
+def test_wait_exits_4_if_a_stack_is_partial(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "stack.npy", np.stack([np.eye(3), np.ones((3, 3))]))
+    result = run("submit", "stack.npy", "--wait")
+    assert result.exit_code == 4
+    assert "matinv: PARTIAL: stack: 1 of 2 slices failed" in result.stderr
+
+
+def test_wait_exits_5_when_the_time_is_over(run: Run, service: Standin) -> None:
+    service.working = False
+    result = run("submit", "a.npy", "--wait", "--timeout", "2m")
+    assert (result.exit_code, result.stdout) == (5, "a\n")
+    assert "matinv: TIMED_OUT: a: not finished" in result.stderr
+    assert sum(service.pauses) == pytest.approx(120)
+
+
+def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: Standin) -> None:
+    def fail(moment: str) -> None:
+        if moment == "send:before":
+            raise Transient(Code.STORAGE, "the queue did not answer", "try again")
+
+    service.queue.fail = fail
+    result = run("submit", "a.npy", "big.npy")
+    assert (result.exit_code, result.stdout) == (1, "big\n")
+    assert result.stderr == "matinv: STORAGE: a: the queue did not answer; try again\n"
+
+
+def test_many_files_are_sent_in_chunks(
+    run: Run, service: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matinv.cli.submit._CHUNK", 3)
+    (tmp_path / "many").mkdir()
+    for k in range(10):
+        (tmp_path / "many" / f"m{k}.json").write_text(f"[[{k + 1}]]")
+    result = run("submit", "many")
+    assert result.stdout.split() == [f"m{k}" for k in range(10)]
+    assert len(service.queue.sent) == 10
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        (("a.npy", "b.json", "--job-id", "x"), "--job-id is for a single matrix (found 2)"),
+        (("a.npy", "--timeout", "5s"), "--timeout without --wait"),
+        (("a.npy", "--wait", "--timeout", "soon"), "'soon' is no duration (allowed: 90, 90s"),
+        (("a.npy", "--tag", "team"), "'team' is no tag (allowed: key=value)"),
+        (("a.npy", "--method", "lu"), "'lu' is not one of 'auto', 'general', 'spd', 'pinv'"),
+        (("*.mat",), "no file matches *.mat"),
+        (("empty",), "no .npy or .json file in empty"),
+        ((), "Missing argument 'PATH...'"),
+    ],
+)
+def test_wrong_command_line_exits_2(
+    run: Run, tmp_path: Path, args: tuple[str, ...], found: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("submit", *args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("matinv: USAGE: ")
+    assert found in result.stderr
+    assert result.stderr.endswith("see: matinv submit --help\n")
+
+
+def test_file_that_is_not_there_exits_1(run: Run) -> None:
+    result = run("submit", "none.npy")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("matinv: FILE: none.npy: No such file or directory; ")
+
+
+@pytest.mark.parametrize("job_id", ["../x", "a\nb", "Ж"])
+def test_bad_job_id_is_refused(run: Run, job_id: str) -> None:
+    result = run("submit", "a.npy", "--job-id", job_id)
+    assert result.exit_code == 7
+    assert result.stderr.startswith("matinv: BAD_JOB_ID: a.npy: ")
+    assert len(result.stderr.splitlines()) == 2

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from matinv.core import hermitian, lapack
+
+DTYPES = ["float32", "float64", "complex64", "complex128"]
+
+
+def matrix(n, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((n, n))
+    if np.dtype(dtype).kind == "c":
+        a = a + 1j * rng.standard_normal((n, n))
+    return a.astype(dtype)
+
+
+def distance(x, a):
+    """How far x is from the inverse of a, in units of the rounding that it must have."""
+    error = np.linalg.norm(x.astype(complex) @ a - np.eye(len(a)), 1)
+    scale = np.linalg.norm(a, 1) * np.linalg.norm(x, 1) * len(a)
+    return error / (scale * np.finfo(a.dtype).eps / 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 7, 65, 130])
+def test_lu_inverts_in_place(n, dtype):
+    a = matrix(n, dtype)
+    x = a.copy()
+    assert lapack.getrf_getri(x) == 0
+    assert distance(x, a) < 3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 7, 65, 130])
+def test_cholesky_inverts_the_upper_triangle_and_leaves_the_lower_one(n, dtype):
+    a = matrix(n, dtype)
+    a = (a @ a.conj().T + n * np.eye(n)).astype(dtype)
+    a = np.triu(a) + np.triu(a, 1).conj().T
+    x = a.copy()
+    assert lapack.potrf_potri(x) == 0
+    assert (np.tril(x, -1) == np.tril(a, -1)).all()
+    hermitian.complete(x)
+    assert distance(x, a) < 3
+
+
+def test_a_zero_pivot_is_reported_by_its_place():
+    assert lapack.getrf_getri(np.diag([1.0, 2.0, 0.0, 4.0])) == 3
+
+
+def test_a_minor_that_is_not_positive_is_reported_by_its_order():
+    assert lapack.potrf_potri(np.diag([1.0, 2.0, -3.0, 4.0])) == 3
+
+
+@pytest.mark.parametrize(
+    "a",
+    [np.eye(4)[::2, ::2], np.asfortranarray(matrix(4, "float64")), np.ones((2, 3)), np.ones(4)],
+    ids=["strided", "fortran", "oblong", "vector"],
+)
+def test_memory_that_lapack_would_misread_is_refused(a):
+    for routine in (lapack.getrf_getri, lapack.potrf_potri):
+        with pytest.raises(ValueError, match="C-contiguous"):
+            routine(a)
+
+
+def test_threads_can_be_set_before_and_after_loading():
+    try:
+        a = matrix(200, "float64")
+        x, y = a.copy(), a.copy()
+        lapack.set_threads(2)
+        lapack.getrf_getri(x)
+        lapack.set_threads(1)
+        lapack.getrf_getri(y)
+        assert distance(x, a) < 3
+        assert distance(y, a) < 1.5
+    finally:
+        lapack.set_threads(1)
+
+
+def test_threads_of_python_may_call_at_once():
+    a = matrix(150, "float64")
+    expected = a.copy()
+    lapack.getrf_getri(expected)
+    results = [a.copy() for _ in range(8)]
+    threads = [threading.Thread(target=lapack.getrf_getri, args=(x,)) for x in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all((x == expected).all() for x in results)
+
+
+def test_neither_import_nor_small_matrices_load_the_library():
+    script = """
+import numpy as np
+from matinv.core import lapack
+from matinv.core.inverse import invert
+lapack.set_threads(1)
+invert(np.stack([np.eye(8)] * 3)), invert(np.eye(64))
+loaded = lambda: "libscipy_openblas64_.so" in open("/proc/self/maps").read()
+assert not loaded()
+invert(np.eye(65))
+assert loaded()
+import sys
+assert "scipy_openblas64" not in sys.modules and "numpy.random" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
