@@ -6,7 +6,8 @@ output "environment" {
 output "exports" {
   description = "The same for a shell: eval \"$(terraform output -raw exports)\"."
   value = join("", [
-    for name, value in merge(local.client_environment, { AWS_REGION = local.region }) : "export ${name}='${value}'\n"
+    for name, value in merge(local.client_environment, { AWS_REGION = local.region, AWS_DEFAULT_REGION = local.region }) :
+    "export ${name}='${value}'\n"
   ])
 }
 

@@ -82,7 +82,7 @@ def start_buildah(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 def storage() -> Mapping[str, str]:
     """Return the environment that makes buildah keep its images in the cache of this clone."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    # Overlays are twice as fast as copies, but not to be had on an overlay, that is, in a container.
+    # Overlays are twice as fast as copies, but cannot be put on an overlay: inside containers.
     contained = "overlay" in run("stat", "--file-system", "--format=%T", str(CACHE))
     driver = "vfs" if contained else "overlay"
     configuration = CACHE / "storage.conf"

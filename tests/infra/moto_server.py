@@ -11,6 +11,8 @@ from typing import Any
 from moto.awslambda.models import LambdaFunction
 from moto.cloudwatch.models import Alarm
 from moto.cloudwatch.responses import CloudWatchResponse
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
 from moto.sqs import models as sqs
 
 from matinv.local import moto_sqs, standin
@@ -61,6 +63,8 @@ def mend() -> None:
     # Missing, though the parts are there.
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     Alarm.alarm_rule = property(lambda alarm: alarm.rule)
+    # moto overlooks conditions, and so denies to all what is denied without TLS.
+    FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
     # moto would run the image with Docker. Here `matinv.local.runner` is the mapping.
     sqs.Queue.lambda_event_source_mappings = property(lambda queue: {}, lambda queue, value: None)
 

@@ -1,0 +1,419 @@
+"""The scripts on the way to AWS: what they would run, what they refuse, and how they judge answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from matinv.local.invoke import INVOCATIONS_PATH
+from processes import matinv, until
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+IMAGE = f"{REPOSITORY}@{DIGEST}"
+SCRIPTS = ["build", "publish", "deploy", "smoke", "destroy", "rescan"]
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def script(
+    name: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "scripts" / name), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | (env or {}),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def dry_run(name: str, *arguments: str) -> list[list[str]]:
+    """Return the words of each command that a script would run."""
+    done = script(name, "--dry-run", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [shlex.split(line) for line in done.stdout.splitlines()]
+
+
+def words(text: str) -> list[str]:
+    return shlex.split(text)
+
+
+def contains(command: list[str], text: str) -> bool:
+    """Tell whether the words of `text` stand in `command`, one after the other."""
+    part = words(text)
+    starts = range(len(command) - len(part) + 1)
+    return any(command[start : start + len(part)] == part for start in starts)
+
+
+# What they say of themselves, and what they refuse.
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_says_what_a_script_does_and_lists_its_options(name: str) -> None:
+    done = script(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *rest = done.stdout.splitlines()
+    assert first.endswith(".")
+    assert f"  scripts/{name} [OPTION...]" in "\n".join(rest)
+    source = (ROOT / "scripts" / name).read_text()
+    options = set(re.findall(r"^    (--[a-z-]+)[ )]", source, re.M)) - {"--help"}
+    assert {option for option in options if option not in done.stdout} == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("build --no-such", "unknown argument --no-such"),
+        ("build --engine kaniko", "--engine is docker, podman or buildah (found kaniko)"),
+        ("build --tag", "--tag needs a value"),
+        ("build -- --dry-run", "--dry-run belongs before --"),
+        ("publish latest", "unknown argument latest"),
+        ("publish --repository matinv", "(found matinv)"),
+        ("publish --codebuild --engine docker", "exclude each other"),
+        ("deploy", "needs the image"),
+        (f"deploy {REPOSITORY}:latest", f"(found {REPOSITORY}:latest)"),
+        (f"deploy {IMAGE} {IMAGE}", "one image only"),
+        (f"deploy --name Prod {IMAGE}", "(found Prod)"),
+        (f"deploy --backend none.hcl {IMAGE}", "cannot read none.hcl"),
+        (f"deploy {IMAGE} -- --dry-run", "--dry-run belongs before --"),
+        ("destroy", "needs the name of the stack"),
+        ("destroy one two", "one stack only"),
+        ("destroy one -- --yes", "--yes belongs before --"),
+        ("smoke --outputs none.json", "cannot read none.json"),
+        ("smoke now", "unknown argument now"),
+        ("rescan --repository public", "(found public)"),
+    ],
+)
+def test_wrong_arguments_end_with_the_usage_and_2(arguments: str, complaint: str) -> None:
+    name, *rest = words(arguments)
+    done = script(name, *rest)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("matinv: ")
+    assert complaint in first
+    assert f"scripts/{name} [OPTION...]" in done.stderr
+
+
+# What they would run.
+
+
+def test_docker_builds_one_manifest_for_arm64_dated_by_the_commit() -> None:
+    build, _ = dry_run("build", "--engine", "docker", "--tag", "x:1", "--", "--pull")
+    assert build[:3] == ["docker", "buildx", "build"]
+    assert contains(build, "--platform linux/arm64")
+    assert contains(build, "--provenance=false --sbom=false")
+    assert contains(build, "--tag x:1")
+    committed = subprocess.check_output(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True)
+    assert contains(build, f"--build-arg SOURCE_DATE_EPOCH={committed.strip()}")
+    assert build[-2:] == ["--pull", "."]
+
+
+@pytest.mark.parametrize("engine", ["podman", "buildah"])
+def test_other_engines_build_the_same(engine: str) -> None:
+    build, look = dry_run(
+        "build", "--engine", engine, "--base", "b:3.13-arm64", "--build-base", "c"
+    )
+    assert build[:2] == [engine, "build"]
+    assert look[0] == engine
+    assert contains(build, "--platform linux/arm64")
+    assert contains(build, "--build-arg BASE_IMAGE=b:3.13-arm64 --build-arg BUILD_IMAGE=c")
+    assert "--timestamp" in build
+
+
+def test_publish_logs_in_builds_pushes_and_looks_up_the_digest() -> None:
+    login, build, push, look, deploy = dry_run(
+        "publish", "--engine", "docker", "--repository", REPOSITORY
+    )
+    host = REPOSITORY.partition("/")[0]
+    assert login == words(
+        "aws ecr get-login-password --region eu-west-1 | "
+        f"docker login --username AWS --password-stdin {host}"
+    )
+    assert build[:5] == ["scripts/build", "--engine", "docker", "--tag", push[-1]]
+    assert push[:2] == ["docker", "push"]
+    assert re.fullmatch(rf"{re.escape(REPOSITORY)}:[0-9a-f]{{12}}(-dirty)?", push[-1])
+    assert contains(look, "aws ecr describe-images --region eu-west-1 --repository-name matinv")
+    assert deploy == ["scripts/deploy", f"{REPOSITORY}@sha256:DIGEST"]
+
+
+def test_publish_can_let_aws_build() -> None:
+    commands = dry_run("publish", "--codebuild", "--repository", REPOSITORY)
+    assert [" ".join(command[:3]) for command in commands] == [
+        "git archive --format",
+        "aws s3 cp",
+        "aws codebuild start-build",
+        "aws codebuild batch-get-builds",
+        "aws ecr describe-images",
+        f"scripts/deploy {REPOSITORY}@sha256:DIGEST",
+    ]
+
+
+def test_deploy_opens_the_state_of_the_stack_and_applies_the_image() -> None:
+    backend, init, apply, then = dry_run("deploy", "--name", "blue", IMAGE)
+    assert contains(backend, "terraform -chdir=infra/bootstrap output -no-color -raw backend")
+    assert contains(init, "-backend-config=key=service/blue.tfstate")
+    assert apply[:3] == ["terraform", "-chdir=infra/service", "apply"]
+    assert contains(apply, f"-var name=blue -var image_uri={IMAGE}")
+    assert "-auto-approve" not in apply
+    assert then == ["scripts/smoke"]
+
+
+def test_deploy_hands_on_options_and_asks_nobody_when_told_so(tmp_path: Path) -> None:
+    backend = tmp_path / "backend.hcl"
+    backend.touch()
+    init, apply, _ = dry_run(
+        "deploy", "--yes", "--backend", str(backend), IMAGE, "--", "-var-file=blue.tfvars"
+    )
+    assert f"-backend-config={backend}" in init
+    assert "-auto-approve" in apply
+    assert apply[-1] == "-var-file=blue.tfvars"
+
+
+def test_destroy_spares_data_unless_told_otherwise() -> None:
+    *_, init, destroy = dry_run("destroy", "blue")
+    assert contains(init, "-backend-config=key=service/blue.tfstate")
+    assert destroy[:3] == ["terraform", "-chdir=infra/service", "destroy"]
+    assert contains(destroy, "-var name=blue")
+    assert not {"-auto-approve", "disposable=true"} & set(destroy)
+
+
+def test_destroy_makes_data_disposable_first_and_touches_nothing_else() -> None:
+    *_, init, release, destroy = dry_run("destroy", "--with-data", "blue")
+    assert "init" in init
+    targets = {word for word in release if word.startswith("-target=")}
+    assert targets == {
+        "-target=module.inputs",
+        "-target=module.results",
+        "-target=aws_dynamodb_table.jobs",
+    }
+    assert contains(release, "-var disposable=true")
+    assert contains(destroy, "-var disposable=true")
+
+
+def test_the_targets_and_outputs_that_scripts_name_are_in_the_terraform_code() -> None:
+    service = "".join(path.read_text() for path in (ROOT / "infra/service").glob("*.tf"))
+    bootstrap = "".join(path.read_text() for path in (ROOT / "infra/bootstrap").glob("*.tf"))
+    for declaration in (
+        'module "inputs"',
+        'module "results"',
+        'resource "aws_dynamodb_table" "jobs"',
+        'variable "image_uri"',
+        'variable "name"',
+        'variable "disposable"',
+        'output "environment"',
+        'output "api"',
+    ):
+        assert declaration in service
+    for output in ("repository_url", "backend", "build"):
+        assert f'output "{output}"' in bootstrap
+
+
+def test_smoke_calls_the_api_and_has_two_jobs_done() -> None:
+    assert dry_run("smoke", "--timeout", "30s") == [
+        words("terraform -chdir=infra/service output -json"),
+        words("python scripts/_call API_ALIAS_ARN"),
+        words("matinv doctor --timeout 30s"),
+    ]
+
+
+def test_rescan_scans_the_newest_image() -> None:
+    newest, start, wait, counts = dry_run("rescan", "--repository", REPOSITORY)
+    assert contains(newest, "--region eu-west-1 --repository-name matinv")
+    assert [command[2] for command in (start, wait, counts)] == [
+        "start-image-scan",
+        "wait",
+        "describe-image-scan-findings",
+    ]
+
+
+# How they judge answers, with a stub for each command that would leave this machine.
+
+
+@pytest.fixture
+def stubs(tmp_path: Path) -> dict[str, str]:
+    """A clean clone's worth of commands: git names a commit, aws and docker say what files say."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (tmp_path / "log").touch()
+    programs = {
+        "git": "case $1 in rev-parse) echo 0123456789ab ;; log) echo 1700000000 ;; esac",
+        "docker": 'echo "docker $*" >>"$STUBS/log"; [[ $1 != image ]] || echo "sha256:1 100"',
+        "aws": """echo "aws $*" >>"$STUBS/log"
+            key=$2; [[ $2 != wait ]] || key=$3
+            if [[ -f $STUBS/$key.after && $(grep -c "aws .* $key" "$STUBS/log") -gt 1 ]]; then
+              key+=.after
+            fi
+            [[ -f $STUBS/$key ]] || exit 255
+            cat "$STUBS/$key" """,
+        "terraform": 'printf "\\nWarning: No outputs found\\n"',
+    }
+    for name, text in programs.items():
+        path = folder / name
+        path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+        path.chmod(0o755)
+    (tmp_path / "get-login-password").write_text("secret\n")
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "STUBS": str(tmp_path), "POLL_SECONDS": "0"}
+
+
+def say(stubs: Mapping[str, str], **answers: str) -> None:
+    for name, answer in answers.items():
+        (Path(stubs["STUBS"]) / name.replace("__", ".").replace("_", "-")).write_text(answer)
+
+
+def log(stubs: Mapping[str, str]) -> list[str]:
+    return (Path(stubs["STUBS"]) / "log").read_text().splitlines()
+
+
+def test_publish_pushes_and_prints_the_command_that_deploys(stubs: dict[str, str]) -> None:
+    say(stubs, describe_images__after=f"{DIGEST}\t{MANIFEST}\n")
+    (Path(stubs["STUBS"]) / "describe-images.after").rename(Path(stubs["STUBS"]) / "later")
+    stub = Path(stubs["STUBS"]) / "bin" / "docker"
+    stub.write_text(
+        stub.read_text() + '[[ $1 != push ]] || mv "$STUBS/later" "$STUBS/describe-images"\n'
+    )
+    done = script("publish", "--engine", "docker", "--repository", REPOSITORY, env=stubs)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == [f"image_uri={IMAGE}", f"scripts/deploy {IMAGE}"]
+    assert [line.split()[1] for line in log(stubs) if line.startswith("docker")] == [
+        "login",
+        "buildx",
+        "image",
+        "push",
+    ]
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_publish_builds_nothing_that_is_there_already(stubs: dict[str, str]) -> None:
+    say(stubs, describe_images=f"{DIGEST}\t{MANIFEST}\n")
+    done = script("publish", "--engine", "docker", "--repository", REPOSITORY, env=stubs)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == f"scripts/deploy {IMAGE}"
+    assert not [line for line in log(stubs) if line.startswith("docker")]
+
+
+def test_publish_refuses_an_index(stubs: dict[str, str]) -> None:
+    say(stubs, describe_images=f"{DIGEST}\t{INDEX}\n")
+    done = script("publish", "--engine", "docker", "--repository", REPOSITORY, env=stubs)
+    assert done.returncode == 1
+    assert "an index" in done.stderr
+    assert "scripts/deploy" not in done.stdout
+
+
+def test_without_bootstrap_publish_says_so_instead_of_pushing_to_a_warning(
+    stubs: dict[str, str],
+) -> None:
+    done = script("publish", "--engine", "docker", env=stubs)
+    assert done.returncode == 1
+    assert "infra/bootstrap has no output repository_url" in done.stderr
+    assert log(stubs) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "code"), [("None\tNone\n", 0), ("0\tNone\n", 0), ("2\tNone\n", 1), ("None\t1\n", 1)]
+)
+def test_rescan_fails_on_grave_findings_only(stubs: dict[str, str], counts: str, code: int) -> None:
+    say(stubs, describe_images=DIGEST, image_scan_complete="", describe_image_scan_findings=counts)
+    done = script("rescan", "--repository", REPOSITORY, env=stubs)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith(IMAGE)
+
+
+@contextmanager
+def api(answer: object) -> Iterator[str]:
+    """Answer direct calls of the function `function` as Lambda does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == INVOCATIONS_PATH
+            text = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("inverse", [[[-2.0, 1.0], [1.5, -0.5]], [[1.0, 0.0], [0.0, 1.0]]])
+def test_smoke_on_the_local_stack(inverse: list[list[float]], tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    with (
+        matinv("local", "up", "--env-file", str(exports), stdout=subprocess.DEVNULL),
+        api({"inverse": inverse}) as lambda_url,
+    ):
+        until(exports.exists)
+        settings = dict(re.findall(r"^export (\w+)='?([^'\n]*)", exports.read_text(), re.M))
+        ours = {name: value for name, value in settings.items() if name.startswith("MATINV_")}
+        outputs = tmp_path / "outputs.json"
+        outputs.write_text(
+            json.dumps(
+                {"environment": {"value": ours}, "api": {"value": {"alias_arn": "function"}}}
+            )
+        )
+        aws = {name: value for name, value in settings.items() if name.startswith("AWS_")}
+        done = script(
+            "smoke", "--outputs", str(outputs), env=aws | {"AWS_ENDPOINT_URL_LAMBDA": lambda_url}
+        )
+    if inverse[0][0] == 1.0:
+        assert done.returncode == 1
+        assert "was answered with" in done.stderr
+        return
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^(\w+) +(api|job by \w+)", done.stdout, re.M) == [
+        ("ok", "api"),
+        ("ok", "job by message"),
+        ("ok", "job by file"),
+    ]
+
+
+# The workflows.
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflow_pins_its_actions_and_holds_no_keys(path: Path) -> None:
+    text = path.read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    for used in re.findall(r"uses: (\S+)", text):
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}|\./\.github/workflows/\w+\.yml", used)
+    assert "secrets." not in text
+    assert "access-key" not in text
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflow_calls_scripts_that_there_are_and_interpolates_nothing_into_them(
+    path: Path,
+) -> None:
+    steps = [
+        step
+        for job in yaml.safe_load(path.read_text())["jobs"].values()
+        for step in job.get("steps", [])
+    ]
+    for step in steps:
+        command = step.get("run", "")
+        assert "${{" not in command  # what a branch or a variable is called must not be run
+        for called in re.findall(r"(?:^|\s)(scripts/\w+|\.ci/run)", command):
+            assert os.access(ROOT / called, os.X_OK)
