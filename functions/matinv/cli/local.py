@@ -165,7 +165,11 @@ def up(  # noqa: PLR0913 - each is an option of the command
                 _note,
             )
         except StackError as error:
-            say("STACK", str(error), "the lines above say why; a port may be taken: choose another --port")
+            say(
+                "STACK",
+                str(error),
+                "the lines above say why; a port may be taken: choose another --port",
+            )
             return Exit.ERROR
     return Exit.OK
 
