@@ -141,13 +141,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     shape = Shape(port, max_receives, visibility_s, large_memory_mb is not None)
 
     def lane(count: int, lane_mb: int) -> service.Lane:
-        arguments = {
-            "--batch-size": polling.batch_size,
-            "--window": polling.window_s,
-            "--timeout": timeout_s,
-            "--memory-mb": lane_mb,
-        }
-        return service.Lane(count, [str(word) for pair in arguments.items() for word in pair])
+        return service.Lane(0 if no_worker else count, _arguments(polling, timeout_s, lane_mb))
 
     with service.env_file(env_file) as write:
 
@@ -159,8 +153,8 @@ def up(  # noqa: PLR0913 - each is an option of the command
         try:
             service.serve(
                 shape,
-                lane(0 if no_worker else workers, memory_mb),
-                lane(0 if no_worker else 1, large_memory_mb) if large_memory_mb else None,
+                lane(workers, memory_mb),
+                lane(1, large_memory_mb) if large_memory_mb else None,
                 ready,
                 _note,
             )
@@ -218,6 +212,17 @@ def _polling(
         return Polling(batch_size, window_s, visibility_s)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _arguments(polling: Polling, timeout_s: int, memory_mb: int) -> list[str]:
+    """Return the options of `matinv local worker` that make a worker of a lane."""
+    options = {
+        "--batch-size": polling.batch_size,
+        "--window": polling.window_s,
+        "--timeout": timeout_s,
+        "--memory-mb": memory_mb,
+    }
+    return [str(word) for option in options.items() for word in option]
 
 
 def _note(line: str) -> None:
