@@ -42,7 +42,7 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _emulator() -> None:
     try:
         find_emulator()

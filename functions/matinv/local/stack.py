@@ -179,7 +179,7 @@ def _port_of(process: subprocess.Popen[str], wanted: int) -> int:
         giving_up.cancel()
     if not line.strip():
         where = f"on port {wanted}" if wanted else "on any port"
-        message = f"the stand-in for AWS did not start {where}; is the port taken?"
+        message = f"the stand-in for AWS did not start {where}"
         raise StackError(message)
     return int(line)
 

@@ -101,17 +101,7 @@ class LambdaEmulator:
         self.base_url = f"http://127.0.0.1:{port}"
         self._invoke = OverHttp(self.base_url, self._timeout_s + 10.0)
         self._process = subprocess.Popen(  # noqa: S603 - the binary that we installed
-            [
-                self._binary,
-                "--runtime-interface-emulator-address",
-                f"127.0.0.1:{port}",
-                "--runtime-api-address",
-                f"127.0.0.1:{api_port}",
-                sys.executable,
-                "-m",
-                "awslambdaric",
-                self._handler,
-            ],
+            self._command(port, api_port),
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -147,6 +137,14 @@ class LambdaEmulator:
         """Return what emulator and function have written so far."""
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def _command(self, port: int, api_port: int) -> list[str]:
+        addresses = {
+            "--runtime-interface-emulator-address": f"127.0.0.1:{port}",
+            "--runtime-api-address": f"127.0.0.1:{api_port}",
+        }
+        options = [word for option in addresses.items() for word in option]
+        return [str(self._binary), *options, sys.executable, "-m", "awslambdaric", self._handler]
 
     def _wait_for(self, port: int) -> None:
         end = time.monotonic() + _START_S
