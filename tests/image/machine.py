@@ -5,11 +5,13 @@ buildah builds without a daemon, qemu runs the programs, and both come from Debi
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +58,15 @@ def _let_the_kernel_run_arm64() -> None:
         run("mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT))
     # Its flag F opens qemu now, so that it is there inside other roots too.
     (_BINFMT / "register").write_text(_RULE.read_text().strip())
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes out: two that install, fetch or build the same would fail."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run(*command: str, env: Mapping[str, str] | None = None) -> str:

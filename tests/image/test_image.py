@@ -59,8 +59,9 @@ class Built:
 @pytest.fixture(scope="module")
 def bases() -> tuple[str, str]:
     try:
-        machine.prepare()
-        return base.image_to_run_on(), base.image_to_build_in()
+        with machine.alone():
+            machine.prepare()
+            return base.image_to_run_on(), base.image_to_build_in()
     except machine.MissingError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"the image cannot be tested on this machine: {error}")
@@ -77,7 +78,8 @@ def build(bases: tuple[str, str], name: str, *options: str) -> str:
 @pytest.fixture(scope="module")
 def image(bases: tuple[str, str]) -> Iterator[Built]:
     name = "localhost/matinv:test"
-    said = build(bases, name)
+    with machine.alone():
+        said = build(bases, name)
     config = json.loads(machine.buildah("inspect", "--type", "image", name))
     container = machine.buildah("from", "--arch", "arm64", name).strip()
     try:

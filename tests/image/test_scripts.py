@@ -1,4 +1,4 @@
-"""The scripts on the way to AWS: what they would run, what they refuse, and how they judge answers."""
+"""The scripts on the way to AWS: what they would run, refuse and judge; and the workflows."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_help_says_what_a_script_does_and_lists_its_options(name: str) -> None:
     assert first.endswith(".")
     assert f"  scripts/{name} [OPTION...]" in "\n".join(rest)
     source = (ROOT / "scripts" / name).read_text()
-    options = set(re.findall(r"^    (--[a-z-]+)[ )]", source, re.M)) - {"--help"}
+    options = set(re.findall(r"^    (--[a-z-]+)(?: \||\))", source, re.M)) - {"--help"}
     assert {option for option in options if option not in done.stdout} == set()
 
 
@@ -252,14 +252,17 @@ def stubs(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "log").touch()
     programs = {
         "git": "case $1 in rev-parse) echo 0123456789ab ;; log) echo 1700000000 ;; esac",
-        "docker": 'echo "docker $*" >>"$STUBS/log"; [[ $1 != image ]] || echo "sha256:1 100"',
+        "docker": """echo "docker $*" >>"$STUBS/log"
+            case $1 in
+              login) cat >/dev/null ;;
+              image) echo "sha256:1 100" ;;
+              push) mv "$STUBS/describe-images.then" "$STUBS/describe-images" ;;
+            esac""",
         "aws": """echo "aws $*" >>"$STUBS/log"
-            key=$2; [[ $2 != wait ]] || key=$3
-            if [[ -f $STUBS/$key.after && $(grep -c "aws .* $key" "$STUBS/log") -gt 1 ]]; then
-              key+=.after
-            fi
-            [[ -f $STUBS/$key ]] || exit 255
-            cat "$STUBS/$key" """,
+            answer=$STUBS/$2; [[ $2 != wait ]] || answer=$STUBS/$3
+            [[ -f $answer ]] || exit 255
+            cat "$answer"
+            [[ $2 != start-build ]] || mv "$STUBS/describe-images"{.then,} """,
         "terraform": 'printf "\\nWarning: No outputs found\\n"',
     }
     for name, text in programs.items():
@@ -280,12 +283,7 @@ def log(stubs: Mapping[str, str]) -> list[str]:
 
 
 def test_publish_pushes_and_prints_the_command_that_deploys(stubs: dict[str, str]) -> None:
-    say(stubs, describe_images__after=f"{DIGEST}\t{MANIFEST}\n")
-    (Path(stubs["STUBS"]) / "describe-images.after").rename(Path(stubs["STUBS"]) / "later")
-    stub = Path(stubs["STUBS"]) / "bin" / "docker"
-    stub.write_text(
-        stub.read_text() + '[[ $1 != push ]] || mv "$STUBS/later" "$STUBS/describe-images"\n'
-    )
+    say(stubs, describe_images__then=f"{DIGEST}\t{MANIFEST}\n")
     done = script("publish", "--engine", "docker", "--repository", REPOSITORY, env=stubs)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == [f"image_uri={IMAGE}", f"scripts/deploy {IMAGE}"]
@@ -296,6 +294,22 @@ def test_publish_pushes_and_prints_the_command_that_deploys(stubs: dict[str, str
         "push",
     ]
     assert "secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED"])
+def test_publish_waits_for_codebuild(stubs: dict[str, str], status: str) -> None:
+    build = json.dumps({"project": "matinv-image", "source": "s3://source/source.zip"})
+    (Path(stubs["STUBS"]) / "bin/terraform").write_text(f"#!/bin/sh\necho '{build}'\n")
+    say(stubs, cp="", start_build="matinv-image:1\n", batch_get_builds=f"{status}\n")
+    say(stubs, describe_images__then=f"{DIGEST}\t{MANIFEST}\n")
+    done = script("publish", "--codebuild", "--repository", REPOSITORY, env=stubs)
+    assert "s3://source/source.zip" in log(stubs)[1]
+    assert "--project-name matinv-image" in log(stubs)[2]
+    if status == "SUCCEEDED":
+        assert done.stdout.splitlines()[-1] == f"scripts/deploy {IMAGE}"
+    else:
+        assert done.returncode == 1
+        assert "the build ended as FAILED" in done.stderr
 
 
 def test_publish_builds_nothing_that_is_there_already(stubs: dict[str, str]) -> None:
@@ -330,7 +344,7 @@ def test_rescan_fails_on_grave_findings_only(stubs: dict[str, str], counts: str,
     say(stubs, describe_images=DIGEST, image_scan_complete="", describe_image_scan_findings=counts)
     done = script("rescan", "--repository", REPOSITORY, env=stubs)
     assert done.returncode == code, done.stderr
-    assert done.stdout.startswith(IMAGE)
+    assert done.stdout.splitlines()[-1].startswith(IMAGE)
 
 
 @contextmanager
@@ -359,7 +373,8 @@ def api(answer: object) -> Iterator[str]:
 def test_smoke_on_the_local_stack(inverse: list[list[float]], tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     with (
-        matinv("local", "up", "--env-file", str(exports), stdout=subprocess.DEVNULL),
+        (tmp_path / "log").open("w") as output,
+        matinv("local", "up", "--env-file", str(exports), stdout=output, stderr=output),
         api({"inverse": inverse}) as lambda_url,
     ):
         until(exports.exists)
