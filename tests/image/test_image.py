@@ -1,4 +1,4 @@
-"""The image, really built, and run on arm64 by emulation: two to three minutes.
+"""The image, really built, and run on arm64 by emulation: one to two minutes.
 
 Skipped with the reason where the machine lacks what it takes; with ``CI=true`` that is a failure.
 """
@@ -83,6 +83,9 @@ def image(bases: tuple[str, str]) -> Iterator[Built]:
     config = json.loads(machine.buildah("inspect", "--type", "image", name))
     container = machine.buildah("from", "--arch", "arm64", name).strip()
     try:
+        # Lambda's arm64 is Graviton2. Unless told so, qemu 7.2 emulates all that Arm has specified,
+        # and OpenBLAS's kernels for its matrix extension (SME) then invert wrongly.
+        machine.buildah("config", "--env=QEMU_CPU=neoverse-n1", container)
         files = Path(machine.buildah("mount", container).strip())
         digest = config["FromImageDigest"]
         yield Built(name, digest, said, config["OCIv1"], files, container)
@@ -141,9 +144,11 @@ def test_image_leaves_out_what_functions_do_not_open(image: Built) -> None:
     assert megabytes < 115
 
 
-def test_same_commit_makes_same_image(bases: tuple[str, str], image: Built) -> None:
-    again = build(bases, "localhost/matinv:again", "--", "--no-cache")
-    assert f"digest  {image.digest}\n" in again
+def test_same_files_make_same_layers(bases: tuple[str, str], image: Built) -> None:
+    name = "localhost/matinv:again"
+    build(bases, name, "--", "--no-cache")
+    again = json.loads(machine.buildah("inspect", "--type", "image", name))["OCIv1"]
+    assert again["rootfs"] == image.config["rootfs"]
 
 
 def test_image_holds_the_locked_packages_and_all_modules_import_on_arm64(image: Built) -> None:
@@ -227,8 +232,9 @@ def test_api_answers_the_seed_request_on_arm64(image: Built, environment: dict[s
         assert answer["inverse"] == SEED_INVERSE
         assert answer["certificate"]["digits"] > 10
         assert api({"matrix": [[1, 2], [2, 4]]})["error"]["code"] == "SINGULAR"
-        large = np.random.default_rng(1).standard_normal((300, 300)).tolist()
-        assert api({"matrix": large})["certificate"]["residual"] < 30  # by LAPACK, in place
+        large = np.random.default_rng(1).standard_normal((300, 300))
+        inverse = np.array(api({"matrix": large.tolist()})["inverse"])  # by LAPACK, in place
+        assert np.abs(large @ inverse - np.eye(300)).max() < 1e-10
 
 
 def test_worker_does_a_batch_on_arm64(

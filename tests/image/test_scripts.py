@@ -112,14 +112,13 @@ def test_wrong_arguments_end_with_the_usage_and_2(arguments: str, complaint: str
 # What they would run.
 
 
-def test_docker_builds_one_manifest_for_arm64_dated_by_the_commit() -> None:
+def test_docker_builds_one_manifest_for_arm64_without_a_date() -> None:
     build, _ = dry_run("build", "--engine", "docker", "--tag", "x:1", "--", "--pull")
     assert build[:3] == ["docker", "buildx", "build"]
     assert contains(build, "--platform linux/arm64")
     assert contains(build, "--provenance=false --sbom=false")
     assert contains(build, "--tag x:1")
-    committed = subprocess.check_output(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True)
-    assert contains(build, f"--build-arg SOURCE_DATE_EPOCH={committed.strip()}")
+    assert contains(build, "--build-arg SOURCE_DATE_EPOCH=0")
     assert build[-2:] == ["--pull", "."]
 
 
@@ -132,7 +131,7 @@ def test_other_engines_build_the_same(engine: str) -> None:
     assert look[0] == engine
     assert contains(build, "--platform linux/arm64")
     assert contains(build, "--build-arg BASE_IMAGE=b:3.13-arm64 --build-arg BUILD_IMAGE=c")
-    assert "--timestamp" in build
+    assert contains(build, "--timestamp 0")
 
 
 def test_publish_logs_in_builds_pushes_and_looks_up_the_digest() -> None:
@@ -251,7 +250,7 @@ def stubs(tmp_path: Path) -> dict[str, str]:
     folder.mkdir()
     (tmp_path / "log").touch()
     programs = {
-        "git": "case $1 in rev-parse) echo 0123456789ab ;; log) echo 1700000000 ;; esac",
+        "git": "case $1 in rev-parse) echo 0123456789ab ;; esac",
         "docker": """echo "docker $*" >>"$STUBS/log"
             case $1 in
               login) cat >/dev/null ;;
