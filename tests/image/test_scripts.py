@@ -1,4 +1,4 @@
-"""The scripts on the way to AWS: what they would run, refuse and judge; and the workflows."""
+"""The scripts on the way to AWS: what they would run, refuse and judge; workflows, Dockerfile."""
 
 from __future__ import annotations
 
@@ -431,3 +431,8 @@ def test_workflow_calls_scripts_that_there_are_and_interpolates_nothing_into_the
         assert "${{" not in command  # what a branch or a variable is called must not be run
         for called in re.findall(r"(?:^|\s)(scripts/\w+|\.ci/run)", command):
             assert os.access(ROOT / called, os.X_OK)
+
+
+def test_dockerfile_has_no_known_mistakes() -> None:
+    done = script("hadolint")
+    assert done.returncode == 0, done.stdout
