@@ -1,6 +1,9 @@
 # Builds and pushes the image from a source archive, for those who have no Docker, or none for arm64.
 
 resource "aws_cloudwatch_log_group" "image" {
+  #checkov:skip=CKV_AWS_158:Encrypted by CloudWatch; the log of a build holds no secrets.
+  #checkov:skip=CKV_AWS_338:The log of a build is of use for days; the image it made has a digest.
+
   name              = "/aws/codebuild/${var.name}-image"
   retention_in_days = 30
 }
@@ -43,6 +46,8 @@ resource "aws_iam_role_policy" "image" {
 }
 
 resource "aws_codebuild_project" "image" {
+  #checkov:skip=CKV_AWS_316:docker build needs it; the machine is thrown away after each build.
+
   name                   = "${var.name}-image"
   description            = "docker/Dockerfile for arm64, pushed to ${aws_ecr_repository.images.name}. Prints image_uri=<by digest>."
   service_role           = aws_iam_role.image.arn
@@ -78,7 +83,7 @@ resource "aws_codebuild_project" "image" {
     type            = "ARM_CONTAINER"
     compute_type    = "BUILD_GENERAL1_SMALL"
     image           = "aws/codebuild/amazonlinux-aarch64-standard:3.0"
-    privileged_mode = true # docker build needs it; the machine is thrown away after the build
+    privileged_mode = true
 
     environment_variable {
       name  = "REPOSITORY"

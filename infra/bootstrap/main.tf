@@ -37,6 +37,8 @@ module "source" {
 }
 
 resource "aws_ecr_repository" "images" {
+  #checkov:skip=CKV_AWS_136:Encrypted with ECR's own key; the image holds this public code and no secrets.
+
   name                 = var.name
   image_tag_mutability = "IMMUTABLE"
   force_delete         = var.disposable

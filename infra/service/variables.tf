@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "image_uri" {
-  description = "The image to run, by digest, as `scripts/image` or bootstrap's CodeBuild project prints it. All functions run it and differ by their command."
+  description = "The image to run, by digest: `repository@sha256:…` of what was pushed (../README.md). All functions run it and differ by their command."
   type        = string
 
   validation {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import pytest
-from terraform_cli import State, Terraform, Verdicts
+from terraform_cli import State, Terraform, Verdicts, tests_of
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +23,22 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
 
 
 @pytest.fixture(scope="session")
-def verdicts(terraform: Terraform) -> Callable[[str, str], Verdicts]:
-    return cache(
-        lambda module, file: Verdicts.of(terraform, module, file, states=file != "refusals.tftest.hcl")
-    )
+def verdicts(
+    terraform: Terraform, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], Verdicts]:
+    """Run a file of Terraform's tests, once for all of xdist's workers."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def run(module: str, file: str) -> Verdicts:
+        output = shared / f"{module.replace('/', '-')}-{file}.jsonl"
+        with output.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not output.exists():
+                output.write_text(tests_of(terraform, module, file))
+        return Verdicts.read(output.read_text())
+
+    return cache(run)
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +53,7 @@ def full_stack(verdicts: Callable[[str, str], Verdicts]) -> State:
     return verdicts("service", "wires.tftest.hcl").states["everything_chosen"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker, so that Terraform runs once; the apply has a worker of its own."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("terraform"))
+@pytest.fixture(scope="session")
+def account(verdicts: Callable[[str, str], Verdicts]) -> State:
+    """What infra/bootstrap makes."""
+    return verdicts("bootstrap", "bootstrap.tftest.hcl").states["without_github_there_is_no_way_in"]

@@ -3,9 +3,9 @@
 An alarm on a name that is not here would plan, apply and never ring. Sources, read in 2026:
 
 - AWS/SQS: SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS"; only `QueueName`.
-- AWS/Lambda: Lambda Developer Guide, "Types of metrics for Lambda functions": invocation, performance
-  and concurrency metrics by `FunctionName` (also by Resource and ExecutedVersion, not used here),
-  `ClaimedAccountConcurrency` of the account without dimension, event source mapping metrics by
+- AWS/Lambda: Lambda Developer Guide, "Types of metrics for Lambda functions": invocation,
+  performance and concurrency metrics by `FunctionName` (by Resource and ExecutedVersion as well,
+  not used here), `ClaimedAccountConcurrency` of the account without dimension, event source mapping metrics by
   `EventSourceMappingUUID`, only with `MetricsConfig` EventCount.
 - AWS/DynamoDB: DynamoDB Developer Guide, "DynamoDB metrics and dimensions": requests that were
   throttled or failed by `TableName` and `Operation`, units and throttle events by `TableName`.

@@ -52,7 +52,11 @@ FOR_EACH_LANE = {
 OPERATIONS = ("GetItem", "BatchGetItem", "PutItem", "TransactWriteItems", "Query")
 EXPECTED = {
     "dead-letters": row("Maximum ApproximateNumberOfMessagesVisible", "> 0", (1, 1), pages=True),
-    **{f"{key}-{f}": e for f in ("standard", "large", "api") for key, e in FOR_EACH_FUNCTION.items()},
+    **{
+        f"{key}-{f}": e
+        for f in ("standard", "large", "api")
+        for key, e in FOR_EACH_FUNCTION.items()
+    },
     "failed-jobs": row("Sum JobsFailed, Sum JobsSucceeded", "> 5", (2, 3), pages=True),
     "slow-standard": row("p99 Duration", "> 99600", (2, 3)),  # 83 % of 120 s
     "slow-large": row("p99 Duration", "> 747000", (2, 3)),  # of 900 s
@@ -61,7 +65,7 @@ EXPECTED = {
     "saturated-large": row("Maximum ConcurrentExecutions", "> 4", (5, 5)),  # of 5
     "backlog-standard": row("Maximum ApproximateAgeOfOldestMessage", "> 900", (3, 5), pages=True),
     "backlog-large": row("Maximum ApproximateAgeOfOldestMessage", "> 7200", (3, 5), pages=True),
-    **{f"{key}-{l}": e for l in ("standard", "large") for key, e in FOR_EACH_LANE.items()},
+    **{f"{key}-{lane}": e for lane in ("standard", "large") for key, e in FOR_EACH_LANE.items()},
     "retried": row("Sum ReceivedAgain", "> 0", (2, 3)),
     "memory": row("Maximum MemoryUsed", "> 90", (1, 3)),
     "residual": row("Sum RESIDUAL", "> 0", (1, 1), pages=True),
@@ -75,7 +79,9 @@ EXPECTED = {
     "canary": row("Sum Heartbeat", "< 1", (2, 2), period_s=900, missing="breaching", pages=True),
     "account": row("Maximum ClaimedAccountConcurrency", "> 800", (5, 5)),  # 80 % of 1,000
     # Not in the table of eighteen, but asked for, or needed so that nothing accepted is lost.
-    "dead-letters-expire": row("Maximum ApproximateAgeOfOldestMessage", "> 604800", (1, 1)),  # 7 days
+    "dead-letters-expire": row(
+        "Maximum ApproximateAgeOfOldestMessage", "> 604800", (1, 1)
+    ),  # 7 days
     "undelivered-api": row("Sum DestinationDeliveryFailures", "> 0", (1, 1)),
 }
 SIGNS = {
@@ -112,9 +118,7 @@ def metrics_of(alarm: Mapping[str, Any]) -> list[Metric]:
 
 
 def alarms_of(stack: State, name: str = "matinv") -> dict[str, Mapping[str, Any]]:
-    return {
-        r.values["alarm_name"].removeprefix(f"{name}-"): r.values for r in stack.of_type(PLAIN)
-    }
+    return {r.values["alarm_name"].removeprefix(f"{name}-"): r.values for r in stack.of_type(PLAIN)}
 
 
 def composite_of(stack: State) -> Mapping[str, Any]:
@@ -158,7 +162,7 @@ def test_alarm_uses_each_of_its_metrics(stack: State, key: str) -> None:
         return
     assert len(expressions) == 1
     assert [q["id"] for q in queries.values() if q["return_data"]] == ["judged"]
-    names = {n for n in re.findall(r"\b[a-z]\w*", expressions[0])}
+    names = set(re.findall(r"\b[a-z]\w*", expressions[0]))
     assert "METRICS()" in expressions[0] or names == queries.keys() - {"judged"}
     assert len(queries) - 1 <= 10  # CloudWatch's limit for an alarm
 
@@ -228,7 +232,9 @@ def test_names_of_another_stack_are_its_own(full_stack: State) -> None:
 
 
 def test_optional_alarm_and_budget(full_stack: State) -> None:
-    (anomaly,) = (a for k, a in alarms_of(full_stack, "matinv-test").items() if k.startswith("anomaly"))
+    (anomaly,) = (
+        a for k, a in alarms_of(full_stack, "matinv-test").items() if k.startswith("anomaly")
+    )
     assert all(metric.exists() for metric in metrics_of(anomaly))
     assert anomaly["threshold_metric_id"] == "band"
     assert '<a id="alarm-anomaly"></a>' in RUNBOOK

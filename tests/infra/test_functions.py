@@ -86,9 +86,14 @@ def test_outputs_make_the_settings_of_a_client(stack: State) -> None:
 
 
 def test_exports_can_be_taken_by_a_shell_as_they_are(stack: State) -> None:
-    script = stack.outputs["exports"] + f'exec "{sys.executable}" -c "import os, json; print(json.dumps(dict(os.environ)))"'
+    script = (
+        stack.outputs["exports"]
+        + f'exec "{sys.executable}" -c "import os, json; print(json.dumps(dict(os.environ)))"'
+    )
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MATINV_", "AWS_"))}
-    done = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["sh", "-c", script], env=clean, capture_output=True, text=True, check=True
+    )
     found = json.loads(done.stdout)
     assert Settings.from_environment(found) == STANDARD
     assert found["AWS_REGION"] == "eu-west-1"
@@ -123,7 +128,10 @@ def test_logs_do_not_live_for_ever(stack: State, name: str) -> None:
 
 
 def test_lanes(stack: State) -> None:
-    mappings = {m.values["event_source_arn"].rpartition(":")[2]: m.values for m in stack.of_type("aws_lambda_event_source_mapping")}
+    mappings = {
+        m.values["event_source_arn"].rpartition(":")[2]: m.values
+        for m in stack.of_type("aws_lambda_event_source_mapping")
+    }
     assert mappings.keys() == {"matinv-jobs", "matinv-large"}
     found = {
         queue: (
@@ -140,8 +148,14 @@ def test_lanes(stack: State) -> None:
     }
     for mapping in mappings.values():
         assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
-    assert (function(stack, "worker")["memory_size"], function(stack, "worker")["timeout"]) == (1769, 120)
-    assert (function(stack, "worker-large")["memory_size"], function(stack, "worker-large")["timeout"]) == (10240, 900)
+    assert (function(stack, "worker")["memory_size"], function(stack, "worker")["timeout"]) == (
+        1769,
+        120,
+    )
+    assert (
+        function(stack, "worker-large")["memory_size"],
+        function(stack, "worker-large")["timeout"],
+    ) == (10240, 900)
 
 
 def test_visibility_is_six_timeouts_and_the_window(stack: State) -> None:

@@ -1,13 +1,13 @@
-"""Who may do what: each role just what its function calls, every resource policy with its guards."""
+"""Who may do what: each role what its function calls, each resource policy with its guards."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from terraform_cli import State, Verdicts
+from terraform_cli import State
 
 Statement = Mapping[str, Any]
 
@@ -34,7 +34,6 @@ WORKER = {
     "sqs:SendMessage": {"matinv-dead", "matinv-large"},
     "sns:Publish": {"matinv-events"},
 }
-ON_ITS_QUEUE = ("Receive", "Delete")
 ROLES = {
     "matinv-worker": WORKER,
     "matinv-worker-large": {
@@ -86,7 +85,10 @@ def granted(policy: str) -> dict[str, set[str]]:
 
 
 def role_policies(stack: State) -> dict[str, str]:
-    roles = {r.address.rpartition(".aws_iam_role.")[0]: r.values["name"] for r in stack.of_type("aws_iam_role")}
+    roles = {
+        r.address.rpartition(".aws_iam_role.")[0]: r.values["name"]
+        for r in stack.of_type("aws_iam_role")
+    }
     return {
         roles[p.address.rpartition(".aws_iam_role_policy.")[0]]: p.values["policy"]
         for p in stack.of_type("aws_iam_role_policy")
@@ -107,14 +109,14 @@ def test_role_may_do_just_what_its_function_does(stack: State, role: str) -> Non
     found = granted(role_policies(stack)[role])
     extra = {} if role == "matinv-scheduler" else {a: found.pop(a) for a in LOGS_AND_TRACES}
     assert found == ROLES[role]
-    assert all(names in ({"*"}, {f"log-group:mock:*"}) or names for names in extra.values())
+    assert all(names in ({"*"}, {"log-group:mock:*"}) or names for names in extra.values())
 
 
 def test_every_role_is_tested(stack: State) -> None:
     assert role_policies(stack).keys() == ROLES.keys()
 
 
-def test_nobody_may_everything(stack: State, verdicts: Callable[[str, str], Verdicts]) -> None:
+def test_nobody_may_everything(stack: State) -> None:
     for address, statement in documents(stack):
         if statement["Effect"] == "Deny":
             continue
@@ -127,10 +129,14 @@ def test_nobody_may_everything(stack: State, verdicts: Callable[[str, str], Verd
 
 def test_services_are_let_in_only_from_this_account(stack: State) -> None:
     for address, statement in documents(stack):
-        service = statement.get("Principal", {}) if isinstance(statement.get("Principal"), dict) else {}
+        service = (
+            statement.get("Principal", {}) if isinstance(statement.get("Principal"), dict) else {}
+        )
         if "Service" not in service or service["Service"] == "lambda.amazonaws.com":
             continue  # Lambda names no source when it takes a role
-        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "123456789012", address
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "123456789012", (
+            address
+        )
 
 
 def test_s3_may_send_to_the_jobs_queue_for_one_bucket(stack: State) -> None:
@@ -170,7 +176,12 @@ def test_buckets_are_private_versioned_encrypted_and_tidy(stack: State) -> None:
     ):
         assert len(stack.of_type(type_)) == 2, type_
     for block in stack.of_type("aws_s3_bucket_public_access_block"):
-        names = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+        names = (
+            "block_public_acls",
+            "block_public_policy",
+            "ignore_public_acls",
+            "restrict_public_buckets",
+        )
         assert all(block.values[name] for name in names)
     for lifecycle in stack.of_type("aws_s3_bucket_lifecycle_configuration"):
         rules = {rule["id"]: rule for rule in lifecycle.values["rule"]}
@@ -196,9 +207,8 @@ def test_operator_may_look_into_the_dead_letters(stack: State) -> None:
 
 
 def test_roles_stay_within_the_boundary_that_bootstrap_makes(
-    full_stack: State, verdicts: Callable[[str, str], Verdicts]
+    full_stack: State, account: State
 ) -> None:
-    account = verdicts("bootstrap", "bootstrap.tftest.hcl").states["without_github_there_is_no_way_in"]
     boundary = granted(account["aws_iam_policy.boundary"]["policy"])
     for role, policy in role_policies(full_stack).items():
         assert granted(policy).keys() <= boundary.keys(), role
@@ -207,10 +217,11 @@ def test_roles_stay_within_the_boundary_that_bootstrap_makes(
 
 
 def test_deploy_role_may_make_each_kind_of_thing_that_a_stack_has(
-    full_stack: State, verdicts: Callable[[str, str], Verdicts]
+    full_stack: State, account: State
 ) -> None:
-    account = verdicts("bootstrap", "bootstrap.tftest.hcl").states["without_github_there_is_no_way_in"]
-    services = {action.partition(":")[0] for action in granted(account["aws_iam_policy.deploy"]["policy"])}
+    services = {
+        action.partition(":")[0] for action in granted(account["aws_iam_policy.deploy"]["policy"])
+    }
     prefixes = {
         "aws_s3_bucket": "s3",
         "aws_sqs_queue": "sqs",

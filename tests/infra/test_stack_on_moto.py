@@ -1,8 +1,8 @@
 """`terraform apply` of infra/service, the main job on what it made, `terraform destroy`.
 
-The stand-in for AWS is moto in a process of its own (`moto_server`); the worker runs under the Lambda
-Runtime Interface Emulator with the environment that Terraform gave to its function. The provider
-waits 25 s for each queue and policy, whatever answers: most of this module's time is that.
+The stand-in for AWS is moto in a process of its own (`moto_server`); the worker runs under the
+Lambda Runtime Interface Emulator with the environment that Terraform gave to its function. The
+provider waits 25 s for each queue and policy, whatever answers: most of this module's time is that.
 """
 
 from __future__ import annotations
@@ -29,14 +29,12 @@ from matinv.local.invoke import FunctionError
 from matinv.local.runner import Polling, Runner
 from matinv.testing.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
 
-pytestmark = pytest.mark.xdist_group("terraform-apply")
-
 REGION = "us-east-1"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/matinv@sha256:{'0123456789abcdef' * 4}"
 VARIABLES = (f"-var=image_uri={IMAGE}", "-var=disposable=true")
 OPTIONS = ("-input=false", "-no-color", "-parallelism=40")
 
-# State in a file; S3 without a name server for its buckets; failing at once where moto has a gap.
+# State in a file; S3 without a name server for its buckets; failing soon where moto has a gap.
 OVERRIDE = """
 terraform {
   backend "local" {}
@@ -44,7 +42,7 @@ terraform {
 
 provider "aws" {
   s3_use_path_style = true
-  max_retries       = 1
+  max_retries       = 4
 }
 """
 
@@ -98,7 +96,7 @@ class Deployed:
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def deployed(terraform: Terraform) -> Iterator[Deployed]:
     try:
         find_emulator()
@@ -128,7 +126,7 @@ def deployed(terraform: Terraform) -> Iterator[Deployed]:
         yield Deployed(at_moto, aws)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(deployed: Deployed) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in deployed.aws.items():
@@ -142,14 +140,14 @@ def npy(array: Any) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_second_apply_would_change_nothing(deployed: Deployed) -> None:
+def a_second_apply_would_change_nothing(deployed: Deployed) -> None:
     planned = deployed.terraform.run(
         "service", "plan", "-detailed-exitcode", *OPTIONS, *VARIABLES, check=False
     )
     assert planned.returncode == 0, planned.stdout
 
 
-def test_a_dropped_file_becomes_a_certified_inverse(deployed: Deployed, client: Client) -> None:
+def a_dropped_file_becomes_a_certified_inverse(deployed: Deployed, client: Client) -> None:
     a = np.random.default_rng(7).standard_normal((48, 48))
     bucket = deployed.state.outputs["environment"]["MATINV_INPUTS_BUCKET"]
     deployed.client("s3").put_object(Bucket=bucket, Key="dropped.npy", Body=npy(a))
@@ -163,7 +161,7 @@ def test_a_dropped_file_becomes_a_certified_inverse(deployed: Deployed, client: 
     assert np.abs(a @ client.job("dropped").result(verify=True) - np.eye(48)).max() < 1e-10
 
 
-def test_bad_files_and_messages_end_with_their_reason(deployed: Deployed, client: Client) -> None:
+def bad_files_and_messages_end_with_their_reason(deployed: Deployed, client: Client) -> None:
     bucket = deployed.state.outputs["environment"]["MATINV_INPUTS_BUCKET"]
     s3 = deployed.client("s3")
     s3.put_object(Bucket=bucket, Key="singular.npy", Body=npy(np.ones((3, 3))))
@@ -189,7 +187,7 @@ def dead_codes(deployed: Deployed) -> list[str]:
     return sorted(codes)
 
 
-def test_a_message_that_kills_its_worker_is_moved_by_the_queue_itself(deployed: Deployed) -> None:
+def a_message_that_kills_its_worker_is_moved_by_the_queue_itself(deployed: Deployed) -> None:
     sqs, url = deployed.client("sqs"), deployed.state.outputs["queues"]["jobs"]["url"]
 
     def kill(event: Any) -> object:
@@ -203,7 +201,7 @@ def test_a_message_that_kills_its_worker_is_moved_by_the_queue_itself(deployed: 
     assert deployed.count("dead") == 1
 
 
-def test_what_is_too_much_for_one_lane_goes_to_the_other(deployed: Deployed, client: Client) -> None:
+def what_is_too_much_for_one_lane_goes_to_the_other(deployed: Deployed, client: Client) -> None:
     a = np.eye(1200)
     bucket = deployed.state.outputs["environment"]["MATINV_INPUTS_BUCKET"]
     deployed.client("s3").put_object(
@@ -218,7 +216,7 @@ def test_what_is_too_much_for_one_lane_goes_to_the_other(deployed: Deployed, cli
     assert client.job("large").status() is Status.SUCCEEDED
 
 
-def test_the_api_answers_and_keeps_what_has_a_job_id(deployed: Deployed, client: Client) -> None:
+def the_api_answers_and_keeps_what_has_a_job_id(deployed: Deployed, client: Client) -> None:
     environment = deployed.function_environment("matinv-api")
     with LambdaEmulator(
         "matinv.handlers.api.handler", environment, path=str(REPOSITORY / "functions")
@@ -228,7 +226,7 @@ def test_the_api_answers_and_keeps_what_has_a_job_id(deployed: Deployed, client:
     assert client.job("direct").status() is Status.SUCCEEDED
 
 
-def test_the_command_works_on_the_outputs_without_typing(deployed: Deployed) -> None:
+def the_command_works_on_the_outputs_without_typing(deployed: Deployed) -> None:
     exports = deployed.terraform.run("service", "output", "-raw", "exports").stdout
     command = f'{exports}exec "{sys.executable}" -m matinv.cli status dropped --output json'
     done = subprocess.run(
@@ -242,7 +240,7 @@ def test_the_command_works_on_the_outputs_without_typing(deployed: Deployed) -> 
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
 
 
-def test_destroy_leaves_nothing(deployed: Deployed) -> None:
+def destroy_leaves_nothing(deployed: Deployed) -> None:
     deployed.terraform.run("service", "destroy", "-auto-approve", *OPTIONS, *VARIABLES)
     left = {
         "buckets": deployed.client("s3").list_buckets()["Buckets"],
@@ -257,3 +255,15 @@ def test_destroy_leaves_nothing(deployed: Deployed) -> None:
         "schedules": deployed.client("scheduler").list_schedules()["Schedules"],
     }
     assert not {name: found for name, found in left.items() if found}
+
+
+def test_the_main_job_on_what_terraform_applied(deployed: Deployed, client: Client) -> None:
+    """One test, as an apply takes more than a minute: apart, each xdist worker would make one."""
+    a_second_apply_would_change_nothing(deployed)
+    a_dropped_file_becomes_a_certified_inverse(deployed, client)
+    bad_files_and_messages_end_with_their_reason(deployed, client)
+    a_message_that_kills_its_worker_is_moved_by_the_queue_itself(deployed)
+    what_is_too_much_for_one_lane_goes_to_the_other(deployed, client)
+    the_api_answers_and_keeps_what_has_a_job_id(deployed, client)
+    the_command_works_on_the_outputs_without_typing(deployed)
+    destroy_leaves_nothing(deployed)

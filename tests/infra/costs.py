@@ -1,0 +1,152 @@
+"""What the service costs: the arithmetic behind infra/COST.md.
+
+``python tests/infra/costs.py`` writes the tables of that page anew; a test compares them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from terraform_cli import INFRA
+
+from matinv.cli import prices
+from matinv.core.limits import predict
+
+MILLION = 1e6
+MONTH_S = 30 * 86_400
+
+# What matinv.cli.prices leaves out of a single job; per million, GB, metric and month, us-east-1.
+SNS_PUBLISH = 0.50e-6
+LOGS_GB = 0.50
+METRIC_MONTH = 0.30
+ALARM_METRIC_MONTH = 0.10
+COMPOSITE_MONTH = 0.50
+ECR_GB_MONTH = 0.10
+
+BANDWIDTH = 75e6  # bytes a second between Lambda and S3, of one function, 600 Mbit/s
+POLLERS = 5  # that Lambda keeps on an idle queue, each waiting 20 s for a message
+CANARY_S, CANARY_MB = 3.0, 512
+OWN_METRICS_OF_IDLE = 12  # those that the canary's jobs keep alive
+IMAGES_GB = 0.5
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane as infra/service makes it."""
+
+    memory_mb: int
+    vcpus: int
+    batch: int
+
+
+LANES = {"standard": Lane(1769, 1, 100), "large": Lane(10240, 5, 1)}
+ORDERS = (8, 256, 2048)
+
+
+def gb_seconds(seconds: float, memory_mb: int) -> float:
+    return seconds * memory_mb / 1024 * prices.LAMBDA_GB_SECOND
+
+
+def seconds(n: int, lane: Lane) -> float:
+    """Return a job's share of wall time.
+
+    In a batch, reading and writing run beside the inversion, so that the slower of the two counts,
+    and 20 ms of calls are shared. Alone, everything waits for everything, and 50 ms are its own.
+    """
+    compute = predict((n, n), np.float64).seconds
+    moved = 0.0 if n == 8 else 2 * 8 * n * n / BANDWIDTH
+    if lane.batch > 1:
+        return max(compute, moved) + 0.0003 + 0.020 / lane.batch
+    # 80 %: what of five vCPUs is left of BLAS' threads at n = 2048; small matrices use one.
+    return compute / (0.8 * lane.vcpus if n >= 1024 else 1) + moved + 0.050
+
+
+def job(n: int, lane: Lane) -> dict[str, float]:
+    """Return what one job costs, by service."""
+    uploaded = n > 8
+    # Send; receive and delete of ten at once. The large lane adds: forwarded, received, deleted.
+    requests = 1 + 2 / 10 + (0.1 + 2 if lane.batch == 1 else 0)
+    # A transaction costs two units per KiB, an index entry one each time it comes or goes.
+    record_kib = 1 if uploaded else 3
+    writes = 2 * record_kib + (1 if uploaded else 2)
+    writes += 0 if uploaded else 2  # the client's own QUEUED record of a message
+    announced = predict((n, n), np.float64).seconds > 1
+    writes += 3 if announced else 0  # RUNNING, and its way through the index
+    return {
+        "messages": requests * prices.SQS_REQUEST,
+        "compute": prices.LAMBDA_REQUEST / lane.batch
+        + gb_seconds(seconds(n, lane), lane.memory_mb),
+        "records": writes * prices.DYNAMODB_WRITE + 3 * prices.DYNAMODB_READ,
+        "objects": 2 * (prices.S3_PUT + prices.S3_GET) if uploaded else 0.0,
+        "events, logs": SNS_PUBLISH / 10 + 150e-9 * LOGS_GB,
+    }
+
+
+def jobs_table() -> Iterator[str]:
+    names = list(job(8, LANES["standard"]))
+    yield "| n | lane | ms | " + " | ".join(names) + " | **total** |"
+    yield "|" + "---|" * (len(names) + 4)
+    for n in ORDERS:
+        for name, lane in LANES.items():
+            parts = job(n, lane)
+            cells = [f"{MILLION * value:,.2f}" for value in parts.values()]
+            total = MILLION * sum(parts.values())
+            spent = f"{1000 * seconds(n, lane):,.1f}"
+            yield f"| {n} | {name} | {spent} | {' | '.join(cells)} | **{total:,.2f}** |"
+
+
+def idle(alarm_metrics: int) -> Mapping[str, float]:
+    """Return what a month without jobs costs."""
+    beats = MONTH_S / 300
+    polls = 2 * POLLERS * MONTH_S / 20
+    canary = job(8, LANES["standard"])
+    return {
+        f"alarms: {alarm_metrics} metrics at $0.10, one composite": alarm_metrics
+        * ALARM_METRIC_MONTH
+        + COMPOSITE_MONTH,
+        f"own metrics: {OWN_METRICS_OF_IDLE} at $0.30": OWN_METRICS_OF_IDLE * METRIC_MONTH,
+        f"pollers: {polls:,.0f} empty receives": polls * prices.SQS_REQUEST,
+        f"canary: {beats:,.0f} runs of {CANARY_S:g} s at {CANARY_MB} MB": beats
+        * (prices.LAMBDA_REQUEST + gb_seconds(CANARY_S, CANARY_MB)),
+        f"its {beats:,.0f} jobs": beats * sum(canary.values()),
+        f"images: {IMAGES_GB} GB in the registry": IMAGES_GB * ECR_GB_MONTH,
+        "logs: 50 MB": 0.05 * LOGS_GB,
+        "two dashboards: within the free three": 0.0,
+    }
+
+
+def idle_table(alarm_metrics: int) -> Iterator[str]:
+    rows = idle(alarm_metrics)
+    yield "| what | $ a month |"
+    yield "|---|---|"
+    for name, value in rows.items():
+        yield f"| {name} | {value:,.2f} |"
+    yield f"| **total** | **{sum(rows.values()):,.2f}** |"
+
+
+def page(text: str, alarm_metrics: int) -> str:
+    """Return the page with its tables as they should be."""
+    for name, rows in (("jobs", jobs_table()), ("idle", idle_table(alarm_metrics))):
+        begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
+        pattern = re.escape(begin) + ".*?" + re.escape(end)
+        table = begin + "\n".join(rows) + "\n" + end
+        text = re.sub(pattern, lambda _, table=table: table, text, flags=re.DOTALL)
+    return text
+
+
+def alarm_metrics_of(text: str) -> int:
+    """Return the number of metrics that the page was written for."""
+    found = re.search(r"alarms: (\d+) metrics", text)
+    return int(found[1]) if found else 0
+
+
+if __name__ == "__main__":
+    import sys
+
+    path = INFRA / "COST.md"
+    written = path.read_text()
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else alarm_metrics_of(written)
+    path.write_text(page(written, count))

@@ -1,0 +1,30 @@
+"""infra/COST.md says what its arithmetic gives, for the stack that infra/service makes."""
+
+from __future__ import annotations
+
+import costs
+from terraform_cli import INFRA, State
+from test_alarms import alarms_of, metrics_of
+
+PAGE = (INFRA / "COST.md").read_text()
+
+
+def test_tables_are_current(stack: State) -> None:
+    count = sum(len(metrics_of(alarm)) for alarm in alarms_of(stack).values())
+    assert costs.page(PAGE, count) == PAGE, f"run python tests/infra/costs.py {count}"
+
+
+def test_lanes_are_those_of_the_stack(stack: State) -> None:
+    mappings = {m.values["batch_size"] for m in stack.of_type("aws_lambda_event_source_mapping")}
+    assert mappings == {lane.batch for lane in costs.LANES.values()}
+    memory = {
+        f.values["function_name"]: f.values["memory_size"]
+        for f in stack.of_type("aws_lambda_function")
+    }
+    assert memory["matinv-worker"] == costs.LANES["standard"].memory_mb
+    assert memory["matinv-worker-large"] == costs.LANES["large"].memory_mb
+
+
+def test_dashboards_stay_free(stack: State) -> None:
+    dashboards = stack.of_type("aws_cloudwatch_dashboard")
+    assert len(dashboards) <= 3
