@@ -11,7 +11,7 @@ import functools
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from aws_lambda_powertools import Logger, Metrics
@@ -73,6 +73,17 @@ def publish(report: Report, context: LambdaContext) -> None:
         log.info("jobs done", job_ids=done[begin : begin + _IDS_PER_LINE])
     _log_unannounced(log, report.unannounced)
     _count(metrics(), report, int(context.memory_limit_in_mb))
+    metrics().flush_metrics()
+
+
+def beat(seconds: Mapping[str, float], context: LambdaContext) -> None:
+    """Log and count that the canary's jobs were done rightly; `seconds` tells how long each took."""
+    log = logger()
+    log.append_keys(function_request_id=context.aws_request_id)
+    log.info("heartbeat", job_ids=list(seconds))
+    metrics().add_metric("Heartbeat", MetricUnit.Count, 1)
+    for job_s in seconds.values():
+        metrics().add_metric("CanaryTime", MetricUnit.Milliseconds, round(1000 * job_s, 3))
     metrics().flush_metrics()
 
 
