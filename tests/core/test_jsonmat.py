@@ -374,11 +374,11 @@ def test_a_refusal_takes_less_memory_than_the_text(code: Code, text: bytes) -> N
 def test_hostile_text_takes_linear_time(text: Callable[[], bytes], limit_s: float) -> None:
     content = text()
     seconds = []
-    for _ in range(3):  # the machine may pause once
-        start_s = time.perf_counter()
+    for _ in range(3):  # CPU time, and the machine may be busy
+        start_s = time.thread_time()
         with suppress(Refused):
             jsonmat.decode(content)
-        seconds.append(time.perf_counter() - start_s)
+        seconds.append(time.thread_time() - start_s)
 
     assert min(seconds) < limit_s
 

@@ -554,10 +554,10 @@ def test_hostile_messages_are_refused_in_linear_time(
 ) -> None:
     body = make()
     seconds = []
-    for _ in range(3):  # the machine may pause once
-        start_s = time.perf_counter()
+    for _ in range(3):  # CPU time, and the machine may be busy
+        start_s = time.thread_time()
         refused(body)
-        seconds.append(time.perf_counter() - start_s)
+        seconds.append(time.thread_time() - start_s)
 
     assert min(seconds) < limit_s
 

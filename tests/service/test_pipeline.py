@@ -364,6 +364,20 @@ def test_bug_in_a_stacked_inversion_is_narrowed_down_to_its_matrix(
     assert world.record("a").status is world.record("b").status is Status.SUCCEEDED
 
 
+def test_matrix_that_elimination_cannot_invert_is_inverted_at_the_second_receive(
+    world: World,
+) -> None:
+    n = 100  # near Wilkinson's example: the pivots grow as 2**n, the condition number as n
+    a = np.tril(-(1 - 1e-3 * np.random.default_rng(0).random((n, n))), -1) + np.eye(n)
+    a[:, -1] = 1
+    a = np.asfortranarray(a @ np.diag(1 + 0.3 * np.random.default_rng(1).random(n)))
+    event = world.drop("wilkinson.npy", a)
+    assert world.deliver(event) == [0]
+    assert world.error("wilkinson") == Code.RESIDUAL
+    assert world.deliver(event, receive_count=2) == []
+    assert np.allclose(world.stored("wilkinson") @ a, np.eye(n))
+
+
 # Deadlines
 
 

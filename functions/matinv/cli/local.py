@@ -5,6 +5,7 @@ Nothing here imports numpy: the worker's BLAS reads how many threads it may use 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MB_PER_THREAD: Final = 1769  # what Lambda gives one vCPU for
+_UP_EPILOG: Final = """\b
+In one shell:
+  matinv local up --env-file .matinv.env &
+  until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env"""
 _THREAD_LIMITS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -69,7 +74,7 @@ def _worker_options(command: Command) -> Command:
     return command
 
 
-@local.command()
+@local.command(epilog=_UP_EPILOG)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -88,7 +93,7 @@ def _worker_options(command: Command) -> Command:
     "visibility_s",
     type=click.IntRange(0, 43_200),
     metavar="SECONDS",
-    help="How long a message in work is hidden from others; the timeout by default.",
+    help="How long a message in work is hidden; timeout and window together by default.",
 )
 @click.option(
     "--max-receives",
@@ -122,30 +127,21 @@ def up(  # noqa: PLR0913 - each is an option of the command
     memory_mb: int,
     **options: Any,
 ) -> Exit:
-    r"""Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
+    """Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
 
-    Exports go to stdout, everything else to stderr. The state is in memory and ends with it. In
-    another shell, or in this one:
-
-    \b
-      matinv local up --env-file .matinv.env &
-      until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env
+    Exports go to stdout, everything else to stderr. The state is in memory and ends with it.
     """
     from matinv.local import up as service  # noqa: PLC0415 - see the module's docstring
     from matinv.local.stack import Shape, StackError  # noqa: PLC0415
 
     polling = _polling(visibility_s=visibility_s, **options)
     timeout_s = options["timeout_s"]
-    shape = Shape(port, max_receives, visibility_s or timeout_s, large_memory_mb is not None)
+    if visibility_s is None:  # no message may come back while its batch fills or is in work
+        visibility_s = timeout_s + math.ceil(polling.window_s)
+    shape = Shape(port, max_receives, visibility_s, large_memory_mb is not None)
 
     def lane(count: int, lane_mb: int) -> service.Lane:
-        arguments = {
-            "--batch-size": polling.batch_size,
-            "--window": polling.window_s,
-            "--timeout": timeout_s,
-            "--memory-mb": lane_mb,
-        }
-        return service.Lane(count, [str(word) for pair in arguments.items() for word in pair])
+        return service.Lane(0 if no_worker else count, _arguments(polling, timeout_s, lane_mb))
 
     with service.env_file(env_file) as write:
 
@@ -157,13 +153,17 @@ def up(  # noqa: PLR0913 - each is an option of the command
         try:
             service.serve(
                 shape,
-                lane(0 if no_worker else workers, memory_mb),
-                lane(0 if no_worker else 1, large_memory_mb) if large_memory_mb else None,
+                lane(workers, memory_mb),
+                lane(1, large_memory_mb) if large_memory_mb else None,
                 ready,
                 _note,
             )
         except StackError as error:
-            say("STACK", str(error), "look above for its reason")
+            say(
+                "STACK",
+                str(error),
+                "the lines above say why; a port may be taken: choose another --port",
+            )
             return Exit.ERROR
     return Exit.OK
 
@@ -175,7 +175,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     "visibility_s",
     type=click.IntRange(0, 43_200),
     metavar="SECONDS",
-    help="How long a message in work is hidden from others; the queue's own setting by default.",
+    help="How long a message in work is hidden; the queue's own setting by default.",
 )
 def worker(*, memory_mb: int, **options: Any) -> None:
     """Run the worker alone, on the jobs queue that the environment names.
@@ -212,6 +212,17 @@ def _polling(
         return Polling(batch_size, window_s, visibility_s)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _arguments(polling: Polling, timeout_s: int, memory_mb: int) -> list[str]:
+    """Return the options of `matinv local worker` that make a worker of a lane."""
+    options = {
+        "--batch-size": polling.batch_size,
+        "--window": polling.window_s,
+        "--timeout": timeout_s,
+        "--memory-mb": memory_mb,
+    }
+    return [str(word) for option in options.items() for word in option]
 
 
 def _note(line: str) -> None:

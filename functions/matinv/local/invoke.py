@@ -79,7 +79,7 @@ class InProcess:
         FunctionError
             If the handler raises, exits, or returns what JSON cannot hold.
         """
-        arn = f"arn:aws:lambda:us-east-1:123456789012:function:{self.function_name}"
+        arn = f"arn:aws:lambda:local:123456789012:function:{self.function_name}"
         context = Context(self.timeout_s, str(self.memory_mb), self.function_name, arn)
         timer = threading.Timer(self.timeout_s, self.on_timeout or (lambda: None))
         timer.daemon = True

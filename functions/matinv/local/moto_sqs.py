@@ -1,7 +1,8 @@
 """moto's SQS, mended where it loses messages, hands them out twice, or takes quadratic time.
 
-Measured on moto 5.2 with 10,000 messages in the queue: a receive of ten took 4 s and is now 4 ms, a
-send 40 ms and is now 0.3 ms.
+Measured on moto 5.2 with 2,000 messages in the queue: a receive of ten took 830 ms and takes 3, the
+queue's counts took 165 ms and take 2.4, and filling the queue took 29 s and takes 0.6. With 10,000
+messages it now receives ten in 4 ms; unmended it had not even been filled after ten minutes.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-REGION: Final = "us-east-1"
+# Version 1 of the AWS CLI knows endpoints of its own for SQS in most regions, and ignores
+# AWS_ENDPOINT_URL there. Not in this one.
+REGION: Final = "eu-central-2"
 MESSAGE_BYTES: Final = 256 * 1024  # as deployed: the provider's limit, below SQS's own 1 MiB
 
 # Settings of boto3 that would lead elsewhere than `Stack.environment`.
@@ -177,7 +179,7 @@ def _port_of(process: subprocess.Popen[str], wanted: int) -> int:
         giving_up.cancel()
     if not line.strip():
         where = f"on port {wanted}" if wanted else "on any port"
-        message = f"the stand-in for AWS did not start {where}; is the port taken?"
+        message = f"the stand-in for AWS did not start {where}"
         raise StackError(message)
     return int(line)
 
@@ -199,7 +201,7 @@ def _create(endpoint_url: str, shape: Shape, name: str) -> Settings:
     )
     dynamodb.create_table(**table_schema(settings.jobs_table))
     for bucket in (settings.inputs_bucket, settings.results_bucket):
-        s3.create_bucket(Bucket=bucket)
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     queue_arn = _arn(sqs, settings.jobs_queue_url)
     s3.put_bucket_notification_configuration(

@@ -34,7 +34,7 @@ def serve(polling: Polling, memory_mb: int, timeout_s: float) -> None:
         If the queue cannot be reached.
     """
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    logging.basicConfig(level=logging.INFO, format="matinv: worker: %(message)s")
+    _log_to_stderr()
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where endpoints come from
     stop = stop_event()
     queue_url = Settings.from_environment().jobs_queue_url
@@ -43,7 +43,17 @@ def serve(polling: Polling, memory_mb: int, timeout_s: float) -> None:
         runner = Runner(clients.client("sqs"), queue_url, invoke, polling)
     _log.info("polling %s", queue_url)
     runner.run(stop)
-    _log.info("stopped; %s", runner.tally)
+    done = runner.tally
+    _log.info("stopped after %d batches, %d messages", done.invocations, done.deleted)
+
+
+def _log_to_stderr() -> None:
+    lines = logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("matinv: worker: %(message)s"))
+    ours = logging.getLogger("matinv.local")
+    ours.addHandler(lines)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False  # the function's logger writes JSON
 
 
 def _end(timeout_s: float) -> None:

@@ -45,7 +45,9 @@ class MemoryGate:
 
 
 @contextmanager
-def loaded(app: App, task: Task, gate: MemoryGate, deadline: Deadline) -> Iterator[Matrix]:
+def loaded(
+    app: App, task: Task, gate: MemoryGate, deadline: Deadline, threads: int = 1
+) -> Iterator[Matrix]:
     """Read a task's object: header, admission, body; its memory is held for the block.
 
     Yields
@@ -64,7 +66,7 @@ def loaded(app: App, task: Task, gate: MemoryGate, deadline: Deadline) -> Iterat
     _check_allowed(app, reference)
 
     def admit(prediction: Prediction) -> None:
-        check_fits(app, task, prediction, deadline)
+        check_fits(app, task, prediction, deadline, threads)
         held.enter_context(gate.hold(prediction.memory_bytes))
 
     with ExitStack() as held:
@@ -81,8 +83,15 @@ def loaded(app: App, task: Task, gate: MemoryGate, deadline: Deadline) -> Iterat
         yield matrix
 
 
-def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline) -> None:
+def check_fits(
+    app: App, task: Task, prediction: Prediction, deadline: Deadline, threads: int = 1
+) -> None:
     """Let a job in if this lane's memory and this invocation's time suffice.
+
+    Parameters
+    ----------
+    threads : int
+        How many threads will work on this one matrix.
 
     Raises
     ------
@@ -93,10 +102,10 @@ def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline)
     Transient
         DEADLINE, if it would fit into a fresh invocation.
     """
-    task.predicted_s = prediction.seconds
+    task.predicted_s = prediction.seconds / threads
     fits_memory = prediction.memory_bytes <= app.budget_bytes
-    if fits_memory and prediction.seconds <= deadline.total_s - MARGIN_S:
-        deadline.check(prediction.seconds)
+    if fits_memory and task.predicted_s <= deadline.total_s - MARGIN_S:
+        deadline.check(task.predicted_s)
         return
     if app.queue.has_large_lane():
         raise Diverted(Verdict.FORWARDED)
@@ -104,7 +113,7 @@ def check_fits(app: App, task: Task, prediction: Prediction, deadline: Deadline)
         Code.TOO_LARGE,
         f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
         "use a smaller matrix or float32, or deploy the large lane",
-        observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {prediction.seconds:,.0f} s",
+        observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {task.predicted_s:,.0f} s",
         limit=f"{app.budget_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
     )
 
@@ -144,7 +153,8 @@ def _open(app: App, reference: Reference) -> Iterator[Blob]:
 def _read_npy(task: Task, blob: Blob, admit: Callable[[Prediction], None]) -> Matrix:
     header = npy.read_header(blob, blob.size_bytes)
     task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
-    admit(predict(header.shape, header.dtype, task.options.method))
+    form = task.options.format or Format.NPY
+    admit(predict(header.shape, header.dtype, task.options.method, format=form))
     return npy.read_body(blob, header)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -205,7 +206,7 @@ def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> R
 def _slices(inverses: Inverses) -> Slices | None:
     if inverses.x.ndim == 2:
         return None
-    listed = sorted(inverses.failures.items())[:LISTED_FAILURES]
+    listed = islice(inverses.failures.items(), LISTED_FAILURES)
     return Slices(
         count=len(inverses.x),
         failed=len(inverses.failures),

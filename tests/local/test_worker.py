@@ -1,0 +1,233 @@
+"""The worker as a process: started, stopped, and killed at any point."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from matinv.local import child
+from matinv.local import up as service
+from matinv.local.stack import Shape, Stack
+from processes import SOON_S, alive, children, matinv, until
+
+SEED = 20  # of the moments at which the worker is killed
+
+
+@pytest.fixture
+def patient_stack() -> Iterator[Stack]:
+    """Run a stack that takes back messages after a second, and gives none up."""
+    with Stack.start(Shape(max_receives=1000, visibility_s=1), name="patient") as stack:
+        yield stack
+
+
+def send(stack: Stack, *messages: dict[str, Any]) -> None:
+    sqs = stack.client("sqs")
+    for message in messages:
+        sqs.send_message(QueueUrl=stack.settings.jobs_queue_url, MessageBody=json.dumps(message))
+
+
+def statuses(stack: Stack) -> dict[str, str]:
+    table = stack.client("dynamodb").scan(TableName=stack.settings.jobs_table)
+    return {item["job_id"]["S"]: item["status"]["S"] for item in table["Items"]}
+
+
+def backlog(stack: Stack, url: str) -> int:
+    names: Any = ["", "NotVisible", "Delayed"]
+    names = [f"ApproximateNumberOfMessages{name}" for name in names]
+    answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(map(int, answer["Attributes"].values()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(
+    patient_stack: Stack, number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with matinv("local", "worker", env=patient_stack.environment()) as worker:
+        send(patient_stack, {"job_id": "a", "matrix": [[1, 2], [3, 4]]})
+        until(lambda: statuses(patient_stack).get("a") == "SUCCEEDED")
+        worker.send_signal(number)
+        assert worker.wait(SOON_S) == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "matinv: worker: stopped" in err
+    assert backlog(patient_stack, patient_stack.settings.jobs_queue_url) == 0
+
+
+def test_the_end_of_a_pipe_on_its_input_ends_it(patient_stack: Stack) -> None:
+    command = ["-m", "matinv.cli", "local", "worker"]
+    env = patient_stack.process_environment({"PATH": ""})
+    worker = child.start(command, env=env)
+    assert worker.poll() is None
+    assert worker.stdin
+    worker.stdin.close()
+    assert worker.wait(SOON_S) == 0
+
+
+def test_killed_at_random_points_it_loses_nothing(patient_stack: Stack) -> None:
+    jobs = {f"job-{i}": [[2.0 + i, 1.0], [1.0, 3.0]] for i in range(40)}
+    send(patient_stack, *({"job_id": job_id, "matrix": a} for job_id, a in jobs.items()))
+    moment = random.Random(SEED)
+    env = patient_stack.environment()
+    for done in (1, 12, 25):
+        with matinv("local", "worker", "--batch-size", "3", env=env) as worker:
+            until(lambda done=done: len(statuses(patient_stack)) >= done)
+            threading.Event().wait(moment.uniform(0, 0.05))
+            worker.kill()
+    with matinv("local", "worker", env=env) as worker:
+        until(lambda: backlog(patient_stack, patient_stack.settings.jobs_queue_url) == 0)
+        worker.terminate()
+        assert worker.wait(SOON_S) == 0
+    assert statuses(patient_stack) == dict.fromkeys(jobs, "SUCCEEDED")
+    assert backlog(patient_stack, patient_stack.settings.dlq_url) == 0
+
+
+def test_without_settings_it_says_which_are_missing(capfd: pytest.CaptureFixture[str]) -> None:
+    with matinv("local", "worker") as worker:
+        assert worker.wait(SOON_S) == 1
+    err = capfd.readouterr().err
+    assert "MATINV_JOBS_QUEUE_URL is not set" in err
+    assert "matinv local up" in err
+    assert "Traceback" not in err
+
+
+def test_a_queue_that_cannot_be_reached_is_one_line(
+    patient_stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env = patient_stack.environment() | {"MATINV_JOBS_QUEUE_URL": "http://127.0.0.1:9/1/none"}
+    with matinv("local", "worker", env=env) as worker:
+        assert worker.wait(SOON_S) == 1
+    err = capfd.readouterr().err
+    assert err.startswith("matinv: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--batch-size", "11"], "at least 1 second"),
+        (["--timeout", "60", "--visibility", "59"], "below --timeout"),
+        (["--batch-size", "0"], "batch-size"),
+        (["--memory-mb", "1"], "memory-mb"),
+    ],
+)
+def test_what_lambda_would_refuse_is_refused(
+    arguments: list[str], reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with matinv("local", "worker", *arguments) as worker:
+        assert worker.wait(SOON_S) == 2
+    assert reason in capfd.readouterr().err
+
+
+def test_blas_is_told_its_threads_before_it_is_loaded() -> None:
+    script = (
+        "import sys\n"
+        "import matinv.cli.app, matinv.cli.local as local\n"
+        "assert not {'numpy', 'boto3', 'moto'} & sys.modules.keys(), 'loaded too early'\n"
+        "assert local.threads_of(128) == local.threads_of(1769) == 1\n"
+        "assert 1 <= local.threads_of(10240) <= 5\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_invocation_that_takes_too_long_ends_the_process() -> None:
+    script = (
+        "import time\n"
+        "from matinv.local import worker\n"
+        "from matinv.local.invoke import InProcess\n"
+        "slow = lambda *_: time.sleep(600)\n"
+        "InProcess(slow, 0.01, on_timeout=lambda: worker._end(0.01))({})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=SOON_S)
+    assert done.returncode == 124
+
+
+def test_up_serves_jobs_and_ends_in_order(tmp_path: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    env_file = tmp_path / "stack.env"
+    with matinv("local", "up", "--env-file", str(env_file), stdout=subprocess.PIPE) as up:
+        until(env_file.exists)
+        assert up.stdout
+        exports = [up.stdout.readline() for _ in env_file.read_text().splitlines()[1:]]
+        assert env_file.read_text().partition("\n")[2] == "".join(exports)
+        script = f". {env_file}; echo '[[1, 2], [3, 4]]' | $0 -m matinv.cli submit - --wait"
+        command = ["sh", "-c", script, sys.executable]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        processes = children(up.pid)
+        assert len(processes) == 2
+        up.send_signal(signal.SIGINT)
+        assert up.wait(SOON_S) == 0
+        assert not env_file.exists()
+        assert not any(map(alive, processes))
+        assert up.stdout.read() == ""
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+
+
+def test_ups_processes_do_not_outlive_it_when_it_is_killed(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env_file = tmp_path / "stack.env"
+    arguments = ["--env-file", str(env_file), "--workers", "2", "--large-memory-mb", "2048"]
+    with matinv("local", "up", *arguments, stdout=subprocess.DEVNULL) as up:
+        until(env_file.exists)
+        assert "MATINV_LARGE_QUEUE_URL" in env_file.read_text()
+        processes = children(up.pid)
+        assert len(processes) == 4
+        up.kill()
+    until(lambda: not any(map(alive, processes)))
+    capfd.readouterr()
+
+
+def test_up_leaves_a_file_alone_that_it_did_not_write(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / ".env"
+    mine.write_text("SECRET=1\n")
+    with matinv("local", "up", "--env-file", str(mine)) as up:
+        assert up.wait(SOON_S) == 1
+    assert mine.read_text() == "SECRET=1\n"
+    assert "did not write it" in capfd.readouterr().err
+
+
+def test_up_replaces_the_file_of_an_earlier_run_that_was_killed(tmp_path: Any) -> None:
+    path = tmp_path / "stack.env"
+    with service.env_file(path) as write:
+        write("export A=1\n")
+        left = path.read_text()
+    assert not path.exists()
+    path.write_text(left)
+    with service.env_file(path):
+        assert not path.exists()
+
+
+def test_a_worker_that_crashes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[str]] = []
+    notes: list[str] = []
+
+    def start(_: object, **__: object) -> subprocess.Popen[str]:
+        started.append(child_that_crashes())
+        return started[-1]
+
+    real_start = child.start
+
+    def child_that_crashes() -> subprocess.Popen[str]:
+        return real_start(["-c", "raise SystemExit(9)"])
+
+    monkeypatch.setattr(child, "start", start)
+    worker = service.Worker([], {}, notes.append)
+
+    def tended() -> bool:
+        worker.tend()
+        return len(started) == 3
+
+    until(tended)
+    worker.stop()
+    assert [note.split(";")[0] for note in notes] == ["a worker ended with code 9"] * 2
