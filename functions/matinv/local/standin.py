@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote_plus
@@ -61,7 +60,7 @@ class OneAtATime(DomainDispatcherApplication):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._turns = {service: threading.Lock() for service in _ONE_AT_A_TIME}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
@@ -69,7 +68,7 @@ class OneAtATime(DomainDispatcherApplication):
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         app = self.get_application(environ)
         service = getattr(app, "service", "")
-        if service not in _ONE_AT_A_TIME:
+        if service not in self._turns:
             return app(environ, start_response)
         with self._turns[service]:
             return app(environ, start_response)
