@@ -77,7 +77,7 @@ def publish(report: Report, context: LambdaContext) -> None:
 
 
 def beat(seconds: Mapping[str, float], context: LambdaContext) -> None:
-    """Log and count that the canary's jobs were done rightly; `seconds` tells how long each took."""
+    """Log and count that the canary was right; `seconds` tells how long each of its jobs took."""
     log = logger()
     log.append_keys(function_request_id=context.aws_request_id)
     log.info("heartbeat", job_ids=list(seconds))
