@@ -13,7 +13,7 @@ from listening import drained, subscribe
 from matinv.handlers import canary
 from matinv.local.invoke import Context
 from matinv.local.stack import Stack
-from processes import matinv
+from processes import matinv, until
 
 
 @pytest.fixture
@@ -32,14 +32,20 @@ def test_canary_beats_on_a_stack_that_works_and_leaves_it_empty(
     listener = sqs.create_queue(QueueName="listener")["QueueUrl"]
     subscribe(sns, topic_arn, sqs, listener, RawMessageDelivery="true")
 
-    with matinv(
-        "local", "worker", env=stack.environment() | {"MATINV_EVENTS_TOPIC_ARN": topic_arn}
-    ):
+    told: dict[str, Any] = {}
+
+    def listened() -> bool:
+        bodies = [json.loads(message["Body"]) for message in drained(sqs, listener)]
+        told.update({body["job_id"]: body for body in bodies})
+        return len(told) == 2
+
+    env = stack.environment() | {"MATINV_EVENTS_TOPIC_ARN": topic_arn}
+    with matinv("local", "worker", env=env):
         answer = canary.handler({}, Context(120.0, "512", "canary", "arn:canary"))
+        until(listened)
 
     assert len(answer) == 2
     assert '"Heartbeat":[1.0]' in capsys.readouterr().out
-    told = {body["job_id"]: body for m in drained(sqs, listener) if (body := json.loads(m["Body"]))}
     assert told.keys() == answer.keys()
     assert {body["status"] for body in told.values()} == {"SUCCEEDED"}
     assert stack.client("dynamodb").scan(TableName=stack.settings.jobs_table)["Count"] == 0
