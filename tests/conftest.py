@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -132,3 +133,14 @@ def queue_urls(sqs: SQSClient, unique: str) -> tuple[str, str, str]:
 def topic_arn(sns: SNSClient, unique: str) -> str:
     """Create a topic for job events."""
     return sns.create_topic(Name=f"{unique}-events")["TopicArn"]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, unique: str) -> io.StringIO:
+    """Take what handlers log in this process: the real logger would keep a captured stdout."""
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - 0.1 s, for those who need it
+
+    stream = io.StringIO()
+    logger = Logger(service=unique, stream=stream)
+    monkeypatch.setattr("matinv.telemetry.logger", lambda: logger)
+    return stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -110,7 +111,10 @@ class Context:
 
 @pytest.fixture
 def sung(
-    stack: Standin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Standin,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Any:
     """Let the canary sing; return its answer and the metrics that it emitted."""
     monkeypatch.setattr(Client, "connect", lambda: stack.client)
@@ -123,8 +127,11 @@ def sung(
     return sing
 
 
-def test_canary_beats_once_for_both_jobs(stack: Standin, sung: Any) -> None:
+def test_canary_beats_once_for_both_jobs(stack: Standin, sung: Any, log: io.StringIO) -> None:
     answer, (emf,) = sung()
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert line["function_request_id"] == "request-1"
+    assert line["job_ids"] == list(answer)
     assert [job_id.split("-")[2] for job_id in answer] == ["message", "file"]
     assert emf["Heartbeat"] == [1.0]
     assert emf["CanaryTime"] == [round(1000 * s, 3) for s in answer.values()]

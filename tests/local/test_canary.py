@@ -22,6 +22,7 @@ def stack(no_real_aws: None) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.mark.usefixtures("log")
 def test_canary_beats_on_a_stack_that_works_and_leaves_it_empty(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
