@@ -8,7 +8,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +35,12 @@ Published = Callable[[World], tuple[list[dict[str, Any]], dict[str, Any]]]
 
 
 @pytest.fixture
-def published() -> Iterator[Published]:
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
     """Publish the last report of a world; return its log lines and its metrics."""
     stream = io.StringIO()
     handler = telemetry.logger().registered_handler
     assert isinstance(handler, logging.StreamHandler)
-    before = handler.setStream(stream)
+    monkeypatch.setattr(handler, "stream", stream)  # setStream would flush one that is closed
 
     def publish(world: World) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         assert world.report is not None
@@ -53,8 +53,7 @@ def published() -> Iterator[Published]:
                 emf |= line
         return [line for line in lines if "_aws" not in line], emf
 
-    yield publish
-    handler.setStream(before)
+    return publish
 
 
 def test_failed_job_has_its_own_line_with_ids_and_code(published: Published) -> None:
