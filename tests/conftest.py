@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 pytest.register_assert_rewrite("matinv.testing")
@@ -65,7 +67,7 @@ def moto_clients(moto_url: str) -> dict[str, Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", moto_url)
-        return {name: clients.client(name) for name in ("s3", "dynamodb", "sqs")}
+        return {name: clients.client(name) for name in ("s3", "dynamodb", "sqs", "sns")}
 
 
 @pytest.fixture
@@ -81,6 +83,11 @@ def dynamodb(moto_clients: dict[str, Any]) -> DynamoDBClient:
 @pytest.fixture
 def sqs(moto_clients: dict[str, Any]) -> SQSClient:
     return moto_clients["sqs"]
+
+
+@pytest.fixture
+def sns(moto_clients: dict[str, Any]) -> SNSClient:
+    return moto_clients["sns"]
 
 
 @pytest.fixture
@@ -120,3 +127,20 @@ def queue_urls(sqs: SQSClient, unique: str) -> tuple[str, str, str]:
     jobs = sqs.create_queue(QueueName=f"{unique}-jobs", Attributes=work)["QueueUrl"]
     large = sqs.create_queue(QueueName=f"{unique}-large", Attributes=work)["QueueUrl"]
     return jobs, dlq, large
+
+
+@pytest.fixture
+def topic_arn(sns: SNSClient, unique: str) -> str:
+    """Create a topic for job events."""
+    return sns.create_topic(Name=f"{unique}-events")["TopicArn"]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, unique: str) -> io.StringIO:
+    """Take what handlers log in this process: the real logger would keep a captured stdout."""
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - 0.1 s, for those who need it
+
+    stream = io.StringIO()
+    logger = Logger(service=unique, stream=stream)
+    monkeypatch.setattr("matinv.telemetry.logger", lambda: logger)
+    return stream

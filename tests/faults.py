@@ -63,11 +63,11 @@ def refusal(status: int, code: str, **extra: Any) -> Fault:
     return answer
 
 
-def success(**body: Any) -> Fault:
-    """Return a fault: AWS answers in JSON, without having done anything."""
+def success(xml: str = "", **body: Any) -> Fault:
+    """Return a fault: AWS answers in JSON or XML, without having done anything."""
 
     def answer(request: Any, send: Callable[[], Any]) -> AWSResponse:
-        return AWSResponse(request.url, 200, {}, _Raw(json.dumps(body).encode()))
+        return AWSResponse(request.url, 200, {}, _Raw((xml or json.dumps(body)).encode()))
 
     return answer
 

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matinv.core.errors import Code, MatinvError, Refused
+from matinv.core.errors import Code, Refused
 from matinv.core.job import Delivery, Inline, Reference, Request, hashed_id
-from matinv.events import api_call, deliveries
+from matinv.events import deliveries
 from matinv.testing.events import (
     SENT_AT_MS,
     eventbridge,
@@ -349,50 +347,6 @@ def test_one_bad_record_of_a_notification_hurts_no_other() -> None:
     assert all(delivery.body for delivery in found)
 
 
-# Direct calls
-
-
-def test_a_call_is_a_message_that_lambda_has_parsed() -> None:
-    call = api_call({"job_id": "a", "matrix": [[1, 2], [3, 4]], "method": "general"})
-
-    assert call.stored
-    assert isinstance(call.parsed.content, Request)
-    assert isinstance(call.parsed.content.input, Inline)
-    assert np.array_equal(call.parsed.content.input.array, [[1, 2], [3, 4]])
-    assert not api_call({"matrix": [[1]]}).stored
-
-
-@pytest.mark.parametrize(
-    ("code", "event"),
-    [
-        (Code.NON_FINITE, {"matrix": [[float("nan")]]}),
-        (Code.NON_FINITE, {"matrix": [[1, 2], [3, float("inf")]]}),
-        (Code.NON_FINITE, json.loads('{"job_id": "a", "matrix": [[1e999]]}')),
-        (Code.BAD_FORMAT, {"matrix": [[None]]}),
-        (Code.BAD_FORMAT, {"matrix": [[True]]}),
-        (Code.BAD_FORMAT, {"matrix": [["1"]]}),
-        (Code.BAD_FORMAT, {"matrix": [[10**400]]}),
-        (Code.PRECISION, {"matrix": [[2**53 + 1]]}),
-        (Code.PRECISION, {"matrix": [[2**70 + 1]]}),
-        (Code.BAD_MESSAGE, {"matrix": [[1]], "tags": {"a": "\ud800"}}),
-        (Code.BAD_MESSAGE, {"matrix": json.loads("[" * 900 + "]" * 900)}),
-        (Code.BAD_MESSAGE, {}),
-        (Code.BAD_MESSAGE, None),
-        (Code.BAD_MESSAGE, []),
-        (Code.BAD_MESSAGE, [[1]]),
-        (Code.BAD_MESSAGE, "text"),
-        (Code.BAD_MESSAGE, {"matrix": {1, 2}}),
-        (Code.BAD_JOB_ID, {"job_id": "../x", "matrix": [[1]]}),
-        (Code.NOT_SQUARE, {"matrix": [[1, 2]]}),
-    ],
-)
-def test_a_bad_call_is_refused_by_the_code_of_a_message(code: Code, event: object) -> None:
-    content = api_call(event).parsed.content
-
-    assert isinstance(content, MatinvError)
-    assert content.code is code
-
-
 # Whatever nobody thought of, and speed
 
 FRAGMENTS = st.recursive(
@@ -432,16 +386,3 @@ def test_any_body_becomes_deliveries(body: dict[str, Any]) -> None:
     for delivery in delivered(body):
         assert isinstance(delivery.content, Request | Refused)
         assert delivery.job_id
-
-
-def test_a_thousand_small_messages_are_parsed_in_well_under_a_second() -> None:
-    rng = np.random.default_rng(0)
-    bodies = [
-        {"job_id": f"j{i}", "matrix": rng.standard_normal((8, 8)).tolist()} for i in range(1000)
-    ]
-    event = sqs_event(bodies)
-    start_s = time.process_time()
-    found = deliveries(event)
-
-    assert time.process_time() - start_s < 0.2  # 20 ms where nothing else runs
-    assert all(isinstance(delivery.content, Request) for delivery in found)

@@ -16,9 +16,9 @@ import pytest
 from matinv.local.invoke import FunctionError, OverHttp
 from matinv.local.runner import Runner
 from matinv.local.stack import Stack
-from matinv.testing.events import s3_notification, sqs_event
+from matinv.testing.events import s3_notification, sqs_event, url_event
 from matinv.testing.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
-from processes import alive, until
+from processes import alive, matinv, until
 
 TINY = """
 import os, time
@@ -214,3 +214,18 @@ def test_the_api_answers_bad_input_with_its_code(
     answer = api.invoke(event)
     assert answer["error"]["code"] == code
     assert "inverse" not in answer
+
+
+def test_the_api_answers_a_post_to_its_url(api: LambdaEmulator) -> None:
+    good = api.invoke(url_event('{"matrix": [[1, 2], [3, 4]]}'))
+    assert good["statusCode"] == 200
+    assert json.loads(good["body"])["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
+    bad = api.invoke(url_event('{"matrix": [[NaN]]}'))
+    assert (bad["statusCode"], json.loads(bad["body"])["error"]["code"]) == (400, "BAD_MESSAGE")
+
+
+def test_the_canary_beats_where_a_worker_runs(stack: Stack) -> None:
+    handler, env = "matinv.handlers.canary.handler", stack.environment()
+    with matinv("local", "worker", env=env), LambdaEmulator(handler, env) as canary:
+        assert len(canary.invoke({})) == 2
+        until(lambda: '"Heartbeat":[1.0]' in canary.log())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from matinv.core.errors import Code, Transient
-from matinv.memory import MemoryQueue, MemoryStore, MemoryTable
+from matinv.memory import MemoryEvents, MemoryQueue, MemoryStore, MemoryTable
 from matinv.testing.contracts import (
+    JobEventsContract,
     JobQueueContract,
     JobTableContract,
     MatrixStoreContract,
@@ -96,6 +99,21 @@ class TestMemoryQueue(JobQueueContract):
 
     def test_without_a_policy_there_is_no_last_receive(self) -> None:
         assert MemoryQueue(max_receive_count=None).max_receive_count() == sys.maxsize
+
+
+class TestMemoryEvents(JobEventsContract):
+    @pytest.fixture
+    def events(self) -> MemoryEvents:
+        return MemoryEvents()
+
+    def received(self, events: MemoryEvents) -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
+        return {e.job_id: (dict(e.attributes), json.loads(e.body)) for e in events.published}
+
+    @pytest.mark.parametrize(("moment", "published"), [("publish:before", 0), ("publish:after", 1)])
+    def test_a_fault_is_an_answer(self, events: MemoryEvents, moment: str, published: int) -> None:
+        events.fail = failing(moment)
+        assert events.publish([record("a")]) == [False]
+        assert len(events.published) == published
 
 
 def failing(*moments: str):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from matinv import direct
 from matinv.cli.reference import markdown
 from matinv.core.certificate import Certificate
 from matinv.core.errors import TRANSIENT, Code
+from matinv.core.event import event_of
 from matinv.core.message import MessageFields
-from matinv.settings import Settings
+from matinv.settings import STACK, Settings
+from matinv.testing.contracts import full_record
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -45,6 +49,21 @@ def test_certificate_table_has_every_field() -> None:
     assert table_after("**The certificate**").keys() | {"scaled"} == fields
 
 
-@pytest.mark.parametrize("name", Settings("i", "r", "t", "q", "d", "l", "e").to_environment())
+def test_job_events_are_described_with_every_field() -> None:
+    text = README.split("**Job events.**")[1].split("\n\n")[0]
+    body = json.loads(event_of(full_record()).body)
+    fields = {*body, *body["error"], *body["input"], "inline"}
+    assert set(re.findall(r"`([^`]+)`", text)) == fields
+
+
+def test_every_status_of_the_url_is_named_with_its_codes() -> None:
+    text = README.split("By the function's URL")[1].split("\n\n")[0]
+    for code, status in direct._STATUSES.items():
+        assert re.search(rf"{int(status)}[^,0-9][^0-9]*`{code}`", text), code
+
+
+@pytest.mark.parametrize(
+    "name", [*Settings("i", "r", "t", "q", "d", "l", "e").to_environment(), STACK]
+)
 def test_setting_is_documented(name: str) -> None:
     assert name in table_after("## Settings")

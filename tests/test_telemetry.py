@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -32,12 +35,12 @@ Published = Callable[[World], tuple[list[dict[str, Any]], dict[str, Any]]]
 
 
 @pytest.fixture
-def published() -> Iterator[Published]:
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
     """Publish the last report of a world; return its log lines and its metrics."""
     stream = io.StringIO()
     handler = telemetry.logger().registered_handler
     assert isinstance(handler, logging.StreamHandler)
-    before = handler.setStream(stream)
+    monkeypatch.setattr(handler, "stream", stream)  # setStream would flush one that is closed
 
     def publish(world: World) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         assert world.report is not None
@@ -50,8 +53,7 @@ def published() -> Iterator[Published]:
                 emf |= line
         return [line for line in lines if "_aws" not in line], emf
 
-    yield publish
-    handler.setStream(before)
+    return publish
 
 
 def test_failed_job_has_its_own_line_with_ids_and_code(published: Published) -> None:
@@ -140,6 +142,70 @@ def test_metrics_count_jobs_by_outcome_and_code(published: Published) -> None:
     assert emf["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "matinv"
     assert 0 < emf["MemoryUsed"][0] < 100
     assert {"InvertTime", "QueuedTime", "InputSize"} <= emf.keys()
+
+
+def test_events_that_were_lost_are_counted_and_named(published: Published) -> None:
+    world = World.make(topic=True)
+
+    def denied(moment: str) -> None:
+        if moment == "publish:before":
+            raise Transient(Code.ACCESS_DENIED, "no")
+
+    world.events.fail = denied
+    world.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(3)))
+    lines, emf = published(world)
+    assert emf["EventsLost"] == [3.0]
+    assert emf["JobsSucceeded"] == [3.0]
+    (warning,) = (line for line in lines if line["level"] == "WARNING")
+    assert warning["job_ids"] == ["job-0", "job-1", "job-2"]
+    assert warning["function_request_id"] == "request-1"
+    assert "exception" not in warning
+
+
+def test_bug_in_publishing_is_logged_with_its_traceback(published: Published) -> None:
+    world = World.make(topic=True)
+
+    def broken(moment: str) -> None:
+        raise ZeroDivisionError
+
+    world.events.fail = broken
+    world.deliver({"job_id": "a", "matrix": [[1]]})
+    lines, _ = published(world)
+    (warning,) = (line for line in lines if line["level"] == "WARNING")
+    assert "ZeroDivisionError" in warning["exception"]
+
+
+def test_without_lost_events_there_is_no_metric_of_them(published: Published) -> None:
+    world = World.make(topic=True)
+    world.deliver({"job_id": "a", "matrix": [[1]]})
+    _, emf = published(world)
+    assert "EventsLost" not in emf
+
+
+def test_powertools_variables_name_service_and_namespace() -> None:
+    code = (
+        "from matinv import telemetry\n"
+        "telemetry.metrics().add_metric('Order', 'Count', 1)\n"
+        "telemetry.metrics().flush_metrics()\n"
+        "telemetry.logger().info('x')"
+    )
+
+    def lines(**names: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **names},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    emf, log = lines(POWERTOOLS_SERVICE_NAME="prod", POWERTOOLS_METRICS_NAMESPACE="ours")
+    assert emf["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "ours"
+    assert emf["service"] == log["service"] == "prod"
+    emf, log = lines()
+    assert emf["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "matinv"
+    assert emf["service"] == log["service"] == "matinv"
 
 
 def test_every_acknowledged_delivery_is_accounted_for(published: Published) -> None:

@@ -6,7 +6,6 @@ notification of one or more records, the same wrapped by SNS, or an event of Eve
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -17,8 +16,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from matinv.core import jsontext
 from matinv.core.errors import Code, Refused
-from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key, valid_job_id
-from matinv.core.message import Parsed, parse_message, parse_tree, validated
+from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key
+from matinv.core.message import Parsed, parse_tree, validated
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
 # digits today.
@@ -89,28 +88,6 @@ def deliveries(event: object) -> list[Delivery]:
     for record in records:
         _check_record(record)
     return [delivery for record in records for delivery in _deliveries(record)]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A direct call: what it asks for, and whether it names the job under which to keep it."""
-
-    parsed: Parsed
-    stored: bool
-
-
-def api_call(event: object) -> Call:
-    """Return the job in a direct invocation: a message, as Lambda has parsed it; never raises.
-
-    Its error is NON_FINITE for the NaN and Infinity that Lambda's JSON parser lets pass.
-    """
-    stored = isinstance(event, dict) and event.get("job_id") is not None
-    try:
-        return Call(parse_message(_as_text(event)), stored)
-    except Refused as error:
-        job_id = event.get("job_id") if isinstance(event, dict) else None
-        known = job_id if isinstance(job_id, str) and valid_job_id(job_id) else hashed_id(b"")
-        return Call(Parsed(known, error), stored and known == job_id)
 
 
 def _check_record(record: object) -> None:
@@ -230,25 +207,3 @@ def _refused(body: str, message: str) -> _Part:
         Code.BAD_MESSAGE, message, "send job messages, or S3 events of uploads, to the jobs queue"
     )
     return _Part(Parsed(hashed_id(_bytes(body)), error), body)
-
-
-def _as_text(event: object) -> bytes:
-    """Write `event` as JSON again; orjson writes NaN as null, so its nulls are looked at twice."""
-    try:
-        text = orjson.dumps(event)
-        if b"null" not in text:
-            return text
-    except TypeError:  # an integer of more than 64 bits, or a lone surrogate
-        pass
-    try:
-        return json.dumps(event, allow_nan=False).encode()
-    except ValueError:
-        raise Refused(
-            Code.NON_FINITE,
-            "the matrix holds NaN or Infinity",
-            "such a matrix has no inverse; NaN and Infinity are not JSON either",
-        ) from None
-    except (TypeError, RecursionError):
-        raise Refused(
-            Code.BAD_MESSAGE, "the event is not a message", 'send {"matrix": …}'
-        ) from None

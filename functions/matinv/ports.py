@@ -1,4 +1,4 @@
-"""What the service needs from the world outside: objects, records, messages.
+"""What the service needs from the world outside: objects, records, messages, listeners.
 
 Each port has two implementations that pass one contract suite (`matinv.testing.contracts`): the
 adapters of `matinv.aws` and the twins of `matinv.memory`.
@@ -216,4 +216,12 @@ class JobQueue(Protocol):
 
     def release_dead(self, messages: Sequence[Received]) -> None:
         """Make messages that were taken from the dead-letter queue visible again at once."""
+        ...
+
+
+class JobEvents(Protocol):
+    """The topic that hears of every job that ends."""
+
+    def publish(self, records: Sequence[Record]) -> list[bool]:
+        """Tell subscribers of records; for each, whether the topic has taken it. Never raises."""
         ...

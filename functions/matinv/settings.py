@@ -9,6 +9,9 @@ from typing import Final
 
 DAY_S: Final = 86_400
 
+# Names a whole stack, for the command alone (`matinv.cli.stack`).
+STACK: Final = "MATINV_STACK"
+
 
 class SettingsError(Exception):
     """The environment lacks names or holds values that cannot be used; the message lists all."""
@@ -84,7 +87,7 @@ class Settings:
             memory_bytes=number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769, 2**20),
         )
         if problems:
-            hint = "start a stack with `matinv local up`, or use the outputs of Terraform"
+            hint = "start a stack with `matinv local up`, or name a deployed one: matinv --stack"
             msg = f"{'; '.join(problems)} ({hint})"
             raise SettingsError(msg)
         return settings
@@ -103,3 +106,15 @@ class Settings:
             "MATINV_RETENTION_DAYS": str(self.retention_days),
         }
         return {name: value for name, value in pairs.items() if value}
+
+
+def names_set() -> set[str]:
+    """Return the ``MATINV_*`` names of this process's environment that belong to some stack."""
+    return {name for name in os.environ if name.startswith("MATINV_")} - {STACK}
+
+
+def adopt(environment: Mapping[str, str]) -> None:
+    """Make these variables this process's own, and forget the names of any other stack."""
+    for name in names_set():
+        del os.environ[name]
+    os.environ.update(environment)

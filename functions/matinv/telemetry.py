@@ -11,7 +11,7 @@ import functools
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from aws_lambda_powertools import Logger, Metrics
@@ -19,7 +19,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from matinv.core.errors import USER_ERRORS
 from matinv.core.job import Record, Status
-from matinv.service import Outcome, Report, Verdict
+from matinv.service import Outcome, Report, Unannounced, Verdict
 
 _IDS_PER_LINE: Final = 100
 _TIMES: Final = {
@@ -47,13 +47,18 @@ class LambdaContext(Protocol):
 @functools.cache
 def logger() -> Logger:
     """Return the process's logger; ``POWERTOOLS_LOG_LEVEL`` sets its level."""
-    return Logger(service="matinv", use_rfc3339=True)
+    return Logger(service=metrics().service, use_rfc3339=True)
 
 
 @functools.cache
 def metrics() -> Metrics:
-    """Return the process's metrics; ``POWERTOOLS_METRICS_NAMESPACE`` may rename them."""
-    return Metrics(service="matinv", namespace="matinv")
+    """Return the process's metrics.
+
+    Namespace and dimension ``service`` are ``matinv``, unless ``POWERTOOLS_METRICS_NAMESPACE`` and
+    ``POWERTOOLS_SERVICE_NAME`` say otherwise: an argument would overrule them.
+    """
+    named = Metrics()
+    return Metrics(service=named.service or "matinv", namespace=named.namespace or "matinv")
 
 
 def publish(report: Report, context: LambdaContext) -> None:
@@ -66,8 +71,29 @@ def publish(report: Report, context: LambdaContext) -> None:
     done = [o.delivery.job_id for o in report.outcomes if not o.error]
     for begin in range(0, len(done), _IDS_PER_LINE):
         log.info("jobs done", job_ids=done[begin : begin + _IDS_PER_LINE])
+    _log_unannounced(log, report.unannounced)
     _count(metrics(), report, int(context.memory_limit_in_mb))
     metrics().flush_metrics()
+
+
+def beat(seconds: Mapping[str, float], context: LambdaContext) -> None:
+    """Log and count that the canary was right; `seconds` tells how long each of its jobs took."""
+    log = logger()
+    log.append_keys(function_request_id=context.aws_request_id)
+    log.info("heartbeat", job_ids=list(seconds))
+    metrics().add_metric("Heartbeat", MetricUnit.Count, 1)
+    for job_s in seconds.values():
+        metrics().add_metric("CanaryTime", MetricUnit.Milliseconds, round(1000 * job_s, 3))
+    metrics().flush_metrics()
+
+
+def _log_unannounced(log: Logger, missed: Unannounced) -> None:
+    if missed.job_ids:
+        log.warning(
+            "the events of these jobs were not published: see the topic, and the worker's role",
+            job_ids=missed.job_ids[:_IDS_PER_LINE],
+            exc_info=missed.exception,
+        )
 
 
 def _log_failure(log: Logger, outcome: Outcome) -> None:
@@ -90,6 +116,8 @@ def _count(sink: Metrics, report: Report, memory_limit_mb: int) -> None:
         BatchSize=len({d.message_id for d in report.batch}),
         ReceivedAgain=sum(d.receive_count >= _RETRIED_FROM for d in report.batch),
     )
+    if report.unannounced.job_ids:
+        counts["EventsLost"] = len(report.unannounced.job_ids)
     for outcome in report.outcomes:
         counts.update(_names(outcome))
         if outcome.verdict is Verdict.DONE and outcome.record:

@@ -14,6 +14,7 @@ from matinv import __version__
 from matinv.aws import clients
 from matinv.aws.dynamodb import DynamoDBTable
 from matinv.aws.s3 import S3Store
+from matinv.aws.sns import SNSEvents
 from matinv.aws.sqs import SQSQueue
 from matinv.core.limits import Lane, threads_of
 from matinv.ports import JobQueue, JobTable, MatrixStore
@@ -36,6 +37,7 @@ def app() -> App:
 def app_from(settings: Settings) -> App:
     """Build a service on AWS's clients."""
     lane = Lane(settings.memory_bytes, threads_of(settings.memory_bytes))
+    topic_arn = settings.events_topic_arn
     return App(
         *ports(settings),
         inputs_bucket=settings.inputs_bucket,
@@ -45,6 +47,7 @@ def app_from(settings: Settings) -> App:
         engine=engine(lane.threads),
         now=time.time,
         jitter=random.random,
+        events=SNSEvents(clients.client("sns"), topic_arn) if topic_arn else None,
     )
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from listening import drained, subscribe
 from matinv.aws.dynamodb import DynamoDBTable
 from matinv.aws.s3 import S3Store
+from matinv.aws.sns import SNSEvents
 from matinv.aws.sqs import SQSQueue
-from matinv.testing.contracts import JobQueueContract, JobTableContract, MatrixStoreContract
+from matinv.testing.contracts import (
+    JobEventsContract,
+    JobQueueContract,
+    JobTableContract,
+    MatrixStoreContract,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 
@@ -51,9 +60,22 @@ class TestSQSQueue(JobQueueContract):
         return self.bodies(self.urls[2])
 
     def bodies(self, url: str) -> list[str]:
-        bodies: list[str] = []
-        while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            bodies += [message["Body"] for message in messages]
-        return bodies
+        return [message["Body"] for message in drained(self.sqs, url)]
+
+
+class TestSNSEvents(JobEventsContract):
+    @pytest.fixture
+    def events(self, sns: SNSClient, topic_arn: str, sqs: SQSClient, unique: str) -> SNSEvents:
+        self.sqs = sqs
+        self.url = sqs.create_queue(QueueName=f"{unique}-raw")["QueueUrl"]
+        subscribe(sns, topic_arn, sqs, self.url, RawMessageDelivery="true")
+        return SNSEvents(sns, topic_arn)
+
+    def received(self, events: SNSEvents) -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
+        found = {}
+        for message in drained(self.sqs, self.url):
+            attributes = message.get("MessageAttributes", {})
+            body = json.loads(message["Body"])
+            texts = {name: value["StringValue"] for name, value in attributes.items()}
+            found[body["job_id"]] = (texts, body)
+        return found

@@ -226,3 +226,16 @@ def test_random_matrices_of_single_precision_are_inverted_with_a_warning(n: int)
     assert inverses.ill_conditioned[0]
     assert inverses.certificate().digits > 1.5
     assert np.abs(a.astype(float) @ inverses.x - np.eye(n)).max() < 0.05
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_machine_that_computes_rubbish_is_not_the_matrix_s_fault(value):
+    def rubbish(a):
+        a[:] = value
+        return 0
+
+    kernels = replace(STANDARD, general=replace(STANDARD.general, invert=rubbish))
+    error = invert(matrix(100), overwrite=True, kernels=kernels).failures[0]
+    assert isinstance(error, Transient)
+    assert error.code is Code.RESIDUAL
+    assert not invert(matrix(100), kernels=kernels).failures  # mended from the copy

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from matinv import events, service
+from matinv import direct, service
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
+from matinv.service import Verdict
 from matinv.testing.world import INPUTS, World
 
 GOOD = [[1, 2], [3, 4]]
@@ -22,10 +22,11 @@ def world() -> World:
 
 
 def call(world: World, event: Any) -> dict[str, Any]:
-    asked = events.api_call(event)
+    asked = direct.call_of(event)
     deadline = service.Deadline(lambda: world.remaining_s, 60.0)
     answer = service.answer(world.app, asked.parsed, deadline, stored=asked.stored)
-    found: dict[str, Any] = json.loads(answer.document)
+    world.report = answer.report
+    found: dict[str, Any] = direct.reply(asked, answer)
     return found
 
 
@@ -121,6 +122,11 @@ def test_passing_fault_leaves_the_function_so_that_lambda_tries_again(world: Wor
     world.table.fail = fail
     with pytest.raises(Transient):
         call(world, {"job_id": "x", "matrix": GOOD})
+    assert world.report is not None
+    (outcome,) = world.report.outcomes
+    assert (outcome.verdict, outcome.delivery.job_id) == (Verdict.RETRY, "x")
+    assert outcome.error is not None
+    assert outcome.error.code is Code.THROTTLED
     world.table.fail = None
     call(world, {"job_id": "x", "matrix": GOOD})
     assert world.record("x").status is Status.SUCCEEDED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -28,6 +28,29 @@ def pages(items: Sequence[T], size: int) -> list[Sequence[T]]:
     ['ab', 'cd', 'e']
     """
     return [items[begin : begin + size] for begin in range(0, len(items), size)]
+
+
+def packed(
+    items: Iterable[T], entries: int, limit_bytes: int, size_of: Callable[[T], int]
+) -> Iterator[list[T]]:
+    """Cut items into what one call takes; one that is too long has a call of its own.
+
+    Examples
+    --------
+    >>> list(packed(["aa", "b", "c", "dddd", "e"], 2, 3, len))
+    [['aa', 'b'], ['c'], ['dddd'], ['e']]
+    """
+    call: list[T] = []
+    left_bytes = limit_bytes
+    for item in items:
+        own_bytes = size_of(item)
+        if call and (len(call) == entries or own_bytes > left_bytes):
+            yield call
+            call, left_bytes = [], limit_bytes
+        call.append(item)
+        left_bytes -= own_bytes
+    if call:
+        yield call
 
 
 def side_by_side(call: Callable[[T], U], items: Iterable[T]) -> list[U]:

@@ -12,6 +12,7 @@ from matinv import __version__
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 # The worker's eight threads and the client's sixteen each hold at most one connection.
@@ -19,7 +20,7 @@ _CONNECTIONS: Final = 16
 
 # S3 may think for seconds about the first byte of a large object; the others answer within 30 ms,
 # and each second of silence is a second of the invocation.
-_READ_TIMEOUT_S: Final = {"s3": 30, "dynamodb": 5, "sqs": 10}
+_READ_TIMEOUT_S: Final = {"s3": 30, "dynamodb": 5, "sqs": 10, "sns": 3}
 
 
 @overload
@@ -28,6 +29,8 @@ def client(service: Literal["s3"]) -> S3Client: ...
 def client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
 @overload
 def client(service: Literal["sqs"]) -> SQSClient: ...
+@overload
+def client(service: Literal["sns"]) -> SNSClient: ...
 def client(service: str) -> Any:
     """Return a client of `service`; region, credentials and endpoint are boto3's own settings.
 

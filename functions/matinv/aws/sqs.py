@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from matinv.aws.calls import pages, pause, side_by_side
+from matinv.aws.calls import packed, pages, pause, side_by_side
 from matinv.aws.errors import HINTS, translated
 from matinv.core.errors import Code, Transient, printable
 from matinv.core.job import Delivery
@@ -107,7 +107,8 @@ class SQSQueue:
         sent: set[int] = set()
         for attempt in range(_ATTEMPTS):
             pause(attempt)
-            answers = side_by_side(lambda call: self._send_call(url, call), _calls_of(pending))
+            calls = packed(pending.items(), _ENTRIES, _BYTES, lambda item: item[1].size_bytes())
+            answers = side_by_side(lambda call: self._send_call(url, call), calls)
             sent |= {int(e["Id"]) for answer in answers for e in answer.get("Successful", ())}
             failed = [e for answer in answers for e in answer.get("Failed", ())]
             if not failed:
@@ -119,8 +120,8 @@ class SQSQueue:
             }
         return [number in sent for number in range(len(messages))]
 
-    def _send_call(self, url: str, call: Mapping[int, _Outgoing]) -> Mapping[str, Any]:
-        entries: Any = [message.entry(number) for number, message in call.items()]
+    def _send_call(self, url: str, call: Sequence[tuple[int, _Outgoing]]) -> Mapping[str, Any]:
+        entries: Any = [message.entry(number) for number, message in call]
         try:
             with translated("sending messages"):
                 return self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -228,21 +229,6 @@ def _attributes(texts: Mapping[str, str]) -> dict[str, str]:
 def _sendable(body: str) -> str:
     """Return a body with what SQS refuses replaced; such a body cannot have come from SQS."""
     return _REFUSED.sub("\ufffd", body)
-
-
-def _calls_of(messages: Mapping[int, _Outgoing]) -> Iterator[dict[int, _Outgoing]]:
-    """Cut messages into what one call takes; one that is too long has a call of its own."""
-    call: dict[int, _Outgoing] = {}
-    size_bytes = 0
-    for number, message in messages.items():
-        own_bytes = message.size_bytes()
-        if call and (len(call) == _ENTRIES or size_bytes + own_bytes > _BYTES):
-            yield call
-            call, size_bytes = {}, 0
-        call[number] = message
-        size_bytes += own_bytes
-    if call:
-        yield call
 
 
 def _received(message: MessageTypeDef) -> Received:

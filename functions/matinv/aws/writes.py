@@ -11,7 +11,7 @@ from uuid import uuid4
 import orjson
 from botocore.exceptions import ClientError
 
-from matinv.aws.calls import pause
+from matinv.aws.calls import packed, pause
 from matinv.aws.errors import HINTS, code_of, translated
 from matinv.aws.items import Item, item_of, record_of
 from matinv.core.errors import Code, Transient
@@ -78,16 +78,7 @@ def calls_of(writes: Sequence[Write]) -> Iterator[list[Write]]:
     >>> [len(call) for call in calls_of([Write(None, b"x" * 1_500_000)] * 5)]
     [2, 2, 1]
     """
-    call: list[Write] = []
-    size_bytes = 0
-    for write in writes:
-        if len(call) == _ITEMS or size_bytes + len(write.body) > _BYTES:
-            yield call
-            call, size_bytes = [], 0
-        call.append(write)
-        size_bytes += len(write.body)
-    if call:
-        yield call
+    return packed(writes, _ITEMS, _BYTES, lambda write: len(write.body))
 
 
 def put_all(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> dict[str, bool]:

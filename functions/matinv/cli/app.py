@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "dlq": ("matinv.cli.dlq", "dlq", "Look into the dead-letter queue and send jobs back."),
     "estimate": ("matinv.cli.estimate", "estimate", "Predict memory, time, lane and cost."),
     "doctor": ("matinv.cli.doctor", "doctor", "Check settings, access and a whole small job."),
+    "env": ("matinv.cli.stack", "env", "Print a stack's settings as lines for a shell."),
     "local": ("matinv.cli.local", "local", "Run the whole stack on this machine."),
 }
 
@@ -39,7 +40,7 @@ Exit codes:
   2 usage                     130 interrupted          141 broken pipe
 
 Settings come from the environment (MATINV_*); `matinv local up` prints them for a local stack,
-Terraform's outputs name them for a deployed one."""
+`matinv env` for a deployed one, and --stack takes them from there for one command."""
 
 
 class Commands(click.Group):
@@ -101,5 +102,14 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="matinv")
-def cli() -> None:
+@click.option(
+    "--stack",
+    envvar="MATINV_STACK",
+    show_envvar=True,
+    metavar="DIR_OR_JSON",
+    help="A deployed stack: Terraform's root of the service, or a file (- for stdin) of what "
+    "`terraform output -json` prints there. Replaces all MATINV_* variables; the variable "
+    "MATINV_STACK counts where none of them is set.",
+)
+def cli(stack: str | None) -> None:
     """Invert matrices: submit them, wait, and fetch their certified inverses by job id."""

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
 from uuid import uuid4
 
 import click
-import numpy as np
 
 from matinv.cli.exits import Exit, error_line
 from matinv.cli.output import json_text
 from matinv.cli.params import Duration, client_of, output_option
-from matinv.client import Client, ClientError, Job, Submission, TimedOut, prepare
-from matinv.client.results import fetch_bytes, verify
-from matinv.core import npy
+from matinv.client import Client, ClientError
+from matinv.client.check import Way, whole_job
 from matinv.core.errors import MatinvError, Refused
-from matinv.core.job import Options, Output
-from matinv.ports import MatrixStore
 from matinv.settings import SettingsError
-
-_MATRIX: Final = np.array(
-    [[4.0, 1.0, 0.0, 2.0], [1.0, 5.0, 1.0, 0.0], [0.0, 1.0, 6.0, 1.0], [2.0, 0.0, 1.0, 7.0]]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +42,9 @@ class Finding:
 def doctor(ctx: click.Context, /, *, timeout: float, output: str) -> Exit:
     """Check settings, access and a whole small job.
 
-    One line per check. A 4 x 4 matrix is inverted twice, sent in a message and as a file; its
-    residual is checked here, then record, result and file are removed.
+    One line per check. A small matrix is inverted twice, sent in a message and as a file; the
+    residual is checked here, then record, result and file are removed. A job that does not succeed
+    is left as it is.
     """
     failed = False
     for finding in _findings(ctx, timeout):
@@ -79,11 +71,11 @@ def _findings(ctx: click.Context, timeout_s: float) -> Iterator[Finding]:
         finding = _tried(name, check)
         reachable &= finding.state == "ok"
         yield finding
-    for name, submission in _submissions().items():
+    for way in Way:
         if reachable:
-            yield _tried(name, partial(_whole_job, client, submission, timeout_s))
+            yield _tried(f"job by {way}", partial(_whole_job, client, way, timeout_s))
         else:
-            yield Finding(name, "skipped", "until the above is mended")
+            yield Finding(f"job by {way}", "skipped", "until the above is mended")
 
 
 def _tried(name: str, check: Callable[[], str]) -> Finding:
@@ -98,7 +90,7 @@ def _tried(name: str, check: Callable[[], str]) -> Finding:
 def _reaches(client: Client) -> dict[str, Callable[[], str]]:
     """Return one check per resource; none of them changes anything."""
     settings = client.settings
-    nobody = _new_id("reach")
+    nobody = f"matinv-doctor-{uuid4().hex[:12]}"
 
     def inputs() -> str:
         client.store.find_input(nobody)
@@ -132,53 +124,6 @@ def _reaches(client: Client) -> dict[str, Callable[[], str]]:
     }
 
 
-def _submissions() -> dict[str, Submission]:
-    message = prepare(_MATRIX, _new_id("message"))
-    as_file = replace(
-        prepare(_MATRIX, _new_id("file"), Options(output=Output.S3)),
-        body=None,
-        content=lambda: nullcontext(npy.parts(_MATRIX)),
-    )
-    return {"job by message": message, "job by file": as_file}
-
-
-def _new_id(kind: str) -> str:
-    return f"matinv-doctor-{kind}-{uuid4().hex[:12]}"
-
-
-def _whole_job(client: Client, submission: Submission, timeout_s: float) -> str:
-    (job,) = client.send([submission])
-    if isinstance(job, MatinvError):
-        raise job
-    try:
-        return _judged(job, timeout_s)
-    finally:
-        _clean_up(client, job)
-
-
-def _judged(job: Job, timeout_s: float) -> str:
-    try:
-        job.wait(timeout_s)
-    except TimedOut:
-        message = f"no worker finished the job within {timeout_s:g} s"
-        hint = "is a worker running (matinv local worker), is its trigger enabled? See its log"
-        raise ClientError(message, hint) from None
-    record = job.ended_record()
-    content = fetch_bytes(job.client.store, record)
-    found = verify(job.client.store, record, content, _MATRIX)
-    return f"residual {found.residual:.2g}, by {record.engine.get('blas', 'unknown BLAS')}"
-
-
-def _clean_up(client: Client, job: Job) -> None:
-    with suppress(ClientError):
-        record = job.record()
-        if record.result and record.result.uri:
-            client.store.delete(record.result.uri, record.result.version_id)
-    client.table.delete(job.job_id)
-    if job.input and job.input.source.startswith("s3://"):
-        _delete_input(client.store, job.input.source, job.input.id)
-
-
-def _delete_input(store: MatrixStore, uri: str, identity: str) -> None:
-    kind, _, version = identity.partition(":")
-    store.delete(uri, version if kind == "version" else None)
+def _whole_job(client: Client, way: Way, timeout_s: float) -> str:
+    proof = whole_job(client, way, "doctor", timeout_s)
+    return f"residual {proof.residual:.2g}, by {proof.record.engine.get('blas', 'unknown BLAS')}"

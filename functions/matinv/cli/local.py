@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from matinv.cli.exits import Exit, say
+from matinv.cli.stack import use_stack
 
 if TYPE_CHECKING:
     from matinv.local.mapping import Polling
@@ -177,13 +178,15 @@ def up(  # noqa: PLR0913 - each is an option of the command
     metavar="SECONDS",
     help="How long a message in work is hidden; the queue's own setting by default.",
 )
-def worker(*, memory_mb: int, **options: Any) -> None:
+@click.pass_context
+def worker(ctx: click.Context, /, *, memory_mb: int, **options: Any) -> None:
     """Run the worker alone, on the jobs queue that the environment names.
 
     It keeps the rules of Lambda's event-source mapping. Killed at any point, it loses nothing:
     messages that were in work come back after their visibility timeout. Ctrl-C and SIGTERM let it
     finish its batch; so does the end of a pipe on its standard input.
     """
+    use_stack(ctx)
     polling = _polling(**options)
     threads = str(threads_of(memory_mb))
     for name in _THREAD_LIMITS:  # before numpy is imported, which the next line does

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from matinv.cli.stack import use_stack
 from matinv.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -76,9 +77,10 @@ class Pair(_Tag):
 
 
 def client_of(ctx: click.Context) -> Client:
-    """Return the client that the caller put into the context, or one made from the environment."""
+    """Return the client that the caller put into the context, or one of the stack that is named."""
     root = ctx.find_root()
     if root.obj is None:
+        use_stack(root)
         root.obj = Client.connect()
     client: Client = root.obj
     return client

@@ -5,8 +5,9 @@ Each twin counts its calls in ``calls`` and asks ``fail``, if set, before and af
 ``fail("put:before")``. The hook may raise `Transient`, block, or call the twin itself.
 """
 
+from matinv.memory.events import MemoryEvents
 from matinv.memory.queue import MemoryQueue
 from matinv.memory.store import MemoryStore
 from matinv.memory.table import MemoryTable
 
-__all__ = ["MemoryQueue", "MemoryStore", "MemoryTable"]
+__all__ = ["MemoryEvents", "MemoryQueue", "MemoryStore", "MemoryTable"]

@@ -6,21 +6,33 @@ from collections.abc import Iterator, Sequence
 
 from matinv.core.errors import MatinvError
 from matinv.core.job import Delivery, Request, input_info
+from matinv.service.announce import Announcer, news
 from matinv.service.app import (
     MARGIN_S,
     App,
     Deadline,
     Outcome,
     Report,
+    Unannounced,
     Verdict,
     failure,
     task_of,
 )
-from matinv.service.direct import answer
+from matinv.service.direct import Answer, answer
 from matinv.service.settle import Ended, hand_back, settle
 from matinv.service.work import attempt, run
 
-__all__ = ["App", "Deadline", "Outcome", "Report", "Verdict", "answer", "process"]
+__all__ = [
+    "Answer",
+    "App",
+    "Deadline",
+    "Outcome",
+    "Report",
+    "Unannounced",
+    "Verdict",
+    "answer",
+    "process",
+]
 
 
 def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
@@ -39,12 +51,15 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
         Never an exception for a bad record. A delivery without an outcome is not acknowledged.
     """
     outcomes: list[Outcome] = []
+    announcer = Announcer(app.events, deadline)
     for turn in _turns(batch):
         retrying = {o.delivery.job_id for o in outcomes if o.verdict is Verdict.RETRY}
         if deadline.remaining_s() <= MARGIN_S / 2:
             break  # not even time to say so: no outcome, no acknowledgement
-        outcomes += _take_turn(app, [d for d in turn if d.job_id not in retrying], deadline)
-    return Report(batch, outcomes)
+        for settled in _take_turn(app, [d for d in turn if d.job_id not in retrying], deadline):
+            outcomes += settled
+            announcer.announce(news(settled))
+    return Report(batch, outcomes, announcer.close())
 
 
 def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
@@ -67,14 +82,18 @@ def _upload_order(delivery: Delivery) -> str:
     return (input_info(content).order or "") if isinstance(content, Request) else ""
 
 
-def _take_turn(app: App, turn: Sequence[Delivery], deadline: Deadline) -> list[Outcome]:
+def _take_turn(
+    app: App, turn: Sequence[Delivery], deadline: Deadline
+) -> Iterator[Sequence[Outcome]]:
     try:
         deadline.check()
         found = app.table.get([delivery.job_id for delivery in turn])
     except MatinvError as error:
-        return list(hand_back(app, turn, error))
+        yield list(hand_back(app, turn, error))
+        return
     tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
-    return [o for ended in run(app, tasks, deadline) for o in _settled(app, ended)]
+    for ended in run(app, tasks, deadline):
+        yield _settled(app, ended)
 
 
 def _settled(app: App, ended: Sequence[Ended]) -> list[Outcome]:

@@ -20,7 +20,7 @@ from matinv.core.job import (
     input_info,
 )
 from matinv.core.limits import Lane
-from matinv.ports import JobQueue, JobTable, MatrixStore
+from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
 
 # Time that must be left after the work for publishing and answering. Writing 100 records takes
 # about 0.1 s and a PUT of 100 MB about 1 s inside a region.
@@ -54,6 +54,8 @@ class App:
         Seconds since the epoch.
     jitter : callable
         A random number in [0, 1).
+    events : JobEvents or None
+        The topic that hears of every job that ends, if there is one.
     """
 
     store: MatrixStore
@@ -66,6 +68,7 @@ class App:
     engine: Mapping[str, str]
     now: Callable[[], float]
     jitter: Callable[[], float]
+    events: JobEvents | None = None
 
     @property
     def budget_bytes(self) -> int:
@@ -199,11 +202,20 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Unannounced:
+    """The jobs whose events no topic has taken, and the exception behind it, if it was a bug."""
+
+    job_ids: Sequence[str] = ()
+    exception: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """How a batch ended: its deliveries, and an outcome for each."""
+    """How a batch ended: its deliveries, an outcome for each, and what subscribers missed."""
 
     batch: Sequence[Delivery]
     outcomes: Sequence[Outcome]
+    unannounced: Unannounced = Unannounced()
 
     def batch_item_failures(self) -> dict[str, list[dict[str, str]]]:
         """Return Lambda's partial batch response: the messages that must be delivered again.

@@ -12,6 +12,7 @@ from matinv.core.inverse import Inverses, invert
 from matinv.core.job import Delivery, Inline, Record, Status
 from matinv.core.limits import predict
 from matinv.core.message import Parsed
+from matinv.service.announce import Announcer
 from matinv.service.app import App, Deadline, Diverted, Outcome, Report, Task, Verdict, task_of
 from matinv.service.claim import check_claim
 from matinv.service.load import check_fits
@@ -24,10 +25,11 @@ _ANSWER_BYTES: Final = 6 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The JSON document for the caller, and the report for telemetry."""
+    """The JSON document for the caller, the report for telemetry, and what went wrong, if so."""
 
     document: bytes
     report: Report
+    error: MatinvError | None = None
 
 
 def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answer:
@@ -44,29 +46,23 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     Returns
     -------
     Answer
-        The result, or ``{"error": …}`` for what is wrong with the call, a JOB_ID_CONFLICT, or an
-        answer above 6 MB (TOO_LARGE).
-
-    Raises
-    ------
-    Transient
-        A passing fault. It must leave the function, so that Lambda tries an asynchronous call
-        again.
+        The result, or ``{"error": …}`` for what is wrong with the call, a JOB_ID_CONFLICT, an
+        answer above 6 MB (TOO_LARGE), or a passing fault.
     """
     delivery = Delivery("call", "", "", 1, int(1000 * app.now()), call.job_id, call.content)
     task = task_of(app, delivery, None)
+    announcer = Announcer(app.events, deadline)
+    error: MatinvError | None = None
     try:
-        inverses, record = _invert(app, task, deadline, stored=stored)
+        inverses, record = _invert(app, task, deadline, announcer if stored else None)
         text = _bounded(document(record, inverses), stored=stored)
-        return Answer(text, Report([delivery], [Outcome(delivery, Verdict.DONE, record)]))
-    except MatinvError as error:
-        if stored and error.code is not Code.JOB_ID_CONFLICT:
-            _keep(app, task, new_record(app, task, Status.FAILED, error.info))
-        if isinstance(error, Transient):
-            raise
+        outcome = Outcome(delivery, Verdict.DONE, record)
+    except MatinvError as failed:
+        error = _keep_failure(app, task, failed, announcer) if stored else failed
         text = orjson.dumps({"job_id": task.job_id, "error": _error(error.info)})
-        outcome = Outcome(delivery, Verdict.REFUSED, None, error.info)
-        return Answer(text, Report([delivery], [outcome]))
+        verdict = Verdict.RETRY if isinstance(error, Transient) else Verdict.REFUSED
+        outcome = Outcome(delivery, verdict, None, error.info)
+    return Answer(text, Report([delivery], [outcome], announcer.close()), error)
 
 
 def _bounded(text: bytes, *, stored: bool) -> bytes:
@@ -86,16 +82,18 @@ def _error(info: ErrorInfo) -> dict[str, object]:
     return facts | {"retryable": info.retryable}
 
 
-def _invert(app: App, task: Task, deadline: Deadline, *, stored: bool) -> tuple[Inverses, Record]:
-    ours = stored and _claimed(app, task)
+def _invert(
+    app: App, task: Task, deadline: Deadline, keeping: Announcer | None
+) -> tuple[Inverses, Record]:
+    ours = keeping is not None and _claimed(app, task)
     array = _inline(task).array
     check_fits(app, task, predict(array.shape, array.dtype, task.options.method), deadline)
     with task.timed("invert_ms", app.now):
         inverses = invert(array, task.options.method, task.options.on_ill_conditioned)
-    if not ours:
+    if keeping is None or not ours:
         return inverses, describe(app, task, inverses)
     record = publish(app, task, draft(app, task, inverses))
-    _keep(app, task, record)
+    _keep(app, task, record, keeping)
     return inverses, record
 
 
@@ -122,7 +120,20 @@ def _claimed(app: App, task: Task) -> bool:
     return True
 
 
-def _keep(app: App, task: Task, record: Record) -> None:
+def _keep(app: App, task: Task, record: Record, announcer: Announcer) -> None:
     for end in write(app, [(task, record)]):
         if isinstance(end.result, MatinvError):
             raise end.result
+        if isinstance(end.result, Record):
+            announcer.announce([end.result])
+
+
+def _keep_failure(app: App, task: Task, error: MatinvError, announcer: Announcer) -> MatinvError:
+    """Write why a call failed into its record, unless that is another job's; return what to say."""
+    if error.code is Code.JOB_ID_CONFLICT:
+        return error
+    try:
+        _keep(app, task, new_record(app, task, Status.FAILED, error.info), announcer)
+    except MatinvError as unwritten:
+        return unwritten
+    return error

@@ -174,5 +174,43 @@ def eventbridge(
     }
 
 
+def url_event(body: str | None, *, method: str | None = "POST", encoded: bool = False) -> Json:
+    """Return Lambda's event for a request to a function URL (payload format 2.0)."""
+    host = "k7example.lambda-url.eu-central-1.on.aws"
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/",
+        "rawQueryString": "",
+        "headers": {
+            "content-length": str(len(body or "")),
+            "content-type": "application/json",
+            "host": host,
+            "x-forwarded-for": "203.0.113.17",
+            "x-forwarded-proto": "https",
+        },
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "k7example",
+            "authorizer": {"iam": {"accountId": ACCOUNT, "userId": "AIDACKCEVSQ6C2EXAMPLE"}},
+            "domainName": host,
+            "http": _present(
+                method=method,
+                path="/",
+                protocol="HTTP/1.1",
+                sourceIp="203.0.113.17",
+                userAgent="curl/8.7.1",
+            ),
+            "requestId": "e1506fd5-9e7b-434f-bd42-4f8fa224b599",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "14/Nov/2023:22:13:20 +0000",
+            "timeEpoch": SENT_AT_MS,
+        },
+        **_present(body=body),
+        "isBase64Encoded": encoded,
+    }
+
+
 def _present(**fields: object) -> Json:
     return {name: value for name, value in fields.items() if value is not None}

@@ -12,7 +12,7 @@ import numpy as np
 from matinv import events, service
 from matinv.core.job import Matrix, Record
 from matinv.core.limits import Lane
-from matinv.memory import MemoryQueue, MemoryStore, MemoryTable
+from matinv.memory import MemoryEvents, MemoryQueue, MemoryStore, MemoryTable
 from matinv.testing.events import s3_notification, sqs_event
 
 INPUTS: Final = "inputs"
@@ -39,6 +39,7 @@ class World:
     store: MemoryStore
     table: MemoryTable
     queue: MemoryQueue
+    events: MemoryEvents
     app: service.App
     now_s: float = 1_700_000_000.0
     remaining_s: float = 60.0
@@ -46,10 +47,16 @@ class World:
     _keys: int = field(default=0)
 
     @classmethod
-    def make(cls, *, large_lane: bool = False, memory_bytes: int = 1769 * 2**20) -> World:
-        """Build an empty world."""
+    def make(
+        cls,
+        *,
+        large_lane: bool = False,
+        memory_bytes: int = 1769 * 2**20,
+        topic: bool = False,
+    ) -> World:
+        """Build an empty world; `topic` says whether job events are wanted."""
         store, table = MemoryStore(INPUTS, RESULTS), MemoryTable()
-        queue = MemoryQueue(large_lane=large_lane)
+        queue, listeners = MemoryQueue(large_lane=large_lane), MemoryEvents()
         app = service.App(
             store=store,
             table=table,
@@ -61,8 +68,9 @@ class World:
             engine={"version": "test"},
             now=lambda: 0.0,
             jitter=lambda: 0.0,
+            events=listeners if topic else None,
         )
-        world = cls(store, table, queue, app)
+        world = cls(store, table, queue, listeners, app)
         world.app = replace(app, now=lambda: world.now_s)
         return world
 

@@ -8,11 +8,13 @@ A test module makes a subclass of a suite and gives it the fixture that it lacks
             return MemoryStore("inputs", "results")
 """
 
+from matinv.testing.contracts.events import JobEventsContract
 from matinv.testing.contracts.queue import JobQueueContract, delivery, letter
 from matinv.testing.contracts.store import MatrixStoreContract, digest
 from matinv.testing.contracts.table import JobTableContract, full_record, record
 
 __all__ = [
+    "JobEventsContract",
     "JobQueueContract",
     "JobTableContract",
     "MatrixStoreContract",
