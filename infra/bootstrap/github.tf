@@ -163,6 +163,13 @@ resource "aws_iam_policy" "deploy" {
         Resource = ["*"]
       },
       {
+        # CloudWatch takes it for all alarms or not at all.
+        Sid      = "CompositeAlarm"
+        Effect   = "Allow"
+        Action   = ["cloudwatch:PutCompositeAlarm"]
+        Resource = ["*"]
+      },
+      {
         Sid      = "TagMappings"
         Effect   = "Allow"
         Action   = ["lambda:TagResource", "lambda:UntagResource"]
