@@ -66,7 +66,7 @@ resource "aws_codebuild_project" "image" {
           commands = [
             "test -n \"$IMAGE_TAG\" || { echo 'IMAGE_TAG is not set: pass the commit id, for example'; exit 1; }",
             "aws ecr get-login-password | docker login --username AWS --password-stdin \"$${REPOSITORY%%/*}\"",
-            "docker build --platform linux/arm64 --file docker/Dockerfile --tag \"$REPOSITORY:$IMAGE_TAG\" .",
+            "docker build --platform linux/arm64 --file docker/Dockerfile --build-arg REVISION=\"$IMAGE_TAG\" --tag \"$REPOSITORY:$IMAGE_TAG\" .",
             "docker push \"$REPOSITORY:$IMAGE_TAG\"",
             "echo image_uri=$(docker inspect --format '{{index .RepoDigests 0}}' \"$REPOSITORY:$IMAGE_TAG\")",
           ]

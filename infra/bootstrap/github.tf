@@ -73,8 +73,9 @@ resource "aws_iam_policy" "boundary" {
         Sid    = "Work"
         Effect = "Allow"
         Action = [
-          "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket",
-          "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem", "dynamodb:Query",
+          "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject",
+          "s3:DeleteObjectVersion", "s3:ListBucket",
+          "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem",
           "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
           "sns:Publish", "lambda:InvokeFunction", "logs:CreateLogStream", "logs:PutLogEvents",
         ]
@@ -159,6 +160,13 @@ resource "aws_iam_policy" "deploy" {
           "lambda:GetEventSourceMapping", "lambda:ListEventSourceMappings", "lambda:ListTags", "logs:DescribeLogGroups",
           "cloudwatch:DescribeAlarms", "sns:ListTopics", "sqs:ListQueues", "sts:GetCallerIdentity",
         ]
+        Resource = ["*"]
+      },
+      {
+        # CloudWatch takes it for all alarms or not at all.
+        Sid      = "CompositeAlarm"
+        Effect   = "Allow"
+        Action   = ["cloudwatch:PutCompositeAlarm"]
         Resource = ["*"]
       },
       {

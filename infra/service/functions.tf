@@ -153,13 +153,7 @@ module "canary" {
   timeout_s   = 120
 
   environment = merge(local.environment, { MATINV_JOBS_QUEUE_URL = module.standard.queue.url })
-  statements = [
-    local.allow.list_objects,
-    local.allow.read_results,
-    local.allow.read_records,
-    local.allow.write_records,
-    local.allow_submit,
-  ]
+  statements  = concat(local.canary_statements, [local.allow_submit])
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace

@@ -1,14 +1,6 @@
 output "environment" {
-  description = "The MATINV_* names for command and client, as a map."
-  value       = local.client_environment
-}
-
-output "exports" {
-  description = "The same for a shell: eval \"$(terraform output -raw exports)\"."
-  value = join("", [
-    for name, value in merge(local.client_environment, { AWS_REGION = local.region, AWS_DEFAULT_REGION = local.region }) :
-    "export ${name}='${value}'\n"
-  ])
+  description = "What command and client need to know of this stack: matinv --stack infra/service reads it."
+  value       = merge(local.client_environment, { AWS_REGION = local.region })
 }
 
 output "api" {

@@ -68,7 +68,7 @@ locals {
       ]
       Resource = [aws_sqs_queue.dead.arn]
     }
-    # `matinv doctor` removes the job that it tried the stack with.
+    # `matinv doctor` and the canary remove the job that they tried the stack with.
     clean_up = {
       Sid      = "CleanUp"
       Effect   = "Allow"
@@ -120,6 +120,27 @@ locals {
     local.allow.write_records,
     local.allow.bury,
     local.allow.announce,
+  ]
+
+  # The canary submits jobs like anybody, but all that it may write or remove has its own name.
+  canary_statements = [
+    local.allow.list_objects,
+    {
+      Sid    = "OwnObjects"
+      Effect = "Allow"
+      Action = [
+        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+      ]
+      Resource = ["${module.inputs.arn}/matinv-canary-*", "${module.results.arn}/matinv-canary-*"]
+    },
+    {
+      Sid       = "OwnRecords"
+      Effect    = "Allow"
+      Action    = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"]
+      Resource  = [aws_dynamodb_table.jobs.arn]
+      Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["matinv-canary-*"] } }
+    },
   ]
 }
 

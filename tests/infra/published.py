@@ -5,8 +5,8 @@ An alarm on a name that is not here would plan, apply and never ring. Sources, r
 - AWS/SQS: SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS"; only `QueueName`.
 - AWS/Lambda: Lambda Developer Guide, "Types of metrics for Lambda functions": invocation,
   performance and concurrency metrics by `FunctionName` (by Resource and ExecutedVersion as well,
-  not used here), `ClaimedAccountConcurrency` of the account without dimension, event source mapping metrics by
-  `EventSourceMappingUUID`, only with `MetricsConfig` EventCount.
+  not used here), `ClaimedAccountConcurrency` of the account without dimension, event source mapping
+  metrics by `EventSourceMappingUUID`, only with `MetricsConfig` EventCount.
 - AWS/DynamoDB: DynamoDB Developer Guide, "DynamoDB metrics and dimensions": requests that were
   throttled or failed by `TableName` and `Operation`, units and throttle events by `TableName`.
 - matinv: `matinv.telemetry` and `matinv.handlers.canary`.
@@ -27,7 +27,9 @@ SERVICE = frozenset({"service"})
 OWN = {
     "Acknowledged",
     "BatchSize",
+    "CanaryTime",
     "Duplicates",
+    "EventsLost",
     "Forwarded",
     "Heartbeat",
     "InputSize",

@@ -82,6 +82,7 @@ EXPECTED = {
     "dead-letters-expire": row(
         "Maximum ApproximateAgeOfOldestMessage", "> 604800", (1, 1)
     ),  # 7 days
+    "events-lost": row("Sum EventsLost", "> 0", (3, 5)),
     "undelivered-api": row("Sum DestinationDeliveryFailures", "> 0", (1, 1)),
 }
 SIGNS = {

@@ -34,6 +34,14 @@ WORKER = {
     "sqs:SendMessage": {"matinv-dead", "matinv-large"},
     "sns:Publish": {"matinv-events"},
 }
+OF_OWN_OBJECTS = (
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:PutObject",
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+)
 ROLES = {
     "matinv-worker": WORKER,
     "matinv-worker-large": {
@@ -54,10 +62,10 @@ ROLES = {
         "sns:Publish": {"matinv-events"},
     },
     "matinv-canary": {
-        "s3:GetObject": {"results/*"},
-        "s3:GetObjectVersion": {"results/*"},
         "s3:ListBucket": {"inputs", "results"},
+        **{key: {"inputs/matinv-canary-*", "results/matinv-canary-*"} for key in OF_OWN_OBJECTS},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
+        "dynamodb:DeleteItem": {"table/matinv-jobs"},
         "sqs:SendMessage": {"matinv-jobs"},
         "sqs:GetQueueAttributes": {"matinv-jobs"},
     },
@@ -110,6 +118,13 @@ def test_role_may_do_just_what_its_function_does(stack: State, role: str) -> Non
     extra = {} if role == "matinv-scheduler" else {a: found.pop(a) for a in LOGS_AND_TRACES}
     assert found == ROLES[role]
     assert all(names in ({"*"}, {"log-group:mock:*"}) or names for names in extra.values())
+
+
+def test_canary_touches_no_records_but_its_own(stack: State) -> None:
+    policy = statements(role_policies(stack)["matinv-canary"])
+    (records,) = (s for s in policy if "dynamodb:PutItem" in s["Action"])
+    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["matinv-canary-*"]}}
+    assert records["Condition"] == own
 
 
 def test_every_role_is_tested(stack: State) -> None:

@@ -12,7 +12,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -227,17 +229,33 @@ def the_api_answers_and_keeps_what_has_a_job_id(deployed: Deployed, client: Clie
 
 
 def the_command_works_on_the_outputs_without_typing(deployed: Deployed) -> None:
-    exports = deployed.terraform.run("service", "output", "-raw", "exports").stdout
-    command = f'{exports}exec "{sys.executable}" -m matinv.cli status dropped --output json'
+    root = deployed.terraform.infra / "service"
     done = subprocess.run(
-        ["sh", "-c", command],
-        env={**os.environ, **deployed.aws},
+        [sys.executable, "-m", "matinv.cli", "--stack", root, "status", "dropped", "--output=json"],
+        env={**os.environ, **deployed.terraform.environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
+
+
+def the_canary_beats(deployed: Deployed) -> None:
+    sqs, stop = deployed.client("sqs"), threading.Event()
+    environment = deployed.function_environment("matinv-canary")
+    with deployed.worker("standard", "jobs") as worker, ThreadPoolExecutor(1) as pool:
+        url = deployed.state.outputs["queues"]["jobs"]["url"]
+        serving = pool.submit(Runner(sqs, url, worker.invoke).run, stop)
+        with LambdaEmulator(
+            "matinv.handlers.canary.handler", environment, path=str(REPOSITORY / "functions")
+        ) as canary:
+            answer = canary.invoke({})
+            log = canary.log()
+        stop.set()
+        serving.result()
+    assert len(answer) == 2
+    assert '"Heartbeat":[1.0]' in log.replace(" ", "")
 
 
 def destroy_leaves_nothing(deployed: Deployed) -> None:
@@ -266,4 +284,5 @@ def test_the_main_job_on_what_terraform_applied(deployed: Deployed, client: Clie
     what_is_too_much_for_one_lane_goes_to_the_other(deployed, client)
     the_api_answers_and_keeps_what_has_a_job_id(deployed, client)
     the_command_works_on_the_outputs_without_typing(deployed)
+    the_canary_beats(deployed)
     destroy_leaves_nothing(deployed)

@@ -14,7 +14,7 @@ locals {
   own_dimensions = { service = var.metrics_service }
   own = {
     for name in [
-      "Acknowledged", "Duplicates", "Forwarded", "Heartbeat", "JobsFailed", "JobsRefused", "JobsSucceeded", "MemoryUsed",
+      "Acknowledged", "Duplicates", "EventsLost", "Forwarded", "Heartbeat", "JobsFailed", "JobsRefused", "JobsSucceeded", "MemoryUsed",
       "RESIDUAL", "ReceivedAgain", "Stale", "TerminalRecords",
       ] : name => {
       namespace  = var.metrics_namespace
@@ -88,6 +88,15 @@ locals {
         threshold = 0
         of        = [1, 1]
         pages     = true
+      })
+
+      events-lost = merge(local.plain, {
+        why       = "Subscribers were not told of jobs that ended: the topic denies the worker or does not answer. No job fails of it."
+        do        = "Look at the topic's policy and the worker's role; who missed events can list the jobs."
+        runbook   = "events-lost"
+        metrics   = { m = local.own.EventsLost }
+        threshold = 0
+        of        = [3, 5]
       })
 
       duplicates = merge(local.plain, { # 14

@@ -17,7 +17,7 @@ locals {
       {
         title   = "Time of a job, median and slowest 1 % (ms)"
         stat    = "p99"
-        metrics = concat([for name in ["QueuedTime", "LoadTime", "InvertTime", "PublishTime"] : [var.metrics_namespace, name, "service", var.metrics_service]], [[var.metrics_namespace, "InvertTime", "service", var.metrics_service, { stat = "p50" }]])
+        metrics = concat([for name in ["QueuedTime", "LoadTime", "InvertTime", "PublishTime", "CanaryTime"] : [var.metrics_namespace, name, "service", var.metrics_service]], [[var.metrics_namespace, "InvertTime", "service", var.metrics_service, { stat = "p50" }]])
       },
       {
         title   = "Order of the matrices"
@@ -25,9 +25,9 @@ locals {
         metrics = [[var.metrics_namespace, "Order", "service", var.metrics_service], [var.metrics_namespace, "Order", "service", var.metrics_service, { stat = "p50" }]]
       },
       {
-        title   = "Deliveries without new work"
+        title   = "Deliveries without new work, events without delivery"
         stat    = "Sum"
-        metrics = [for name in ["Duplicates", "Stale", "Forwarded", "ReceivedAgain"] : [var.metrics_namespace, name, "service", var.metrics_service]]
+        metrics = [for name in ["Duplicates", "Stale", "Forwarded", "ReceivedAgain", "EventsLost"] : [var.metrics_namespace, name, "service", var.metrics_service]]
       },
       {
         title   = "Acknowledged messages and terminal records"
