@@ -13,7 +13,7 @@ import pytest
 from terraform_cli import State
 
 from matinv.aws.dynamodb import TTL_ATTRIBUTE, table_schema
-from matinv.cli.estimate import LANES
+from matinv.cli.estimate import LANES, TIMEOUTS_S
 from matinv.core.limits import threads_of
 from matinv.settings import Settings
 
@@ -209,8 +209,10 @@ def test_metrics_carry_the_name_that_the_alarms_watch(service: str) -> None:
 
 
 def test_lanes_of_the_estimate_are_those_of_the_stack(stack: State) -> None:
-    memory = {
-        "standard": function(stack, "worker")["memory_size"],
-        "large": function(stack, "worker-large")["memory_size"],
+    workers = {
+        "standard": function(stack, "worker"),
+        "large": function(stack, "worker-large"),
     }
-    assert {name: lane.memory_bytes // 2**20 for name, lane in LANES.items()} == memory
+    for name, worker in workers.items():
+        assert LANES[name].memory_bytes // 2**20 == worker["memory_size"]
+        assert worker["timeout"] == TIMEOUTS_S[name]

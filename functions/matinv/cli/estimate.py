@@ -21,13 +21,14 @@ from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import Format, Method
 from matinv.core.limits import Lane, Prediction, predict, predict_json, threads_of
 from matinv.core.message import format_of_key
+from matinv.service.app import IDLE_BYTES, MARGIN_S
 
 # As infra/service deploys them.
 LANES: Final = {
     "standard": Lane(1769 * 2**20, threads_of(1769 * 2**20)),
     "large": Lane(10_240 * 2**20, threads_of(10_240 * 2**20)),
 }
-TIMEOUT_S: Final = 900.0  # Lambda's longest
+TIMEOUTS_S: Final = {"standard": 120.0, "large": 900.0}
 
 _INLINE_RESULT_BYTES: Final = 8 * 1024  # MATINV_INLINE_RESULT_BYTES unless it is set
 _NOTIFICATION_BYTES: Final = 1024
@@ -101,9 +102,10 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
 
 
 def lane_of(prediction: Prediction) -> str | None:
-    """Return the first lane that can do the job, None if there is none."""
+    """Return the first lane that admits the job, None if there is none."""
     for name, lane in LANES.items():
-        if prediction.memory_bytes <= lane.memory_bytes and prediction.seconds <= TIMEOUT_S:
+        fits_memory = prediction.memory_bytes <= lane.memory_bytes - IDLE_BYTES
+        if fits_memory and prediction.seconds / lane.threads <= TIMEOUTS_S[name] - MARGIN_S:
             return name
     return None
 
@@ -138,7 +140,7 @@ def _cost(subject: Subject, lane: Lane) -> Cost:
     uploaded = message_bytes > INLINE_LIMIT_BYTES
     small = subject.size_bytes <= _INLINE_RESULT_BYTES
     return cost(
-        subject.prediction.seconds,
+        subject.prediction.seconds / lane.threads,
         lane.memory_bytes,
         _NOTIFICATION_BYTES if uploaded else message_bytes,
         subject.size_bytes if small else 0,
@@ -162,11 +164,11 @@ def _row(subject: Subject) -> dict[str, Any]:
 
 
 def _too_large(row: dict[str, Any]) -> Refused:
-    large = LANES["large"]
+    large, vcpus = LANES["large"], LANES["large"].threads
     return Refused(
         Code.TOO_LARGE,
         "no lane can do this job",
         "use a smaller matrix, float32, or another method",
         observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
-        limit=f"{large.memory_bytes // 2**20:,} MiB, {TIMEOUT_S:g} s",
+        limit=f"{large.memory_bytes // 2**20:,} MiB, {TIMEOUTS_S['large']:g} s of {vcpus} vCPUs",
     )
