@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -113,12 +112,6 @@ class Standin:
 
 def _replaced(app: service.App, store: MemoryStore) -> service.App:
     return replace(app, store=store)
-
-
-def npy_bytes(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
 
 
 def general(n: int, seed: int = 0, dtype: Any = np.float64) -> NDArray[Any]:

@@ -30,8 +30,9 @@ from matinv.core.certificate import Side
 from matinv.core.errors import Code, MatinvError, Refused, Transient
 from matinv.core.job import Format, Method, Options, Record, Status, valid_job_id
 from matinv.core.message import parse_message
+from matinv.local.samples import npy_bytes
 from matinv.settings import SettingsError
-from standin import SETTINGS, Standin, general, npy_bytes
+from standin import SETTINGS, Standin, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 

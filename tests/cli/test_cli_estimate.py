@@ -11,7 +11,8 @@ import pytest
 from matinv.cli.prices import cost
 from matinv.core.job import Method
 from matinv.core.limits import predict
-from standin import Run, Standin, npy_bytes
+from matinv.local.samples import npy_bytes
+from standin import Run, Standin
 
 
 def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> None:

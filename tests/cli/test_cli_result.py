@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from standin import Run, Standin, general, npy_bytes
+from matinv.local.samples import npy_bytes
+from standin import Run, Standin, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 

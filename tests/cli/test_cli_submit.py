@@ -10,7 +10,8 @@ import pytest
 
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
-from standin import Run, Standin, general, npy_bytes
+from matinv.local.samples import npy_bytes
+from standin import Run, Standin, general
 
 
 @pytest.fixture(autouse=True)

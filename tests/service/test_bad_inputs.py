@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from matinv.core.job import Status
+from matinv.local.samples import npy_bytes
 from matinv.service import Verdict
 from matinv.testing.events import s3_notification, s3_test_event
-from matinv.testing.world import INPUTS, RESULTS, World, npy_bytes
+from matinv.testing.world import INPUTS, RESULTS, World
 
 GOOD = [[1, 2], [3, 4]]
 MATRIX = '"matrix": [[1, 2], [3, 4]]'

@@ -10,9 +10,10 @@ import pytest
 
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
+from matinv.local.samples import npy_bytes
 from matinv.service import Verdict, work
 from matinv.testing.events import eventbridge, sns_wrapped
-from matinv.testing.world import INPUTS, World, npy_bytes
+from matinv.testing.world import INPUTS, World
 
 GOOD = [[1, 2], [3, 4]]
 INVERSE = [[-2.0, 1.0], [1.5, -0.5]]

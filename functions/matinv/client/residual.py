@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from matinv.core.certificate import Side
 from matinv.core.job import Matrix
 from matinv.core.scaling import equilibrate, scale
-
-# LAPACK's own threshold: its test programs call a routine broken above this ratio.
-RESIDUAL_LIMIT: Final = 30.0
 
 
 def residual(matrix: Matrix, inverse: Matrix, side: Side = Side.RIGHT) -> float:

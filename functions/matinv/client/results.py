@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
-from matinv.client.residual import RESIDUAL_LIMIT, residual
+from matinv.client.residual import residual
 from matinv.core import jsonmat, npy
 from matinv.core.certificate import Side
+from matinv.core.findings import RESIDUAL_LIMIT
 from matinv.core.job import (
     MESSAGE_SOURCE,
     Format,

@@ -76,7 +76,7 @@ def _files(rng: np.random.Generator, general: Array) -> list[Sample]:
 
 def _messages(general: Array, inputs_bucket: str) -> list[Sample]:
     tiny, wide = np.array([[1.0, 2.0], [3.0, 4.0]]), np.diag([1e-200, 1.0])
-    base64 = b64encode(_npy_bytes(tiny)).decode()
+    base64 = b64encode(npy_bytes(tiny)).decode()
     reference = {"bucket": inputs_bucket, "key": "general.npy"}
     return [
         _message("tiny", "inline message", tiny, matrix=tiny.tolist()),
@@ -89,7 +89,7 @@ def _messages(general: Array, inputs_bucket: str) -> list[Sample]:
 def _bad(general: Array) -> list[Sample]:
     sneaky = [[2, 4, 6], [2, 0, 2], [6, 8, 14]]
     foreign = {"bucket": "elsewhere", "key": "a.npy"}
-    cut = _npy_bytes(general)[:-1]
+    cut = npy_bytes(general)[:-1]
     return [
         _refused("sneaky", "singular, but numpy inverts it", "SINGULAR", matrix=sneaky),
         _refused("ragged", "rows of different length", "RAGGED", matrix=[[1, 2], [3]]),
@@ -102,7 +102,8 @@ def _bad(general: Array) -> list[Sample]:
     ]
 
 
-def _npy_bytes(array: Array) -> bytes:
+def npy_bytes(array: Array) -> bytes:
+    """Return `array` as numpy itself writes it, which the service's own writer is held against."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
@@ -113,7 +114,7 @@ def _text(array: Array) -> bytes:
 
 
 def _npy(job_id: str, what: str, array: Array) -> Sample:
-    return Sample(job_id, what, _npy_bytes(array), f"{job_id}.npy", array)
+    return Sample(job_id, what, npy_bytes(array), f"{job_id}.npy", array)
 
 
 def _message(job_id: str, what: str, array: Array | None, **fields: object) -> Sample:

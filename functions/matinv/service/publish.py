@@ -108,11 +108,15 @@ def new_record(app: App, task: Task, status: Status, error: ErrorInfo | None = N
     now = app.now()
     found = task.record
     same = found if found and found.input.id == task.input.id else None
-    order = task.input.order or (same.input.order if same else None)
+    input_ = task.input
+    if (
+        same and same.input.order and not input_.order
+    ):  # a redrive does not know it; newer uploads ask
+        input_ = replace(input_, order=same.input.order)
     return Record(
         job_id=task.job_id,
         status=status,
-        input=replace(task.input, order=order),  # a redrive does not know it; newer uploads ask
+        input=input_,
         created_at=same.created_at if same else timestamp(now),
         updated_at=timestamp(now),
         expires_at=int(now) + app.retention_s,

@@ -12,18 +12,12 @@ import numpy as np
 from matinv import events, service
 from matinv.core.job import Matrix, Record
 from matinv.core.limits import Lane
+from matinv.local.samples import npy_bytes
 from matinv.memory import MemoryEvents, MemoryQueue, MemoryStore, MemoryTable
 from matinv.testing.events import s3_notification, sqs_event
 
 INPUTS: Final = "inputs"
 RESULTS: Final = "results"
-
-
-def npy_bytes(array: np.ndarray[Any, Any]) -> bytes:
-    """Return `array` as numpy itself writes it."""
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
 
 
 @dataclass
