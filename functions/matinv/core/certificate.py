@@ -39,8 +39,9 @@ class Certificate:
     method : str
         What was done: ``general``, ``spd`` or ``pinv``.
     routine : str
-        By which algorithm: ``closed-form``, ``getrf+getri``, ``potrf+potri``, ``gesv``, ``gesdd``;
-        ``geqrf`` where the first of these failed its check.
+        By which algorithm: ``closed-form``, ``gauss-jordan+schulz``, ``getrf+getri``,
+        ``potrf+potri``, ``gauss-jordan``, ``sweep``, ``gesdd``; ``geqrf`` where the first of these
+        failed its check.
     checked : Checked
         Whether the residual is the full one or an estimate from probe vectors.
     scaled : bool

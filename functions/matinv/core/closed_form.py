@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinv.core.job import Matrix
+from matinv.core.shapes import interleaved, stacked
 
 Vector = NDArray[Any]
 """One element of each matrix of the stack, shape (k,), float64 or complex128."""
@@ -50,13 +51,12 @@ def invert_closed(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
         Where the determinant is exactly zero.
     """
     n = a.shape[-1]
-    elements = np.ascontiguousarray(a.reshape(-1, n * n).T).reshape(n, n, -1)
+    elements = interleaved(a)
     x: Vector = np.empty_like(elements)
     determinant = (_order_1, _order_2, _order_3)[n - 1](elements, x)
     x /= determinant
     x += 0.0  # no inverse has an element -0.0
-    inverse = np.ascontiguousarray(x.reshape(n * n, -1).T).reshape(-1, n, n)
-    return inverse, np.asarray(determinant == 0)
+    return stacked(x), np.asarray(determinant == 0)
 
 
 def _order_1(a: Vector, adjugate: Vector) -> Vector:

@@ -141,6 +141,11 @@ class Findings:
             self.how[index],
         )
 
+    def replace(self, where: NDArray[np.bool_], found: Findings) -> None:
+        """Put what was found of some slices, computed once more, in place of what stands here."""
+        self.rcond[where], self.residual[where] = found.rcond, found.residual
+        self.flaw[where], self.how[where] = found.flaw, found.how
+
     def mark(self, flaw: Flaw, where: ArrayLike) -> None:
         """Give `flaw` to the slices where `where`, unless they have one."""
         self.flaw[(self.flaw == Flaw.NONE) & np.asarray(where)] = flaw

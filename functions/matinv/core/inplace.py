@@ -89,8 +89,9 @@ class _Inversion:
         if method is not Method.GENERAL and self._tried_hermitian(method):
             return
         self._equilibrate()
-        self._say("general", self.kernels.general.routine)
-        if self.kernels.general.invert(self.a):
+        kernel = self.kernels.for_general(len(self.a))
+        self._say("general", kernel.routine)
+        if kernel.invert(self.a):
             self.findings.rcond[:] = 0
             self.findings.mark(Flaw.SINGULAR, where=True)
         else:
@@ -104,8 +105,9 @@ class _Inversion:
             if hermitian.positive_diagonal(self.a) is not None:
                 self._equilibrate_hermitian()
                 diagonal = np.diagonal(self.a).copy()
-                self._say("spd", self.kernels.hermitian.routine)
-                if self.kernels.hermitian.invert(self.a) == 0:
+                kernel = self.kernels.for_hermitian(len(self.a))
+                self._say("spd", kernel.routine)
+                if kernel.invert(self.a) == 0:
                     hermitian.complete(self.a)
                     self._check()
                     return True

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.core import lapack
+from matinv.core import gaussjordan, lapack
+from matinv.core.certificate import Side
 from matinv.core.closed_form import CLOSED_N, invert_closed
+from matinv.core.findings import RESIDUAL_LIMIT
 from matinv.core.job import Matrix
+from matinv.core.schulz import CONVERGED, SHORT_N, invert_short
 
-# Up to this order a call takes the whole stack through numpy, above it each matrix alone through
-# LAPACK in place: there stacking gains nothing (50 us against 40 at n = 64).
+# Up to this order a call takes the whole stack and checks full residuals, above it each matrix
+# alone, in its own memory: there stacking gains nothing.
 SMALL_N: Final = 64
+
+# Up to this order LAPACK's routines, above it the blocked ones: at n = 256 LU takes 1.5 ms either
+# way, at 512 10.9 against 8.0. Measured by scripts/crossovers.
+LAPACK_N: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,19 @@ class StackKernel:
     invert : callable
         From a stack (k, n, n) of float64 or complex128, which it leaves alone, to the inverses and
         a bool for each slice that has none; those slices of the result may hold anything.
+    side : Side
+        On which side its residuals are small.
+    limit : float
+        From which residual on an inverse is not taken but computed by another kernel.
+    method : str
+        What it does: ``general`` or ``spd``.
     """
 
     routine: str
     invert: Callable[[Matrix], tuple[Matrix, NDArray[np.bool_]]]
+    side: Side = Side.RIGHT
+    limit: float = RESIDUAL_LIMIT
+    method: str = "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +76,44 @@ class Kernels:
     """
 
     closed: StackKernel
+    short: StackKernel
     stacked: StackKernel
     stacked_hermitian: StackKernel
     general: InPlaceKernel
     hermitian: InPlaceKernel
+    blocked: InPlaceKernel
+    blocked_hermitian: InPlaceKernel
     plain: StackKernel
 
-    def for_stack(self, n: int) -> StackKernel:
-        """Return the kernel for a stack of general matrices of order `n`."""
-        return self.closed if n <= CLOSED_N else self.stacked
+    def for_stack(self, n: int) -> Sequence[StackKernel]:
+        """Return the kernels for a stack of general matrices of order `n`, the first to try first.
+
+        Each takes over the matrices that the one before it left with a large residual.
+        """
+        if n <= CLOSED_N:
+            return self.closed, self.plain
+        if n <= SHORT_N:
+            return self.short, self.stacked, self.plain
+        return self.stacked, self.plain
+
+    def for_general(self, n: int) -> InPlaceKernel:
+        """Return the kernel for a matrix of order `n`."""
+        return self.general if n <= LAPACK_N else self.blocked
+
+    def for_hermitian(self, n: int) -> InPlaceKernel:
+        """Return the kernel for a Hermitian matrix of order `n`."""
+        return self.hermitian if n <= LAPACK_N else self.blocked_hermitian
 
 
-def solve_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
-    """Invert a stack by ``numpy.linalg.inv``, which raises for all of it if one is singular.
+def lu_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Invert a stack by LAPACK's ``getrf`` and ``getri``, one by one.
 
-    Then an exactly zero pivot is found by ``slogdet`` (the same factorisation at a quarter of the
-    price) and the identity takes the place of those slices.
+    At n = 32 that takes 25 us, where ``numpy.linalg.inv`` needs 41 to solve against the identity.
     """
-    regular = np.ones(len(a), dtype=np.bool_)
-    try:
-        return np.linalg.inv(a), ~regular
-    except np.linalg.LinAlgError:
-        regular = np.linalg.slogdet(a)[0] != 0
-    others = np.where(regular[:, None, None], a, np.eye(a.shape[-1], dtype=a.dtype))
-    return np.linalg.inv(others), ~regular
+    x = np.array(a, order="C")
+    broken = lapack.getrf_getri(x) != 0
+    x += 0.0  # no inverse has an element -0.0
+    return x, broken
 
 
 def orthogonal_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
@@ -93,23 +123,34 @@ def orthogonal_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     Wilkinson's matrix with kappa_1 = 67 and n = 60, ``numpy.linalg.inv`` is wrong by 38.
     """
     q, r = np.linalg.qr(a)
-    x, broken = solve_stacked(r)
+    x, broken = lu_stacked(r)
     return x @ q.conj().swapaxes(1, 2), broken
 
 
 def cholesky_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     """Invert a stack of Hermitian matrices by LAPACK's ``potrf`` and ``potri``, one by one."""
     x = np.array(a, order="C")
-    broken = np.array([lapack.potrf_potri(matrix) != 0 for matrix in x], dtype=np.bool_)
+    broken = lapack.potrf_potri(x) != 0
     upper: Any = np.triu(x)
     return upper + np.triu(x, 1).conj().swapaxes(1, 2), broken
 
 
+def _lu(a: Matrix) -> int:
+    return int(lapack.getrf_getri(a[None])[0])
+
+
+def _cholesky(a: Matrix) -> int:
+    return int(lapack.potrf_potri(a[None])[0])
+
+
 STANDARD: Final = Kernels(
     closed=StackKernel("closed-form", invert_closed),
-    stacked=StackKernel("gesv", solve_stacked),
-    stacked_hermitian=StackKernel("potrf+potri", cholesky_stacked),
-    general=InPlaceKernel("getrf+getri", lapack.getrf_getri),
-    hermitian=InPlaceKernel("potrf+potri", lapack.potrf_potri),
+    short=StackKernel("gauss-jordan+schulz", invert_short, limit=CONVERGED),
+    stacked=StackKernel("getrf+getri", lu_stacked, Side.LEFT),
+    stacked_hermitian=StackKernel("potrf+potri", cholesky_stacked, method="spd"),
+    general=InPlaceKernel("getrf+getri", _lu),
+    hermitian=InPlaceKernel("potrf+potri", _cholesky),
+    blocked=InPlaceKernel("gauss-jordan", gaussjordan.invert_general),
+    blocked_hermitian=InPlaceKernel("sweep", gaussjordan.invert_hermitian),
     plain=StackKernel("geqrf", orthogonal_stacked),
 )

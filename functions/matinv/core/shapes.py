@@ -1,6 +1,11 @@
-"""The one rule on shapes: a square matrix, or a stack of them, with at least one element."""
+"""Shapes: what is allowed, and the two ways to lay out a stack."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from matinv.core.errors import Code, Refused
 
@@ -28,3 +33,15 @@ def check_shape(shape: tuple[int, ...]) -> None:
             observed=shape,
             limit="(n, n) or (k, n, n)",
         )
+
+
+def interleaved(a: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of a stack (k, n, n) as (n, n, k): an element of all matrices side by side."""
+    k, n = a.shape[:2]
+    return np.array(a.reshape(k, n * n).T, order="C").reshape(n, n, k)
+
+
+def stacked(a: NDArray[Any]) -> NDArray[Any]:
+    """Return (n, n, k) as a stack (k, n, n) again."""
+    n, _, k = a.shape
+    return np.ascontiguousarray(a.reshape(n * n, k).T).reshape(k, n, n)

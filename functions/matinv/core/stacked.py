@@ -1,4 +1,4 @@
-"""Small matrices: a whole stack at once through numpy, with full residuals.
+"""Small matrices: a whole stack at once, with full residuals.
 
 A stack is worked off in chunks that fit a core's cache, in float64 or complex128 whatever the
 input's precision; results are rounded to it before they are checked.
@@ -6,6 +6,7 @@ input's precision; results are rounded to it before they are checked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from matinv.core import scaling
 from matinv.core.certificate import Checked, Side
-from matinv.core.findings import RESIDUAL_LIMIT, Findings, Flaw, Gates, How, Vector
+from matinv.core.findings import Findings, Flaw, Gates, How, Vector
 from matinv.core.job import Matrix, Method
 from matinv.core.kernels import Kernels, StackKernel
+from matinv.core.shapes import interleaved
 
 # A chunk has at most so many elements and slices: about five arrays of its size are live at a
 # time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache.
@@ -25,27 +27,27 @@ _CHUNK_SLICES: Final = 2**12
 
 # Up to this order sums and products run across the slices, element by element: on rows as short
 # as these, numpy and BLAS spend their time on getting started.
-_SHORT: Final = 5
+_SHORT: Final = 3
 
 
 def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
     """Invert each slice of `a` into `x`, which may be the same memory.
 
-    ``auto`` takes LU as ``general`` does: through numpy, Cholesky of small matrices saves nothing.
+    ``auto`` takes LU as ``general`` does: Cholesky of small matrices saves nothing.
     """
     n = a.shape[-1]
     spd = method is Method.SPD
-    kernel = kernels.stacked_hermitian if spd else kernels.for_stack(n)
-    findings = Findings.blank(len(a), _how("spd" if spd else "general", kernel))
+    chain = (kernels.stacked_hermitian, kernels.plain) if spd else kernels.for_stack(n)
+    findings = Findings.blank(len(a), _how(chain[0]))
     step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
-        x[span] = _solve_chunk(a[span], kernel, kernels.plain, findings.part(span), spd=spd)
+        x[span] = _solve_chunk(a[span], chain, findings.part(span))
     return findings
 
 
-def _how(method: str, kernel: StackKernel) -> How:
-    return How(method, kernel.routine, Side.RIGHT, Checked.FULL)
+def _how(kernel: StackKernel) -> How:
+    return How(kernel.method, kernel.routine, kernel.side, Checked.FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,45 @@ class _Chunk:
         """Return some of the slices."""
         return _Chunk(self.a[chosen], self.norm[chosen], self.gates)
 
-    def measure(self, x: Matrix, findings: Findings) -> Matrix:
-        """Write rcond and residual of `x` rounded to the input's precision; return it so."""
+    def invert(self, chain: Sequence[StackKernel], findings: Findings) -> Matrix:
+        """Return the inverses, by each of a chain of kernels what the one before it left.
+
+        Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
+        one that does not, rcond says nothing.
+        """
+        first, *others = chain
+        x = self._inverted(first, findings)
+        limit = first.limit
+        for kernel in others:
+            failed = (findings.flaw == Flaw.NONE) & ~(findings.residual < limit)
+            if not failed.any():
+                break
+            part = self.where(failed)
+            found = Findings.blank(len(part.a), _how(kernel))
+            x[failed] = part._inverted(kernel, found)
+            findings.replace(failed, found)
+            limit = kernel.limit
+        return x
+
+    def _inverted(self, kernel: StackKernel, findings: Findings) -> Matrix:
+        """Return inverses rounded to the input's precision, and write how good they are."""
+        x, broken = kernel.invert(self.a)
         if self.a.dtype != self.gates.dtype:
             x = x.astype(self.gates.dtype).astype(self.a.dtype)
         product = self.norm * _norm(x)
         findings.rcond[:] = np.minimum(1 / product, 1)
-        findings.residual[:] = _distance(self.a, x) / (product * self.gates.residual_unit)
+        distance = _distance(self.a, x) if kernel.side is Side.RIGHT else _distance(x, self.a)
+        findings.residual[:] = distance / (product * self.gates.residual_unit)
+        if broken.any():
+            findings.rcond[broken] = 0
+            findings.mark(Flaw.NOT_POSITIVE if kernel.method == "spd" else Flaw.SINGULAR, broken)
         return x
 
 
-def _solve_chunk(
-    given: Matrix, kernel: StackKernel, plain: StackKernel, findings: Findings, *, spd: bool
-) -> Matrix:
+def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Findings) -> Matrix:
     """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
     gates = Gates.of(given.shape[-1], given.dtype)
+    spd = chain[0].method == "spd"
     a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
     rows, cols = _sums(a)
     norm = cols.max(axis=0)
@@ -103,41 +129,16 @@ def _solve_chunk(
         norm[uneven] = _norm(part)
         findings.scaled[uneven] = True
 
-    chunk = _Chunk(a, norm, gates)
-    x, broken = kernel.invert(a)
-    x = chunk.measure(x, findings)
-    if broken.any():
-        findings.rcond[broken] = 0
-        findings.mark(Flaw.NOT_POSITIVE if spd else Flaw.SINGULAR, broken)
-    passed = gates.passed(findings.rcond, findings.residual).all()
-    if not passed:
-        _mend(chunk, x, plain, findings)
+    x = _Chunk(a, norm, gates).invert(chain, findings)
     if shifts is not None:
         part = x[uneven]
         scaling.scale(part, *reversed(shifts))
         x[uneven] = part
-    if shifts is not None or not passed:
+    if shifts is not None or not gates.passed(findings.rcond, findings.residual).all():
         finite = np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
         findings.mark(Flaw.OVERFLOW, ~finite)
         findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
     return x
-
-
-def _mend(chunk: _Chunk, x: Matrix, plain: StackKernel, findings: Findings) -> None:
-    """Compute what fails the check of its residual once more, in another way.
-
-    Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
-    one that does not, rcond says nothing.
-    """
-    failed = (findings.flaw == Flaw.NONE) & ~(findings.residual < RESIDUAL_LIMIT)
-    if failed.any():
-        part = chunk.where(failed)
-        found = Findings.blank(len(part.a), _how("general", plain))
-        again, broken = plain.invert(part.a)
-        x[failed] = part.measure(again, found)
-        found.rcond[broken] = 0
-        findings.rcond[failed], findings.residual[failed] = found.rcond, found.residual
-        findings.how[failed] = found.how
 
 
 def _mark_not_hermitian(a: Matrix, findings: Findings) -> None:
@@ -158,7 +159,7 @@ def _sums(a: Matrix) -> tuple[Vector, Vector]:
     size = np.abs(a)
     k, n = size.shape[:2]
     if n <= _SHORT:
-        size = _across(size)
+        size = interleaved(size)
         return size.sum(axis=1), size.sum(axis=0)
     rows = size.reshape(-1, n) @ np.ones(n)
     cols = np.ones((1, n)) @ size
@@ -170,7 +171,7 @@ def _norm(a: Matrix) -> Vector:
     size = np.abs(a)
     n = size.shape[1]
     if n <= _SHORT:
-        return np.asarray(_across(size).sum(axis=0).max(axis=0))
+        return np.asarray(interleaved(size).sum(axis=0).max(axis=0))
     cols = np.ones((1, n)) @ size
     return np.asarray(np.ascontiguousarray(cols[:, 0].T).max(axis=0))
 
@@ -182,15 +183,9 @@ def _distance(a: Matrix, x: Matrix) -> Vector:
         error = a @ x
         error.reshape(-1, n * n)[:, :: n + 1] -= 1
         return _norm(error)
-    a, x = _across(a), _across(x)
+    a, x = interleaved(a), interleaved(x)
     error = a[:, :1] * x[:1]
     for j in range(1, n):
         error += a[:, j : j + 1] * x[j : j + 1]
     error.reshape(n * n, -1)[:: n + 1] -= 1
     return np.asarray(np.abs(error).sum(axis=0).max(axis=0))
-
-
-def _across(a: NDArray[Any]) -> NDArray[Any]:
-    """Return a stack (k, n, n) as (n, n, k): each element of all slices side by side."""
-    k, n = a.shape[:2]
-    return np.ascontiguousarray(a.reshape(k, n * n).T).reshape(n, n, k)
