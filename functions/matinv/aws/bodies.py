@@ -34,7 +34,7 @@ class Pieces:
     """Which bodies travel in pieces side by side, and how long the pieces are.
 
     One connection to S3 carries 85 to 90 MB/s (AWS's "Performance design patterns for Amazon S3"):
-    64 MiB, which is n = 2896, take 0.8 s on it. A request's first byte takes some 30 ms, a tenth of
+    64 MiB, which is n = 2896, take 0.8 s on it. A first byte takes 20 to 50 ms, a tenth of
     the 0.4 s of a piece, and a PUT costs $0.000005, so that smaller pieces gain nothing. S3 takes
     parts from 5 MiB and at most 10,000 of them, 312 GiB: Lambda's memory ends long before, and a
     body in one PUT would end at 5 GiB, n = 25,900.
