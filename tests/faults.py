@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -83,18 +84,53 @@ def lost_request(request: Any, send: Callable[[], Any]) -> Any:
     raise ConnectionClosedError(endpoint_url=request.url)
 
 
+def only(to: str, fault: Fault) -> Fault:
+    """Return a fault that lets through what does not go to, say, ``PUT …partNumber=2``."""
+    method, _, text = to.partition(" …")
+
+    def answer(request: Any, send: Callable[[], Any]) -> Any:
+        meant = request.method == method and text in request.url
+        return fault(request, send) if meant else send()
+
+    return answer
+
+
+def once(to: str, fault: Fault) -> Fault:
+    """Return a fault that lets through all but the first attempt that goes there."""
+    left = [fault]
+    return only(to, lambda request, send: left.pop()(request, send) if left else send())
+
+
 @contextmanager
-def s3_that_breaks(promised: int, sent: int, *, reset: bool) -> Iterator[str]:
-    """Serve every GET with fewer bytes than promised, then close or reset the connection."""
+def s3_that_breaks(
+    promised: int, sent: int, *, reset: bool, at: int | None = None
+) -> Iterator[str]:
+    """Serve GETs with fewer bytes than promised, then close or reset the connection.
+
+    Every GET, which then is answered with the whole object; or, with `at`, only the one whose
+    range begins there.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(promised))
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            begin, last = (
+                map(int, asked.groups()) if asked and at is not None else (0, promised - 1)
+            )
+            self.send_response(206 if asked and at is not None else 200)
+            self.send_header("Content-Length", str(last - begin + 1))
+            self.send_header("Content-Range", f"bytes {begin}-{last}/{promised}")
             self.send_header("ETag", '"0"')
             self.end_headers()
+            if at in {None, begin}:
+                self.break_off()
+            else:
+                with suppress(OSError):  # the client takes only the first piece of the first answer
+                    self.wfile.write(bytes(last - begin + 1))
+
+        def break_off(self) -> None:
             self.wfile.write(bytes(sent))
             self.wfile.flush()
             if reset:

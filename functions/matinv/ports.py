@@ -57,6 +57,9 @@ class MatrixStore(Protocol):
     def open(self, reference: Reference) -> AbstractContextManager[Blob]:
         """Open an object for reading with one request; leaving the block early drops the rest.
 
+        Whatever else happens to the object in the block, its bytes are those of one content or
+        reading them raises.
+
         The content must match ``reference.version_id`` or, without one, ``reference.etag``.
 
         Raises
@@ -79,7 +82,7 @@ class MatrixStore(Protocol):
         parts : sequence of bytes or memoryview
             Never copied into one buffer.
         sha256 : str
-            Hex digest of all parts; the store verifies it.
+            Hex digest of all parts; the store verifies it, of large bodies that of each piece.
         metadata : mapping
             Text pairs kept with the object, at most 2 KB.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from listening import drained, subscribe
+from matinv.aws.bodies import Pieces
 from matinv.aws.dynamodb import DynamoDBTable
 from matinv.aws.s3 import S3Store
 from matinv.aws.sns import SNSEvents
@@ -30,6 +31,14 @@ class TestS3Store(MatrixStoreContract):
     @pytest.fixture
     def store(self, s3: S3Client, buckets: tuple[str, str]) -> S3Store:
         return S3Store(s3, *buckets)
+
+
+class TestS3StoreInPieces(MatrixStoreContract):
+    """Every body that is not empty: S3 takes no shorter pieces, except for the last one."""
+
+    @pytest.fixture
+    def store(self, s3: S3Client, buckets: tuple[str, str]) -> S3Store:
+        return S3Store(s3, *buckets, Pieces(above_bytes=0, size_bytes=5 * 2**20))
 
 
 class TestDynamoDBTable(JobTableContract):

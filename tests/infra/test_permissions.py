@@ -202,6 +202,8 @@ def test_buckets_are_private_versioned_encrypted_and_tidy(stack: State) -> None:
         rules = {rule["id"]: rule for rule in lifecycle.values["rule"]}
         assert rules.keys() == {"unfinished-uploads", "old-versions", "expire"}
         assert all(rule["status"] == "Enabled" for rule in rules.values())
+        (unfinished,) = rules["unfinished-uploads"]["abort_incomplete_multipart_upload"]
+        assert unfinished["days_after_initiation"] == 1
 
 
 def test_client_may_submit_and_read_and_nothing_else(stack: State) -> None:

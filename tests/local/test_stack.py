@@ -14,6 +14,8 @@ from urllib.parse import unquote_plus
 import boto3
 import pytest
 
+from matinv.aws.bodies import Pieces
+from matinv.aws.s3 import S3Store
 from matinv.local.stack import MESSAGE_BYTES, OVERRULED, Shape, Stack, StackError
 from matinv.settings import Settings
 from processes import alive, until
@@ -147,6 +149,17 @@ def test_sequencers_grow_with_each_upload_of_a_key(empty: Stack) -> None:
     sequencers = [entry["sequencer"] for entry in objects]
     assert sequencers == sorted(set(sequencers))
     assert {len(text) for text in sequencers} == {18}
+
+
+def test_an_upload_in_parts_is_notified_once(empty: Stack) -> None:
+    s3, bucket = empty.client("s3"), empty.settings.inputs_bucket
+    store = S3Store(s3, bucket, bucket, Pieces(above_bytes=0))
+    reference = store.upload("k.npy", [b"12345"], {"matinv-method": "spd"})
+    ((record,),) = [body["Records"] for body in receive(empty)]
+    assert record["eventName"] == "ObjectCreated:CompleteMultipartUpload"
+    assert record["s3"]["object"]["versionId"] == reference.version_id
+    assert record["s3"]["object"]["eTag"] == reference.etag
+    assert s3.head_object(Bucket=bucket, Key="k.npy")["Metadata"] == {"matinv-method": "spd"}
 
 
 def test_results_notify_nobody(empty: Stack) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -66,6 +66,25 @@ def side_by_side(call: Callable[[T], U], items: Iterable[T]) -> list[U]:
         return [call(page) for page in pages]
     with ThreadPoolExecutor(_SIDE_BY_SIDE, "matinv-aws") as pool:
         futures = [pool.submit(call, page) for page in pages]
+    return [future.result() for future in futures]
+
+
+def together(call: Callable[[T], U], items: Iterable[T]) -> list[U]:
+    """Return what `call` returns for each item, a few at a time; the first error ends all of it.
+
+    Raises
+    ------
+    Exception
+        The first one. What had not begun by then is left out, what had begun has ended.
+    """
+    pool = ThreadPoolExecutor(_SIDE_BY_SIDE, "matinv-aws")
+    try:
+        futures = [pool.submit(call, item) for item in items]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    for future in done:
+        future.result()
     return [future.result() for future in futures]
 
 

@@ -6,12 +6,15 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from matinv.aws.bodies import Parts, S3Blob, decoded, encoded
+from matinv.aws import multipart
+from matinv.aws.bodies import Parts, Pieces, S3Blob, checksum, cut, decoded, encoded
 from matinv.aws.calls import pause
 from matinv.aws.errors import code_of, translated
 from matinv.core.errors import Code, Refused, Transient
@@ -20,6 +23,7 @@ from matinv.ports import Part, Stored
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 # Answers that say: there is no such content, and there will not be.
 _GONE: Final = frozenset(
@@ -35,6 +39,12 @@ _GONE: Final = frozenset(
     }
 )
 _NOT_THE_SAME: Final = frozenset({"PreconditionFailed", "412"})
+
+# Answers to a write unless the key exists: it does; another write of it is in flight; this write's
+# parts are gone, because it came through and only its answer was lost, or with a conflict.
+_BEATEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"})
+
+_PIECES: Final = Pieces()
 
 _METADATA_BYTES: Final = 2048  # S3's limit: names and texts, as they are encoded
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
@@ -53,16 +63,21 @@ class S3Store:
         From `matinv.aws.clients.client`.
     inputs_bucket, results_bucket : str
         Their names.
+    pieces : Pieces
+        How large bodies travel.
     """
 
-    def __init__(self, s3: S3Client, inputs_bucket: str, results_bucket: str) -> None:
+    def __init__(
+        self, s3: S3Client, inputs_bucket: str, results_bucket: str, pieces: Pieces = _PIECES
+    ) -> None:
         self._s3 = s3
         self._inputs_bucket = inputs_bucket
         self._results_bucket = results_bucket
+        self._pieces = pieces
 
     @contextmanager
     def open(self, reference: Reference) -> Iterator[S3Blob]:
-        """Open an object with one GET."""
+        """Open an object with one GET; the rest of a large one is asked for when it is read."""
         with closing(self._get(reference)) as blob:
             yield blob
 
@@ -73,11 +88,17 @@ class S3Store:
             yield blob
 
     def _get(self, reference: Reference) -> S3Blob:
+        answer = self._ask(reference)
+        version_id, etag = answer.get("VersionId"), answer["ETag"].strip('"')
+        same = replace(reference, version_id=version_id, etag=etag)
+        return S3Blob(reference.uri, answer, partial(self._ask, same), self._pieces)
+
+    def _ask(self, reference: Reference, bytes_: str = "") -> GetObjectOutputTypeDef:
+        range_: Any = {"Range": bytes_} if bytes_ else {}
         with translated(f"reading {reference.uri}"), _refusals(reference):
-            answer = self._s3.get_object(
-                Bucket=reference.bucket, Key=reference.key, **_content(reference)
+            return self._s3.get_object(
+                Bucket=reference.bucket, Key=reference.key, **_content(reference), **range_
             )
-        return S3Blob(reference.uri, answer)
 
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
@@ -101,20 +122,37 @@ class S3Store:
         """Write an object; None if there is one, or one that is just being written."""
         with translated(f"writing {uri}"):
             try:
-                answer = self._s3.put_object(
-                    Bucket=self._results_bucket,
-                    Key=key,
-                    Body=cast("IO[bytes]", Parts(parts)),
-                    ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode("ascii"),
-                    ContentType=_content_type(key),
-                    IfNoneMatch="*",
-                    Metadata=encoded(metadata),
+                answer = self._write(
+                    self._results_bucket, key, parts, encoded(metadata), sha256, IfNoneMatch="*"
                 )
             except ClientError as error:
-                if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                if code_of(error) in _BEATEN:
                     return None
                 raise
         return Stored(uri, answer.get("VersionId"))
+
+    def _write(
+        self,
+        bucket: str,
+        key: str,
+        parts: Sequence[Part],
+        metadata: Mapping[str, str],
+        sha256: str | None = None,
+        **condition: Any,
+    ) -> Mapping[str, Any]:
+        """Write an object with one PUT, a large one in pieces; S3 checks the SHA-256 of each."""
+        place: Any = {"Bucket": bucket, "Key": key}
+        described: Any = {"ContentType": _content_type(key), "Metadata": metadata}
+        if sum(memoryview(part).nbytes for part in parts) > self._pieces.above_bytes:
+            pieces = cut(parts, self._pieces.size_bytes)
+            return multipart.write(self._s3, place, pieces, described, condition)
+        return self._s3.put_object(
+            **place,
+            **described,
+            **condition,
+            Body=cast("IO[bytes]", Parts(parts)),
+            ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode() if sha256 else checksum(parts),
+        )
 
     def _stored(self, uri: str) -> Stored | None:
         """Return the object that is there, if any."""
@@ -134,13 +172,7 @@ class S3Store:
         headers = encoded(metadata)
         _check_metadata(headers)
         with translated(f"writing s3://{bucket}/{key}"):
-            answer = self._s3.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=cast("IO[bytes]", Parts(parts)),
-                ContentType=_content_type(key),
-                Metadata=headers,
-            )
+            answer = self._write(bucket, key, parts, headers)
         return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
 
     def find_input(self, job_id: str) -> Reference | None:

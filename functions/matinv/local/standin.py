@@ -89,9 +89,14 @@ class _Sequencer:
 
 
 def _mend_s3_events() -> None:
-    """Let S3's events carry ``sequencer`` and ``versionId``, and leave "/" in keys as it is."""
+    """Let S3's events carry ``sequencer`` and ``versionId``, and leave "/" in keys as it is.
+
+    And announce an upload in parts once: moto does it as a Put, too, and with another sequencer,
+    which is a second upload.
+    """
     sequencer = _Sequencer()
     of_moto = notifications._get_s3_event
+    send = notifications.send_event
 
     def mended(event_name: str, bucket: Any, key: Any, notification_id: str) -> Any:
         event = of_moto(event_name, bucket, key, notification_id)
@@ -103,7 +108,13 @@ def _mend_s3_events() -> None:
                 entry["versionId"] = key.version_id
         return event
 
+    def send_once(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
+        put = notifications.S3NotificationEvent.OBJECT_CREATED_PUT_EVENT
+        if event_name is not put or key.multipart is None:
+            send(account_id, event_name, bucket, key)
+
     notifications._get_s3_event = mended
+    notifications.send_event = send_once
 
 
 def _mend_transactions() -> None:

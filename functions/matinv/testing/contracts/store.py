@@ -92,13 +92,25 @@ class MatrixStoreContract:
             assert blob.read(5) == b""
 
     def test_a_large_body_fills_its_array(self, store: MatrixStore) -> None:
-        data = np.random.default_rng(1).standard_normal(700_001)
+        data = np.random.default_rng(1).standard_normal(1_400_001)
         reference = store.upload("large.npy", [b"x" * 7, data.data], {})
         array = np.empty_like(data)
         with store.open(reference) as blob:
             blob.read(7)
             assert blob.readinto(array.data) == data.nbytes
+            assert blob.read(1) == b""
         np.testing.assert_array_equal(array, data)
+
+    def test_what_was_opened_stays_what_it_was(self, store: MatrixStore) -> None:
+        first = bytes(6_000_000)
+        reference = store.upload("a.npy", [first], {})
+        buffer = bytearray(b"x" * len(first))
+        with store.open(reference) as blob:
+            buffer[:6] = blob.read(6)
+            store.upload("a.npy", [b"x" * len(first)], {})
+            store.delete(reference.uri)
+            assert blob.readinto(memoryview(buffer)[6:]) == len(first) - 6
+        assert buffer == first
 
     def test_leaving_early_leaves_the_store_usable(self, store: MatrixStore) -> None:
         reference = store.upload("large.npy", [bytes(3_000_000)], {})
@@ -171,6 +183,16 @@ class MatrixStoreContract:
         with store.results(written.uri, written.version_id) as blob:
             assert blob.read(99) == b"first result"
             assert blob.metadata == {"matinv-sha256": "é"}
+
+    def test_a_large_result_is_written_once(self, store: MatrixStore) -> None:
+        parts: list[Part] = [b"header", np.random.default_rng(2).bytes(6_000_000)]
+        written = store.put_result("j/1.npy", parts, digest(parts), {"matinv-sha256": "first"})
+        assert written.metadata is None
+        late = [bytes(6_000_000)]
+        found = store.put_result("j/1.npy", late, digest(late), {"matinv-sha256": "late"})
+        assert found == replace(written, metadata={"matinv-sha256": "first"})
+        with store.results(written.uri, written.version_id) as blob:
+            assert digest([blob.read(blob.size_bytes)]) == digest(parts)
 
     def test_of_results_written_side_by_side_one_stays(self, store: MatrixStore) -> None:
         def put(number: int) -> Any:
