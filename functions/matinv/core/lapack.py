@@ -294,4 +294,4 @@ def _order(stack: Matrix) -> int:
     if not (stack.ndim == 3 and stack.shape[1] == stack.shape[2] and stack.flags.carray):
         message = f"needs a stack (k, n, n) that is C-contiguous and writable, not {stack.shape}"
         raise ValueError(message)
-    return stack.shape[1]
+    return len(stack[0])

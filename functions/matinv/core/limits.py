@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import DTypeLike
 
+from matinv.core.gaussjordan import width_of
 from matinv.core.job import Format, Method
 from matinv.core.kernels import SMALL_N
 
@@ -18,12 +19,12 @@ _MIB: Final = 2**20
 _MB_PER_THREAD: Final = 1769
 
 # Memory. Measured as growth of the peak while a matrix was inverted in its own memory, one thread:
-# 4.2, 5.2, 7.1 and 11.1 MiB at n = 512, 1024, 2048, 4096 in float64, 9.0 at 2048 in complex128;
-# 5.0 for stacks of small matrices. OpenBLAS' packing buffers and one block are the constant part,
-# getri's workspace of 64 n elements and vectors are the part that grows with n. A second thread
-# took 1.5 MiB more, which the lanes that have one do not notice.
+# 3.3, 4.3, 10.7 and 18.7 MiB at n = 512, 1024, 2048, 4096 in float64, 19.8 at 2048 in complex128;
+# 2 to 4 for stacks of small matrices. OpenBLAS' packing buffers and one block are the constant
+# part; three panels of the blocked kernels and the rows that pivots displace grow with n. A second
+# thread took 1.5 MiB more.
 _FIXED_BYTES: Final = 6 * _MIB
-_PER_ROW_ELEMENTS: Final = 192
+_PANELS: Final = 4
 
 # Per slice of a stack: rcond, residual and digits 24, the way 8, flags 3; 40.6 MiB were measured
 # for a million slices.
@@ -132,7 +133,7 @@ def predict(
         matrix_bytes
         + k * _PER_SLICE_BYTES
         + _FIXED_BYTES
-        + n * _PER_ROW_ELEMENTS * kind.itemsize
+        + _PANELS * width_of(n) * n * kind.itemsize
         + (_SVD_COPIES * n * n * _wide_bytes(kind) if method is Method.PINV else 0)
     )
     if format is Format.JSON:
