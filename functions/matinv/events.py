@@ -8,56 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 import orjson
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from matinv.core import jsontext
 from matinv.core.errors import Code, Refused
+from matinv.core.fields import Fields, optional, text
 from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key
-from matinv.core.message import Parsed, parse_tree, validated
+from matinv.core.message import Parsed, parse_tree
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
 # digits today.
 _SEQUENCER_WIDTH: Final = 32
 
 
-_Text = Annotated[str, Field(min_length=1, max_length=1024)]
+_TEXT: Final = optional(text(1, 1024))
+_BUCKET: Final = Fields({"name": text(1, 1024)}, required=frozenset({"name"}), open_=True)
+_OBJECT: Final = Fields(
+    {
+        "key": text(1, 3 * 1024),  # of 1,024 bytes, encoded
+        "versionId": _TEXT,
+        "version-id": _TEXT,
+        "eTag": _TEXT,
+        "etag": _TEXT,
+        "sequencer": optional(text(0, 64)),
+    },
+    required=frozenset({"key"}),
+    open_=True,
+)
+
+# What a notification and an EventBridge event have in common; they spell some names differently.
+_UPLOAD: Final = Fields(
+    {"bucket": _BUCKET, "object": _OBJECT}, required=frozenset({"bucket", "object"}), open_=True
+)
 
 
-class _Bucket(BaseModel):
-    model_config = ConfigDict(strict=True)
-    name: _Text
-
-
-class _Object(BaseModel):
-    model_config = ConfigDict(strict=True)
-    key: Annotated[str, Field(min_length=1, max_length=3 * 1024)]  # of 1,024 bytes, encoded
-    version_id: Annotated[
-        _Text | None, Field(validation_alias=AliasChoices("versionId", "version-id"))
-    ] = None
-    etag: Annotated[_Text | None, Field(validation_alias=AliasChoices("eTag", "etag"))] = None
-    sequencer: Annotated[str, Field(max_length=64)] | None = None
-
-
-class _Upload(BaseModel):
-    """What a notification and an EventBridge event have in common."""
-
-    model_config = ConfigDict(strict=True)
-    bucket: _Bucket
-    object_: Annotated[_Object, Field(alias="object")]
-
-    def reference(self, key: str, time: object) -> Reference:
-        sequencer = self.object_.sequencer
-        return Reference(
-            self.bucket.name,
-            key,
-            self.object_.version_id,
-            self.object_.etag.strip('"') if self.object_.etag else None,
-            sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else _sortable(time),
-        )
+def _reference(upload: Mapping[str, Any], key: str, time: object) -> Reference:
+    found: Mapping[str, str | None] = upload["object"]
+    etag = found.get("eTag") or found.get("etag")
+    sequencer = found.get("sequencer")
+    return Reference(
+        upload["bucket"]["name"],
+        key,
+        found.get("versionId") or found.get("version-id"),
+        etag.strip('"') if etag else None,
+        sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else _sortable(time),
+    )
 
 
 def _sortable(time: object) -> str:
@@ -180,14 +178,15 @@ def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
 
 def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> list[_Part]:
     try:
-        upload = validated(_Upload, tree)
-        key = _decoded(upload.object_.key) if encoded else upload.object_.key
+        upload = _UPLOAD(tree)
+        key = upload["object"]["key"]
+        key = _decoded(key) if encoded else key
     except Refused as error:
         return [_Part(Parsed(hashed_id(_bytes(body)), error), body)]
     if key.endswith("/"):  # what consoles create for an empty folder
         return []
     job_id = job_id_of_key(key)
-    return [_Part(Parsed(job_id, Request(job_id, upload.reference(key, time))), body)]
+    return [_Part(Parsed(job_id, Request(job_id, _reference(upload, key, time))), body)]
 
 
 def _decoded(key: str) -> str:

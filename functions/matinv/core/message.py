@@ -8,12 +8,11 @@ from __future__ import annotations
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Final
 
 from matinv.core import jsonmat, jsontext, npy
 from matinv.core.errors import Code, MatinvError, Refused
+from matinv.core.fields import Fields, anything, one_of, optional, text, texts, whole
 from matinv.core.job import (
     JOB_ID_RULE,
     Format,
@@ -36,53 +35,39 @@ INPUTS: Final = frozenset({"matrix", "npy", "s3"})
 _METADATA_PREFIX: Final = "matinv-"
 _TAG_PREFIX: Final = "tag-"
 
-_STRICT: Final = ConfigDict(strict=True, extra="forbid", frozen=True)
-_Model = TypeVar("_Model", bound=BaseModel)
+# The options, as a message or an object's metadata spells them. The lengths of tags are those that
+# AWS allows for the tags of its resources.
+_OPTIONS: Final = Fields(
+    {
+        "method": one_of(Method),
+        "output": one_of(Output),
+        "format": one_of(Format),
+        "on_ill_conditioned": one_of(OnIllConditioned),
+        "tags": texts(10, text(1, 128), text(0, 256)),
+    }
+)
 
+# An object in S3; its key is written as it is, not form-encoded.
+_OBJECT: Final = Fields(
+    {
+        "bucket": text(1, 255),
+        "key": text(1, 1024),
+        "version_id": optional(text(1, 1024)),
+    },
+    required=frozenset({"bucket", "key"}),
+)
 
-class OptionFields(BaseModel):
-    """The options, as a message or an object's metadata spells them."""
-
-    model_config = _STRICT
-
-    method: Annotated[Method, Field(strict=False)] = Method.AUTO
-    output: Annotated[Output, Field(strict=False)] = Output.AUTO
-    format: Annotated[Format, Field(strict=False)] = Format.NPY  # unless given, the input's own
-    on_ill_conditioned: Annotated[OnIllConditioned, Field(strict=False)] = OnIllConditioned.WARN
-    # The lengths are those that AWS allows for the tags of its resources.
-    tags: Annotated[
-        dict[
-            Annotated[str, Field(min_length=1, max_length=128)],
-            Annotated[str, Field(max_length=256)],
-        ],
-        Field(max_length=10),
-    ] = Field(default_factory=dict)
-
-    def over(self, options: Options) -> Options:
-        """Return `options` with the fields that were given here in place of its own."""
-        names = self.model_fields_set & OptionFields.model_fields.keys()
-        return replace(options, **{name: getattr(self, name) for name in names})
-
-
-class ObjectFields(BaseModel):
-    """An object in S3; its key is written as it is, not form-encoded."""
-
-    model_config = _STRICT
-
-    bucket: Annotated[str, Field(min_length=1, max_length=255)]
-    key: Annotated[str, Field(min_length=1, max_length=1024)]
-    version_id: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-
-
-class MessageFields(OptionFields):
-    """The fields of a message."""
-
-    v: Annotated[int, Field(ge=VERSION, le=VERSION)] = VERSION
-    job_id: str | None = None
-    matrix: Any = None
-    npy: str | None = None
-    s3: ObjectFields | None = None
-    redrive: Annotated[int, Field(ge=1, le=2**31)] = 1
+MESSAGE: Final = Fields(
+    {
+        "v": whole(VERSION, VERSION),
+        "job_id": text(),  # has a rule and a code of its own: `_check_job_id`
+        "matrix": anything,
+        "npy": text(),
+        "s3": _OBJECT,
+        "redrive": whole(1, 2**31),
+        **_OPTIONS.checks,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +122,22 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
         matrix = jsonmat.matrix_of(tree, Code.BAD_FORMAT)
         return Inline(matrix, Format.JSON, len(text)), request.options
     fields = _checked(tree)
-    if alien := fields.model_fields_set & {"s3", "redrive"}:
+    if alien := fields.keys() & {"s3", "redrive"}:
         raise Refused(
             Code.BAD_MESSAGE,
             "the file has a field that only messages have",
             "leave it out, or send the content to the jobs queue",
             observed=", ".join(sorted(alien)),
         )
-    if fields.job_id not in {None, request.job_id}:
+    if fields.get("job_id", request.job_id) != request.job_id:
         raise Refused(
             Code.BAD_JOB_ID,
             "the file names another job than its key does",
             "leave job_id out of files: it is the key without its extension",
-            observed=fields.job_id,
+            observed=fields["job_id"],
             limit=request.job_id,
         )
-    return _inline(fields, Code.BAD_FORMAT), fields.over(request.options)
+    return _inline(fields, Code.BAD_FORMAT), _over(request.options, fields)
 
 
 def options_of_metadata(metadata: Mapping[str, str]) -> Options:
@@ -181,7 +166,7 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
         for name, value in ours.items()
         if not name.startswith(_TAG_PREFIX)
     }
-    return validated(OptionFields, fields).over(Options())
+    return _over(Options(), _OPTIONS(fields))
 
 
 def format_of_key(key: str) -> Format:
@@ -215,35 +200,12 @@ def id_of_content(inline: Inline, options: Options) -> str:
     return hashed_id(" ".join(content).encode())
 
 
-def validated(model: type[_Model], tree: object) -> _Model:
-    """Return `tree` as an instance of `model`.
-
-    Raises
-    ------
-    Refused
-        BAD_MESSAGE, for the first field that is wrong.
-    """
-    try:
-        return model.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise Refused(
-                Code.BAD_MESSAGE,
-                f"there is no field {where}",
-                "check its spelling: unknown fields are refused, lest an option has no effect",
-                observed=where,
-                limit=", ".join(model.model_fields),
-            ) from None
-        raise Refused(
-            Code.BAD_MESSAGE,
-            f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
-            "the README lists the fields of a message and their values",
-        ) from None
+def _over(options: Options, fields: Mapping[str, Any]) -> Options:
+    """Return `options` with the fields that were given in place of its own."""
+    return replace(options, **{n: v for n, v in fields.items() if n in _OPTIONS.checks})
 
 
-def _checked(tree: object) -> MessageFields:
+def _checked(tree: object) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise Refused(
             Code.BAD_MESSAGE,
@@ -261,7 +223,7 @@ def _checked(tree: object) -> MessageFields:
         )
     if "job_id" in tree:
         _check_job_id(tree["job_id"])
-    return validated(MessageFields, tree)
+    return MESSAGE(tree)
 
 
 def _check_job_id(job_id: object) -> None:
@@ -275,34 +237,34 @@ def _check_job_id(job_id: object) -> None:
         )
 
 
-def _request(fields: MessageFields) -> Request:
-    options = fields.over(Options())
-    redrive = fields.redrive if "redrive" in fields.model_fields_set else 0
-    if fields.s3 is not None and _only(fields, "s3"):
-        reference = Reference(fields.s3.bucket, fields.s3.key, fields.s3.version_id)
-        return Request(fields.job_id or job_id_of_key(reference.key), reference, options, redrive)
+def _request(fields: Mapping[str, Any]) -> Request:
+    options = _over(Options(), fields)
+    job_id, redrive = fields.get("job_id"), fields.get("redrive", 0)
+    if _only(fields, "s3"):
+        reference = Reference(**fields["s3"])
+        return Request(job_id or job_id_of_key(reference.key), reference, options, redrive)
     inline = _inline(fields, Code.BAD_MESSAGE)
-    return Request(fields.job_id or id_of_content(inline, options), inline, options, redrive)
+    return Request(job_id or id_of_content(inline, options), inline, options, redrive)
 
 
-def _inline(fields: MessageFields, syntax: Code) -> Inline:
+def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:
     if _only(fields, "matrix"):
-        value = fields.matrix
+        value = fields["matrix"]
         arrays = value.values() if isinstance(value, dict) else (value,)
         size_bytes = sum(run.size_bytes for run in arrays if isinstance(run, jsontext.Run))
         return Inline(jsonmat.matrix_of(value, syntax), Format.JSON, size_bytes)
-    if fields.npy is not None and _only(fields, "npy"):
-        return Inline(npy.decode(_of_base64(fields.npy)), Format.NPY, len(fields.npy))
+    if _only(fields, "npy"):
+        return Inline(npy.decode(_of_base64(fields["npy"])), Format.NPY, len(fields["npy"]))
     raise Refused(
         Code.BAD_MESSAGE,
         "the message does not hold exactly one input",
         "give one of matrix, npy and s3",
-        observed=", ".join(sorted(fields.model_fields_set & INPUTS)) or "none",
+        observed=", ".join(sorted(fields.keys() & INPUTS)) or "none",
     )
 
 
-def _only(fields: MessageFields, name: str) -> bool:
-    return fields.model_fields_set & INPUTS == {name}
+def _only(fields: Mapping[str, Any], name: str) -> bool:
+    return fields.keys() & INPUTS == {name}
 
 
 def _of_base64(text: str) -> bytes:
