@@ -48,5 +48,5 @@ def test_a_region_that_is_missing_is_reported_like_any_fault(
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     queue = SQSQueue(clients.client("sqs"), "https://sqs/jobs", "https://sqs/dead")
-    with pytest.raises(Transient, match="ACCESS_DENIED.*region"):
+    with pytest.raises(Transient, match=r"ACCESS_DENIED: .*region"):
         queue.send("{}")
