@@ -32,7 +32,7 @@ _making: Final = Lock()  # botocore's session makes one client at a time
 
 
 class _Client:
-    """A client that is made when it is first used: 40 ms of CPU, and a small job uses one of three.
+    """A client that is made when it is first used: 25 ms of CPU, and a small job uses one of three.
 
     Parameters
     ----------
