@@ -60,7 +60,7 @@ OURS = """
     matinv.aws matinv.aws.bodies matinv.aws.calls matinv.aws.clients matinv.aws.dynamodb
     matinv.aws.errors matinv.aws.items matinv.aws.s3 matinv.aws.sqs matinv.aws.writes
     matinv.core matinv.core.certificate matinv.core.closed_form matinv.core.errors
-    matinv.core.fields matinv.core.findings matinv.core.hermitian matinv.core.inplace
+    matinv.core.findings matinv.core.hermitian matinv.core.inplace
     matinv.core.inverse matinv.core.job matinv.core.jsonmat matinv.core.jsonrows
     matinv.core.jsontext matinv.core.kernels matinv.core.lapack matinv.core.limits
     matinv.core.message matinv.core.npy matinv.core.npyheader matinv.core.pseudo
@@ -74,7 +74,7 @@ OURS = """
 OTHERS = """
     numpy orjson
     botocore dateutil jmespath six urllib3 certifi
-    aws_lambda_powertools typing_extensions
+    aws_lambda_powertools pydantic_core typing_extensions
 """
 
 # What is easily loaded by accident: of the packages that may be, and of the standard library.

@@ -12,50 +12,64 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 import orjson
+from pydantic_core import core_schema as cs
 
 from matinv.core import jsontext
 from matinv.core.errors import Code, Refused
-from matinv.core.fields import Fields, optional, text
 from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key
-from matinv.core.message import Parsed, parse_tree
+from matinv.core.message import Parsed, object_schema, parse_tree, validated
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
 # digits today.
 _SEQUENCER_WIDTH: Final = 32
 
 
-_TEXT: Final = optional(text(1, 1024))
-_BUCKET: Final = Fields({"name": text(1, 1024)}, required=frozenset({"name"}), open_=True)
-_OBJECT: Final = Fields(
-    {
-        "key": text(1, 3 * 1024),  # of 1,024 bytes, encoded
-        "versionId": _TEXT,
-        "version-id": _TEXT,
-        "eTag": _TEXT,
-        "etag": _TEXT,
-        "sequencer": optional(text(0, 64)),
-    },
-    required=frozenset({"key"}),
-    open_=True,
-)
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """What a notification and an EventBridge event have in common."""
 
-# What a notification and an EventBridge event have in common; they spell some names differently.
-_UPLOAD: Final = Fields(
-    {"bucket": _BUCKET, "object": _OBJECT}, required=frozenset({"bucket", "object"}), open_=True
-)
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    sequencer: str | None = None
+
+    def reference(self, key: str, time: object) -> Reference:
+        return Reference(
+            self.bucket,
+            key,
+            self.version_id,
+            self.etag.strip('"') if self.etag else None,
+            self.sequencer.ljust(_SEQUENCER_WIDTH, "0") if self.sequencer else _sortable(time),
+        )
 
 
-def _reference(upload: Mapping[str, Any], key: str, time: object) -> Reference:
-    found: Mapping[str, str | None] = upload["object"]
-    etag = found.get("eTag") or found.get("etag")
-    sequencer = found.get("sequencer")
-    return Reference(
-        upload["bucket"]["name"],
-        key,
-        found.get("versionId") or found.get("version-id"),
-        etag.strip('"') if etag else None,
-        sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else _sortable(time),
-    )
+def _upload(tree: object) -> _Upload:
+    fields = validated(_upload_schema, tree)
+    return _Upload(fields["bucket"]["name"], **fields["object"])
+
+
+def _upload_schema() -> cs.TypedDictSchema:
+    text = cs.str_schema(min_length=1, max_length=1024)
+    encoded = cs.str_schema(min_length=1, max_length=3 * 1024)  # of 1,024 bytes
+    bucket = {"name": cs.typed_dict_field(text, required=True)}
+    found = {
+        "key": cs.typed_dict_field(encoded, required=True),
+        "version_id": _either(text, "versionId", "version-id"),
+        "etag": _either(text, "eTag", "etag"),
+        "sequencer": _either(cs.str_schema(max_length=64), "sequencer"),
+    }
+    upload = {
+        "bucket": cs.typed_dict_field(object_schema(bucket, "ignore"), required=True),
+        "object": cs.typed_dict_field(object_schema(found, "ignore"), required=True),
+    }
+    return object_schema(upload, "ignore")
+
+
+def _either(schema: cs.CoreSchema, *names: str) -> cs.TypedDictField:
+    """Return a field that may be null, by the first of its names that is there."""
+    aliases: list[list[str | int]] = [[name] for name in names]
+    return cs.typed_dict_field(cs.nullable_schema(schema), validation_alias=aliases)
 
 
 def _sortable(time: object) -> str:
@@ -178,15 +192,14 @@ def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
 
 def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> list[_Part]:
     try:
-        upload = _UPLOAD(tree)
-        key = upload["object"]["key"]
-        key = _decoded(key) if encoded else key
+        upload = _upload(tree)
+        key = _decoded(upload.key) if encoded else upload.key
     except Refused as error:
         return [_Part(Parsed(hashed_id(_bytes(body)), error), body)]
     if key.endswith("/"):  # what consoles create for an empty folder
         return []
     job_id = job_id_of_key(key)
-    return [_Part(Parsed(job_id, Request(job_id, _reference(upload, key, time))), body)]
+    return [_Part(Parsed(job_id, Request(job_id, upload.reference(key, time))), body)]
 
 
 def _decoded(key: str) -> str:

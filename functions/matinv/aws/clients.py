@@ -1,7 +1,7 @@
 """Clients of AWS, configured once for how the service uses them, and made when they are used.
 
 They are botocore's, which are what ``boto3.client`` returns. The rest of boto3, resources and a
-transfer manager, takes 26 ms of CPU to import, of a cold start of 470 without, and has no use here.
+transfer manager, takes 26 ms of CPU to import and has no use here.
 """
 
 from __future__ import annotations
