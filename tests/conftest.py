@@ -67,7 +67,9 @@ def moto_clients(moto_url: str) -> dict[str, Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", moto_url)
-        return {name: clients.client(name) for name in ("s3", "dynamodb", "sqs", "sns")}
+        made = {name: clients.client(name) for name in ("s3", "dynamodb", "sqs", "sns")}
+        assert all(client.meta for client in made.values())  # made now, at this address
+        return made
 
 
 @pytest.fixture

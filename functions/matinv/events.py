@@ -8,56 +8,68 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 import orjson
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic_core import core_schema as cs
 
 from matinv.core import jsontext
 from matinv.core.errors import Code, Refused
 from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key
-from matinv.core.message import Parsed, parse_tree, validated
+from matinv.core.message import Parsed, object_schema, parse_tree, validated
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
 # digits today.
 _SEQUENCER_WIDTH: Final = 32
 
 
-_Text = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class _Bucket(BaseModel):
-    model_config = ConfigDict(strict=True)
-    name: _Text
-
-
-class _Object(BaseModel):
-    model_config = ConfigDict(strict=True)
-    key: Annotated[str, Field(min_length=1, max_length=3 * 1024)]  # of 1,024 bytes, encoded
-    version_id: Annotated[
-        _Text | None, Field(validation_alias=AliasChoices("versionId", "version-id"))
-    ] = None
-    etag: Annotated[_Text | None, Field(validation_alias=AliasChoices("eTag", "etag"))] = None
-    sequencer: Annotated[str, Field(max_length=64)] | None = None
-
-
-class _Upload(BaseModel):
+@dataclass(frozen=True, slots=True)
+class _Upload:
     """What a notification and an EventBridge event have in common."""
 
-    model_config = ConfigDict(strict=True)
-    bucket: _Bucket
-    object_: Annotated[_Object, Field(alias="object")]
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    sequencer: str | None = None
 
     def reference(self, key: str, time: object) -> Reference:
-        sequencer = self.object_.sequencer
         return Reference(
-            self.bucket.name,
+            self.bucket,
             key,
-            self.object_.version_id,
-            self.object_.etag.strip('"') if self.object_.etag else None,
-            sequencer.ljust(_SEQUENCER_WIDTH, "0") if sequencer else _sortable(time),
+            self.version_id,
+            self.etag.strip('"') if self.etag else None,
+            self.sequencer.ljust(_SEQUENCER_WIDTH, "0") if self.sequencer else _sortable(time),
         )
+
+
+def _upload(tree: object) -> _Upload:
+    fields = validated(_upload_schema, tree)
+    return _Upload(fields["bucket"]["name"], **fields["object"])
+
+
+def _upload_schema() -> cs.TypedDictSchema:
+    text = cs.str_schema(min_length=1, max_length=1024)
+    encoded = cs.str_schema(min_length=1, max_length=3 * 1024)  # of 1,024 bytes
+    bucket = {"name": cs.typed_dict_field(text, required=True)}
+    found = {
+        "key": cs.typed_dict_field(encoded, required=True),
+        "version_id": _either(text, "versionId", "version-id"),
+        "etag": _either(text, "eTag", "etag"),
+        "sequencer": _either(cs.str_schema(max_length=64), "sequencer"),
+    }
+    upload = {
+        "bucket": cs.typed_dict_field(object_schema(bucket, "ignore"), required=True),
+        "object": cs.typed_dict_field(object_schema(found, "ignore"), required=True),
+    }
+    return object_schema(upload, "ignore")
+
+
+def _either(schema: cs.CoreSchema, *names: str) -> cs.TypedDictField:
+    """Return a field that may be null, by the first of its names that is there."""
+    aliases: list[list[str | int]] = [[name] for name in names]
+    return cs.typed_dict_field(cs.nullable_schema(schema), validation_alias=aliases)
 
 
 def _sortable(time: object) -> str:
@@ -180,8 +192,8 @@ def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
 
 def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> list[_Part]:
     try:
-        upload = validated(_Upload, tree)
-        key = _decoded(upload.object_.key) if encoded else upload.object_.key
+        upload = _upload(tree)
+        key = _decoded(upload.key) if encoded else upload.key
     except Refused as error:
         return [_Part(Parsed(hashed_id(_bytes(body)), error), body)]
     if key.endswith("/"):  # what consoles create for an empty folder

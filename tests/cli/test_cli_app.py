@@ -23,7 +23,16 @@ from matinv.core.job import Status
 from standin import Run, Standin
 
 MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
-HEAVY = ("numpy", "boto3", "botocore", "pydantic", "rich", "orjson", "scipy_openblas64", "moto")
+HEAVY = (
+    "numpy",
+    "boto3",
+    "botocore",
+    "pydantic_core",
+    "rich",
+    "orjson",
+    "scipy_openblas64",
+    "moto",
+)
 
 
 def loaded_by(code: str) -> list[str]:

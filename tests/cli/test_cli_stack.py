@@ -281,7 +281,7 @@ def test_local_worker_takes_the_stack_as_well(stack: Path) -> None:
 
 
 def test_env_loads_nothing_heavy(stack: Path) -> None:
-    heavy = "numpy|boto3|botocore|pydantic|rich|orjson"
+    heavy = "numpy|boto3|botocore|pydantic_core|rich|orjson"
     code = (
         "import sys; from matinv.cli.app import cli; "
         f"cli(['env', '--stack', {str(stack)!r}], standalone_mode=False); "

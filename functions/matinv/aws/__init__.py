@@ -1,1 +1,1 @@
-"""Adapters to S3, DynamoDB, SQS and SNS: the only users of boto3."""
+"""Adapters to S3, DynamoDB, SQS and SNS: the only users of botocore."""

@@ -1,6 +1,6 @@
 """The `matinv` command.
 
-Importing this package loads nothing else, and `matinv --help` loads click alone: numpy, boto3,
+Importing this package loads nothing else, and `matinv --help` loads click alone: numpy, botocore,
 pydantic and rich take ten times as long as the help text. A command's module is imported when the
 command is called.
 """

@@ -26,9 +26,8 @@ from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
 # about 0.1 s and a PUT of 100 MB about 1 s inside a region.
 MARGIN_S: Final = 2.0
 
-
-# What a worker holds before its first job: 76 MB were measured on Linux (interpreter, numpy, boto3,
-# pydantic); the other half is for buffers, threads and the allocator.
+# What a worker holds before its first job: 67 MB were measured on Linux (Python, numpy, clients
+# of AWS); the rest is for buffers, threads and the allocator.
 IDLE_BYTES: Final = 160 * 2**20
 
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from matinv.aws import clients
+from matinv.aws.sqs import SQSQueue
+from matinv.core.errors import Transient
+
+
+@pytest.fixture
+def made() -> list[str]:
+    """Return the names of the clients that are made from now on."""
+    names: list[str] = []
+    clients._session().register(
+        "creating-client-class", lambda event_name, **_: names.append(event_name.split(".")[1])
+    )
+    return names
+
+
+def test_a_client_is_made_when_it_is_first_used(made: list[str], at_moto: str) -> None:
+    client = clients.client("s3")
+    assert made == []
+    client.list_buckets()
+    client.list_buckets()
+    assert made == ["s3"]
+
+
+def test_threads_that_use_a_client_at_once_share_it(made: list[str], at_moto: str) -> None:
+    client = clients.client("sqs")
+    together = Barrier(8)
+
+    def use(_: int) -> Any:
+        together.wait()
+        return client.meta
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(use, range(8)))
+    assert all(meta is client.meta for meta in found)
+    assert made == ["sqs"]
+
+
+def test_a_region_that_is_missing_is_reported_like_any_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    queue = SQSQueue(clients.client("sqs"), "https://sqs/jobs", "https://sqs/dead")
+    with pytest.raises(Transient, match=r"ACCESS_DENIED: .*region"):
+        queue.send("{}")
