@@ -58,13 +58,14 @@ print(json.dumps({
 OURS = """
     matinv
     matinv.aws matinv.aws.bodies matinv.aws.calls matinv.aws.clients matinv.aws.dynamodb
-    matinv.aws.errors matinv.aws.items matinv.aws.s3 matinv.aws.sqs matinv.aws.writes
+    matinv.aws.errors matinv.aws.items matinv.aws.multipart matinv.aws.s3 matinv.aws.sqs
+    matinv.aws.writes
     matinv.core matinv.core.certificate matinv.core.closed_form matinv.core.errors
-    matinv.core.findings matinv.core.hermitian matinv.core.inplace
+    matinv.core.findings matinv.core.gaussjordan matinv.core.hermitian matinv.core.inplace
     matinv.core.inverse matinv.core.job matinv.core.jsonmat matinv.core.jsonrows
     matinv.core.jsontext matinv.core.kernels matinv.core.lapack matinv.core.limits
     matinv.core.message matinv.core.npy matinv.core.npyheader matinv.core.pseudo
-    matinv.core.scaling matinv.core.shapes matinv.core.stacked
+    matinv.core.scaling matinv.core.schulz matinv.core.shapes matinv.core.stacked
     matinv.events matinv.handlers matinv.handlers.worker matinv.ports
     matinv.service matinv.service.announce matinv.service.app matinv.service.claim
     matinv.service.direct matinv.service.load matinv.service.publish matinv.service.settle
