@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from bench import codecs, kernels, machine
+from bench import codecs, jobs, kernels, machine
 from bench.checks import WrongError
 from bench.lab import Lab
 from bench.table import Row, markdown
@@ -19,13 +19,15 @@ _README: Final = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- generated: bench -->\n", "<!-- end: bench -->"
 
 ROWS: Final[Mapping[int, Sequence[Callable[[Lab], Iterator[Row]]]]] = {
+    1: [jobs.messages],
+    2: [jobs.files],
     3: [kernels.general],
     4: [kernels.definite],
     5: [kernels.stacks],
     6: [codecs.reading],
     7: [codecs.writing],
     11: [kernels.certified],
-    12: [kernels.growth],
+    12: [jobs.per_job, kernels.growth],
 }
 
 

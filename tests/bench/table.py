@@ -120,7 +120,7 @@ class Row:
     def cells(self) -> list[str]:
         """Return the row as people read it."""
         figures = [number(value) for value in (self.ours, self.peer, self.ratio)]
-        asked = [str(cell) if cell else "–" for cell in (self.reach, self.limit)]
+        asked = [str(cell) if cell else "-" for cell in (self.reach, self.limit)]
         return [str(self.row), self.work, *figures, *asked, "yes" if self.ok else "**no**"]
 
 
