@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from bench import codecs, jobs, kernels, machine
+from bench import codecs, coldstart, jobs, kernels, machine, memory
 from bench.checks import WrongError
 from bench.lab import Lab
 from bench.table import Row, markdown
@@ -26,6 +26,9 @@ ROWS: Final[Mapping[int, Sequence[Callable[[Lab], Iterator[Row]]]]] = {
     5: [kernels.stacks],
     6: [codecs.reading],
     7: [codecs.writing],
+    8: [memory.peak],
+    9: [memory.largest],
+    10: [coldstart.first_answer],
     11: [kernels.certified],
     12: [jobs.per_job, kernels.growth],
 }

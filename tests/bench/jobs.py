@@ -15,21 +15,19 @@ from uuid import uuid4
 
 import numpy as np
 
+from bench import published
 from bench.checks import Array, WrongError, check_inverse
 from bench.lab import Lab
 from bench.measure import Effort, Side, take_turns
 from bench.peers import PlainHandler
 from bench.table import Limit, Row, at_least, at_most
 from matinv.aws.dynamodb import table_schema
-from matinv.client import Client
-from matinv.client.results import fetch
 from matinv.handlers import worker
 from matinv.local.invoke import Context
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification, sqs_event
 
 _BATCH: Final = 1000
-_FILES: Final = 50  # in an invocation
 _LATENCY_S: Final = 0.02  # until S3's first byte
 _US: Final = 1e6
 _MS: Final = 1e3
@@ -56,7 +54,6 @@ class Jobs:
     """Both sides and their inputs."""
 
     lab: Lab
-    client: Client
     quiet: Any
 
     @classmethod
@@ -64,14 +61,14 @@ class Jobs:
         """Start the stack if need be."""
         _ = lab.stack
         quiet = lab.resources.enter_context(open(os.devnull, "w"))  # noqa: PTH123, SIM115 - a device
-        return cls(lab, Client.connect(), quiet)
+        return cls(lab, quiet)
 
-    def messages(self, count: int, n: int = 8) -> Batch:
-        """Return jobs inside messages, in invocations of a thousand at most."""
+    def messages(self, count: int, n: int = 8, size: int = _BATCH) -> Batch:
+        """Return jobs inside messages, `size` in an invocation."""
         matrices = _matrices(count, n)
         bodies = [{"job_id": id_, "matrix": a.tolist()} for id_, a in matrices.items()]
-        starts = range(0, count, _BATCH)
-        return Batch(matrices, [sqs_event(bodies[i : i + _BATCH]) for i in starts])
+        starts = range(0, count, size)
+        return Batch(matrices, [sqs_event(bodies[i : i + size]) for i in starts])
 
     def files(self, count: int, n: int) -> Batch:
         """Drop files and return the notifications of all in one invocation."""
@@ -107,9 +104,8 @@ class Jobs:
         if any(answer != {"batchItemFailures": []} for answer in answers):
             message = "the worker gave messages back"
             raise WrongError(message)
-        records = self.client.records(batch.matrices)
-        for job_id, a in batch.matrices.items():
-            check_inverse(a, fetch(self.client.store, records[job_id]))
+        for job_id, x in published.inverses(self.lab.stack, list(batch.matrices)):
+            check_inverse(batch.matrices[job_id], x)
 
 
 def messages(lab: Lab) -> Iterator[Row]:
@@ -118,7 +114,7 @@ def messages(lab: Lab) -> Iterator[Row]:
     sample = lab.pick(200, 50)
     floor = Side(_parse_and_invert, lambda: jobs.messages(_BATCH), _check_stack)
     ours, peer, least = take_turns(
-        lab.effort,
+        Effort(lab.pick(5, 2), 0),
         jobs.ours(lambda: jobs.messages(_BATCH)),
         jobs.plain(lambda: jobs.messages(sample)),
         floor,
@@ -138,10 +134,10 @@ def messages(lab: Lab) -> Iterator[Row]:
 def files(lab: Lab) -> Iterator[Row]:
     """Row 2: dropped files of n = 256, fifty in an invocation."""
     jobs = Jobs.of(lab)
-    sample = lab.pick(25, 10)
+    count, sample = lab.pick(50, 20), lab.pick(25, 5)
 
     def batch() -> Batch:
-        return jobs.files(_FILES, 256)
+        return jobs.files(count, 256)
 
     def few() -> Batch:
         return jobs.files(sample, 256)
@@ -152,29 +148,35 @@ def files(lab: Lab) -> Iterator[Row]:
         jobs.ours(batch),
         jobs.plain(few),
         jobs.plain(few, as_npy=True),
-        Side(_invert_each, lambda: Batch(_matrices(_FILES, 256), []), _check_each),
+        Side(_invert_each, lambda: Batch(_matrices(count, 256), []), _check_each),
     )
-    ours, peer, npy, lapack = ours / _FILES, peer / sample, npy / sample, lapack / _FILES
+    ours, peer, npy, lapack = ours / count, peer / sample, npy / sample, lapack / count
     limit = Limit("× LAPACK alone", ours / lapack, at_most(2))
-    work = f"{_FILES * rounds.rounds} files of 256 × 256, {_FILES} an invocation: CPU per job [ms]"
+    work = f"{count * rounds.rounds} files of 256 × 256, {count} an invocation: CPU per job [ms]"
     yield Row(2, work, _MS * ours, _MS * peer, peer / ours, at_least(10), limit)
     work = "the same, the peer with np.load and np.save [ms]"
     yield Row(2, work, _MS * ours, _MS * npy, npy / ours, at_least(1.5))
-    yield _overlap(jobs, batch, few, sample)
+    yield _overlap(jobs, count, sample)
 
 
 def per_job(lab: Lab) -> Iterator[Row]:
     """Row 12, CPU: the same for each job, from ten messages to ten thousand."""
     jobs = Jobs.of(lab)
-    counts = (10, 100, 1000, lab.pick(10_000, 2_000))
-    sides = [jobs.ours(lambda count=count: jobs.messages(count)) for count in counts]
-    rounds = Effort(lab.pick(5, 3), 0)
+    most = lab.pick(10_000, _BATCH)
+    # Few messages come several times, so that all figures are means of many jobs.
+    counts = {10: 200, 100: 500, _BATCH: _BATCH, most: most}
+
+    def side(size: int, count: int) -> Side:
+        return jobs.ours(lambda: jobs.messages(count, size=min(size, _BATCH)))
+
+    rounds = Effort(lab.pick(4, 2), 0)
+    sides = [side(*item) for item in counts.items()]
     total = take_turns(rounds, *sides, typical=statistics.median)
-    ten, *rest = (seconds / count for seconds, count in zip(total, counts, strict=True))
-    work = f"CPU per job, {counts[-1]} messages against 100, the most over the least [µs]"
+    ten, *rest = (seconds / n for seconds, n in zip(total, counts.values(), strict=True))
+    work = f"CPU per job, {most} messages against 100, the most over the least [µs]"
     limit = Limit("× as much for 10 messages", ten / rest[-1])
-    most, least = max(rest), min(rest)
-    yield Row(12, work, _US * rest[-1], _US * rest[0], most / least, at_most(1.10), limit)
+    spread = max(rest) / min(rest)
+    yield Row(12, work, _US * rest[-1], _US * rest[0], spread, at_most(1.10), limit)
 
 
 def plain_handler(lab: Lab, *, as_npy: bool = False) -> PlainHandler:
@@ -221,9 +223,8 @@ def _calls(side: Side) -> int:
     return len(calls)
 
 
-def _overlap(jobs: Jobs, batch: Callable[[], Batch], few: Callable[[], Batch], sample: int) -> Row:
+def _overlap(jobs: Jobs, count: int, sample: int) -> Row:
     """Compare wall time where AWS takes its time; overlapped, less than all waits in a row."""
-    waits = _calls(jobs.ours(batch)) / _FILES * _LATENCY_S
 
     def late(side: Side) -> Side:
         def run(batch: Batch) -> Any:
@@ -232,10 +233,12 @@ def _overlap(jobs: Jobs, batch: Callable[[], Batch], few: Callable[[], Batch], s
 
         return Side(run, side.prepare, side.check)
 
-    sides = late(jobs.ours(batch)), late(jobs.plain(few))
+    all_ours = jobs.ours(lambda: jobs.files(count, 256))
+    waits = _calls(all_ours) / count * _LATENCY_S
+    plain = jobs.plain(lambda: jobs.files(sample, 256))
     rounds = Effort(jobs.lab.pick(3, 1), 0)
-    ours, peer = take_turns(rounds, *sides, clock=time.perf_counter)
-    ours, peer = ours / _FILES, peer / sample
+    ours, peer = take_turns(rounds, late(all_ours), late(plain), clock=time.perf_counter)
+    ours, peer = ours / count, peer / sample
     limit = Limit("of its calls' waits one by one", ours / waits, at_most(1))
     work = f"the same, {_LATENCY_S * _MS:.0f} ms to each call: wall time per job [ms]"
     return Row(2, work, _MS * ours, _MS * peer, peer / ours, None, limit)
