@@ -59,7 +59,7 @@ def first_answer(lab: Lab) -> Iterator[Row]:
         return jobs.messages(1, 2)
 
     ours, peer = take_turns(
-        Effort(lab.pick(15, 9), 0),
+        Effort(lab.pick(15, 5), 0),
         Side(lambda batch: _started(_OURS, batch), one, check),
         Side(lambda batch: _started(_PEER, batch), one, lambda _, answer: _check(answer)),
         typical=statistics.median,

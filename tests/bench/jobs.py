@@ -111,24 +111,20 @@ class Jobs:
 def messages(lab: Lab) -> Iterator[Row]:
     """Row 1: a thousand small matrices inside messages, one invocation."""
     jobs = Jobs.of(lab)
-    sample = lab.pick(200, 50)
-    floor = Side(_parse_and_invert, lambda: jobs.messages(_BATCH), _check_stack)
-    ours, peer, least = take_turns(
-        Effort(lab.pick(5, 2), 0),
-        jobs.ours(lambda: jobs.messages(_BATCH)),
-        jobs.plain(lambda: jobs.messages(sample)),
-        floor,
-    )
-    ours, peer, least = ours / _BATCH, peer / sample, least / _BATCH
+    count, sample = lab.pick(_BATCH, 500), lab.pick(200, 50)
+    all_ours = jobs.ours(lambda: jobs.messages(count))
+    plain = jobs.plain(lambda: jobs.messages(sample))
+    floor = Side(_parse_and_invert, lambda: jobs.messages(count), _check_stack)
+    rounds = Effort(lab.pick(5, 2), 0)
+    ours, peer, least = take_turns(rounds, all_ours, plain, floor)
+    ours, peer, least = ours / count, peer / sample, least / count
     limit = Limit("× parse and one stacked call", ours / least)
-    work = f"{_BATCH} messages of 8 × 8, one invocation: CPU per job [µs]"
+    work = f"{count} messages of 8 × 8, one invocation: CPU per job [µs]"
     yield Row(1, work, _US * ours, _US * peer, peer / ours, at_least(20), limit)
 
-    ours = _calls(jobs.ours(lambda: jobs.messages(_BATCH))) / _BATCH
-    peer = _calls(jobs.plain(lambda: jobs.messages(sample))) / sample
-    yield Row(
-        1, "the same: AWS calls per job", ours, peer, peer / ours, at_most(0.05, of_ours=True)
-    )
+    ours, peer = _calls(all_ours) / count, _calls(plain) / sample
+    reach = at_most(0.05, of_ours=True)
+    yield Row(1, "the same: AWS calls per job", ours, peer, peer / ours, reach)
 
 
 def files(lab: Lab) -> Iterator[Row]:
@@ -164,7 +160,7 @@ def per_job(lab: Lab) -> Iterator[Row]:
     jobs = Jobs.of(lab)
     most = lab.pick(10_000, _BATCH)
     # Few messages come several times, so that all figures are means of many jobs.
-    counts = {10: 200, 100: 500, _BATCH: _BATCH, most: most}
+    counts = {10: 200, 100: lab.pick(500, 200), _BATCH: _BATCH, most: most}
 
     def side(size: int, count: int) -> Side:
         return jobs.ours(lambda: jobs.messages(count, size=min(size, _BATCH)))

@@ -54,7 +54,7 @@ def definite(lab: Lab) -> Iterator[Row]:
 
 def stacks(lab: Lab) -> Iterator[Row]:
     """Row 5: many small matrices in one call."""
-    count = lab.pick(20_000, 4_000)
+    count = lab.pick(20_000, 2_000)
     for n, reach in _STACKED.items():
         a = _random(n, count)
         ours, peer, stacked = take_turns(
