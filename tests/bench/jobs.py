@@ -165,7 +165,7 @@ def per_job(lab: Lab) -> Iterator[Row]:
     def side(size: int, count: int) -> Side:
         return jobs.ours(lambda: jobs.messages(count, size=min(size, _BATCH)))
 
-    rounds = Effort(lab.pick(4, 2), 0)
+    rounds = Effort(2, 0)
     sides = [side(*item) for item in counts.items()]
     total = take_turns(rounds, *sides, typical=statistics.median)
     ten, *rest = (seconds / n for seconds, n in zip(total, counts.values(), strict=True))

@@ -12,7 +12,7 @@ from bench.measure import Effort
 from matinv.local.stack import OVERRULED, Stack
 from matinv.settings import adopt
 
-_FULL: Final = Effort(rounds=5, seconds=1.5)
+_FULL: Final = Effort(rounds=3, seconds=3)
 _QUICK: Final = Effort(rounds=3, seconds=0.2)
 _QUICK_N: Final = 1024  # the largest matrix of a quick run
 
