@@ -123,8 +123,8 @@ def test_sides_take_turns_and_the_first_round_does_not_count() -> None:
     def side(name: str) -> Side:
         return Side(order.append, lambda: name, lambda name, _: order.append(f"{name} checked"))
 
-    times = take_turns(Effort(2, 0), side("a"), side("b"), typical=max, clock=lambda: next(ticks))
-    assert times == [1, 1]
+    counts = take_turns(Effort(2, 0), side("a"), side("b"), typical=len, clock=lambda: next(ticks))
+    assert counts == [2, 2]
     assert order[::2] == ["a", "b", "a", "b", "b", "a"]
     assert order[1::2] == [f"{name} checked" for name in order[::2]]
 

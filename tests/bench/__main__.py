@@ -13,6 +13,7 @@ from typing import Final
 from bench import codecs, coldstart, jobs, kernels, machine, memory
 from bench.checks import WrongError
 from bench.lab import Lab
+from bench.measure import UnmeasurableError
 from bench.table import Row, markdown
 
 _README: Final = Path(__file__).parents[2] / "README.md"
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     rows.extend(_shown(measure(lab)))
             except WrongError as error:
                 wrong.append(f"row {number} is wrong: {error}\n")
+            except UnmeasurableError as error:
+                sys.stderr.write(f"row {number} is not measured: {error}\n")
     text = f"{markdown(rows)}\n{machine.description()}\n"
     sys.stdout.write(text)
     sys.stderr.writelines(wrong)
@@ -67,7 +70,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer, smaller: under two minutes")
     parser.add_argument("--json", metavar="FILE", help="also write the rows there")
     parser.add_argument("--readme", action="store_true", help="also write the table to README.md")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.readme and (options.row or options.quick):
+        parser.error("README shows the whole table")
+    return options
 
 
 def _shown(rows: Iterator[Row]) -> Iterator[Row]:

@@ -204,11 +204,11 @@ def counted_calls(latency_s: float = 0.0) -> Iterator[list[str]]:
         time.sleep(latency_s)
         of_python(self, method, *args, **kwargs)
 
-    http.client.HTTPConnection.putrequest = counting  # type: ignore[assignment,method-assign]
+    http.client.HTTPConnection.putrequest = counting
     try:
         yield seen
     finally:
-        http.client.HTTPConnection.putrequest = of_python  # type: ignore[method-assign]
+        http.client.HTTPConnection.putrequest = of_python
 
 
 def _calls(side: Side) -> int:

@@ -36,6 +36,10 @@ class Side:
         return seconds
 
 
+class UnmeasurableError(Exception):
+    """This machine cannot measure that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How often to measure.

@@ -15,6 +15,7 @@ from bench import published
 from bench.checks import RESIDUAL_LIMIT, WrongError, check_inverse
 from bench.jobs import Batch, Jobs, plain_handler
 from bench.lab import Lab
+from bench.measure import UnmeasurableError
 from bench.table import Limit, Row, at_least, at_most
 from matinv.core.limits import predict
 
@@ -73,6 +74,9 @@ def _grown(side: str, n: int) -> int:
 
 
 def _measured(side: str, work: list[Any], environment: Mapping[str, str]) -> tuple[int, Any]:
+    if sys.platform != "linux":
+        message = "peaks of memory are read from Linux's /proc"
+        raise UnmeasurableError(message)
     done = subprocess.run(
         [sys.executable, "-m", "bench.peak", side],
         input="\n".join(json.dumps(one) for one in work),
