@@ -71,8 +71,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="also write the rows there")
     parser.add_argument("--readme", action="store_true", help="also write the table to README.md")
     options = parser.parse_args(arguments)
-    if options.readme and (options.row or options.quick):
-        parser.error("README shows the whole table")
+    if options.readme and options.row:
+        parser.error("README shows all rows")
     return options
 
 
