@@ -108,8 +108,8 @@ def _invert(a: Array) -> Array:
 def _bare(a: Array) -> Array:
     """Invert by the kernel that `invert` uses, without anything around it."""
     if len(a) <= SMALL_N:
-        return STANDARD.for_stack(len(a)).invert(a[None])[0][0]
-    STANDARD.general.invert(a)
+        return STANDARD.for_stack(len(a))[0].invert(a[None])[0][0]
+    STANDARD.for_general(len(a)).invert(a)
     return a
 
 

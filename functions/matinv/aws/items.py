@@ -235,8 +235,10 @@ def _texts(pairs: Mapping[str, str]) -> Value:
 
 def _number(number: float) -> Value:
     """Return an attribute value that reads back as the very same float64 or int."""
-    digits = repr(number if isinstance(number, int) else float(number))  # numpy's repr is another
-    if isinstance(number, int) or 1e-130 <= abs(number) < 1e126 or digits == "0.0":
+    if isinstance(number, int):
+        return {"N": str(number)}
+    digits = repr(float(number))  # numpy's repr is another
+    if 1e-130 <= abs(number) < 1e126 or digits == "0.0":
         return {"N": digits}
     return {"S": digits}
 

@@ -59,16 +59,15 @@ class Inverses:
                 message = "slices of Inverses are contiguous"
                 raise IndexError(message)
             span = index
-        return replace(
-            self,
-            x=stack[begin] if isinstance(index, int) else stack[span],
-            rcond_1=self.rcond_1[span],
-            residual=self.residual[span],
-            digits=self.digits[span],
-            ill_conditioned=self.ill_conditioned[span],
-            scaled=self.scaled[span],
-            how=self.how[span],
-            failures=self.failures.part(span),
+        return Inverses(
+            stack[begin] if isinstance(index, int) else stack[span],
+            self.rcond_1[span],
+            self.residual[span],
+            self.digits[span],
+            self.ill_conditioned[span],
+            self.scaled[span],
+            self.how[span],
+            self.failures.part(span),
         )
 
     def certificate(self, index: int = 0) -> Certificate:
@@ -90,6 +89,8 @@ class Inverses:
 
         Method, routine and side are those of the slice with the smallest rcond.
         """
+        if len(self.rcond_1) == 1:
+            return None if self.failures else self.certificate()
         good = np.ones(len(self.rcond_1), dtype=np.bool_)
         good[self.failures.indices()] = False
         if not good.any():

@@ -71,7 +71,8 @@ def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
     for delivery in batch:
         jobs.setdefault(delivery.job_id, []).append(delivery)
     for deliveries in jobs.values():
-        deliveries.sort(key=_upload_order, reverse=True)
+        if len(deliveries) > 1:
+            deliveries.sort(key=_upload_order, reverse=True)
     while jobs:
         yield [deliveries.pop(0) for deliveries in jobs.values()]
         jobs = {job_id: deliveries for job_id, deliveries in jobs.items() if deliveries}

@@ -133,7 +133,7 @@ def _keep_failure(app: App, task: Task, error: MatinvError, announcer: Announcer
     if error.code is Code.JOB_ID_CONFLICT:
         return error
     try:
-        _keep(app, task, new_record(app, task, Status.FAILED, error.info), announcer)
+        _keep(app, task, new_record(app, task, Status.FAILED, error=error.info), announcer)
     except MatinvError as unwritten:
         return unwritten
     return error

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from matinv.core import jsonmat, npy
 from matinv.core.certificate import Certificate, Checked, Side
-from matinv.core.errors import Code, ErrorInfo, Refused
+from matinv.core.errors import Code, Refused
 from matinv.core.inverse import Inverses
 from matinv.core.job import (
     Format,
@@ -56,10 +56,10 @@ def draft(app: App, task: Task, inverses: Inverses) -> Draft:
     record = describe(app, task, inverses)
     form = _format(task)
     parts = npy.parts(inverses.x) if form is Format.NPY else [document(record, inverses)]
-    result = _measure(form, parts)
-    inline = _goes_inline(app, task.options.output, result.size_bytes)
-    result = replace(result, inline=b"".join(parts)) if inline else result
-    return Draft(replace(record, result=result), None if inline else parts)
+    size_bytes = sum(memoryview(part).nbytes for part in parts)
+    inline = b"".join(parts) if _goes_inline(app, task.options.output, size_bytes) else None
+    result = ResultInfo(form, _sha256(parts), size_bytes, inline=inline)
+    return Draft(replace(record, result=result), parts if inline is None else None)
 
 
 def describe(app: App, task: Task, inverses: Inverses) -> Record:
@@ -73,8 +73,10 @@ def describe(app: App, task: Task, inverses: Inverses) -> Record:
     certificate = inverses.worst()
     if certificate is None:
         raise inverses.failures[0]
-    return replace(
-        new_record(app, task, Status.PARTIAL if inverses.failures else Status.SUCCEEDED),
+    return new_record(
+        app,
+        task,
+        Status.PARTIAL if inverses.failures else Status.SUCCEEDED,
         certificate=certificate,
         slices=_slices(inverses),
         warnings=("ILL_CONDITIONED",) if inverses.ill_conditioned.any() else (),
@@ -103,8 +105,14 @@ def publish(app: App, task: Task, drafted: Draft) -> Record:
     return record if stored.metadata is None else _adopt(record, result, stored.metadata)
 
 
-def new_record(app: App, task: Task, status: Status, error: ErrorInfo | None = None) -> Record:
-    """Return the record that would replace the one a task found."""
+def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
+    """Return the record that would replace the one a task found.
+
+    Parameters
+    ----------
+    **facts
+        Fields of the record that say how the job went: ``error``, ``certificate`` and so on.
+    """
     now = app.now()
     found = task.record
     same = found if found and found.input.id == task.input.id else None
@@ -123,10 +131,10 @@ def new_record(app: App, task: Task, status: Status, error: ErrorInfo | None = N
         attempts=task.delivery.receive_count,
         redrive=task.redrive,
         revision=(found.revision if found else 0) + 1,
-        error=error,
         timings_ms=dict(task.timings_ms),
         tags=task.options.tags,
         engine=app.engine,
+        **facts,
     )
 
 
@@ -167,12 +175,11 @@ def _format(task: Task) -> Format:
     raise TypeError(message)
 
 
-def _measure(form: Format, parts: Sequence[Part]) -> ResultInfo:
+def _sha256(parts: Sequence[Part]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    size_bytes = sum(memoryview(part).nbytes for part in parts)
-    return ResultInfo(form, digest.hexdigest(), size_bytes)
+    return digest.hexdigest()
 
 
 def _goes_inline(app: App, output: Output, size_bytes: int) -> bool:

@@ -147,7 +147,9 @@ def _write_failures(
     app: App, failures: Sequence[tuple[Failure, Status]]
 ) -> dict[int, Record | Exception]:
     """Write the records of failures whose job is theirs; return what became of each task."""
-    pairs = [(f.task, new_record(app, f.task, to, f.error)) for f, to in failures if _owns(f.task)]
+    pairs = [
+        (f.task, new_record(app, f.task, to, error=f.error)) for f, to in failures if _owns(f.task)
+    ]
     return {id(end.task): end.result for end in write(app, pairs)}
 
 
