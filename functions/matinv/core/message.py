@@ -267,7 +267,8 @@ def _validator(schema: Schema) -> SchemaValidator:
 
 def _over(options: Options, fields: Mapping[str, Any]) -> Options:
     """Return `options` with the fields that were given in place of its own."""
-    return replace(options, **{n: v for n, v in fields.items() if n in options_schema()["fields"]})
+    chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
+    return replace(options, **chosen) if chosen else options
 
 
 def _checked(tree: object) -> dict[str, Any]:

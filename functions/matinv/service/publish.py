@@ -114,6 +114,7 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
         Fields of the record that say how the job went: ``error``, ``certificate`` and so on.
     """
     now = app.now()
+    written_at = timestamp(now)
     found = task.record
     same = found if found and found.input.id == task.input.id else None
     input_ = task.input
@@ -125,8 +126,8 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
         job_id=task.job_id,
         status=status,
         input=input_,
-        created_at=same.created_at if same else timestamp(now),
-        updated_at=timestamp(now),
+        created_at=same.created_at if same else written_at,
+        updated_at=written_at,
         expires_at=int(now) + app.retention_s,
         attempts=task.delivery.receive_count,
         redrive=task.redrive,
