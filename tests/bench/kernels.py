@@ -59,7 +59,7 @@ def stacks(lab: Lab) -> Iterator[Row]:
         a = _random(n, count)
         ours, peer, stacked = take_turns(
             lab.effort,
-            _side(a, lambda a: invert(a).x),
+            _side(a, _invert),
             _side(a, lambda a: [np.linalg.inv(one) for one in a]),
             _side(a, np.linalg.inv),
         )

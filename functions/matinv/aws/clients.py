@@ -95,7 +95,7 @@ def _make(service: str) -> Any:
         # Each body's SHA-256 is in a header that is signed; to sign the body itself would hash it
         # once more, 0.2 s of CPU per 256 MiB.
         s3={"payload_signing_enabled": False} if service == "s3" else None,
-        # Given whole: botocore would put its own together from 28 parts anew with each call, 0.1 ms.
+        # Given whole: botocore would put its own together from 28 parts with each call, 0.1 ms.
         user_agent=f"matinv/{__version__} Botocore/{botocore.__version__}",
         # Calls of the worker's are built by code that the contract suites test; checking the shape
         # of a hundred records takes 9 ms of CPU, that of an object's GET 0.05. SQS calls are few

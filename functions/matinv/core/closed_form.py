@@ -127,18 +127,20 @@ def _split(x: Vector) -> Split:
 
 
 def _dot(terms: Sequence[Term]) -> Vector:
-    total, lost = _two_product(*terms[0])
-    for term in terms[1:]:
-        product, error = _two_product(*term)
-        total, dropped = _two_sum(total, product)
-        lost += error
+    total, lost = _two_product(*terms[0][1:])
+    if terms[0][0] < 0:
+        total, lost = -total, -lost
+    for sign, x, y in terms[1:]:
+        product, error = _two_product(x, y)
+        total, dropped = _two_sum(total, product, sign)
+        lost += error if sign > 0 else np.negative(error, out=error)
         lost += dropped
     total += lost
     return total
 
 
-def _two_product(sign: int, x: Split, y: Split) -> tuple[Vector, Vector]:
-    """Return ``sign * x * y`` rounded, and its rounding error, exactly (Dekker)."""
+def _two_product(x: Split, y: Split) -> tuple[Vector, Vector]:
+    """Return ``x * y`` rounded, and its rounding error, exactly (Dekker)."""
     product = x[0] * y[0]
     error = x[1] * y[1]
     error -= product
@@ -148,18 +150,19 @@ def _two_product(sign: int, x: Split, y: Split) -> tuple[Vector, Vector]:
     error += part
     np.multiply(x[2], y[2], out=part)
     error += part
-    if sign < 0:
-        np.negative(product, out=product)
-        np.negative(error, out=error)
     return product, error
 
 
-def _two_sum(x: Vector, y: Vector) -> tuple[Vector, Vector]:
-    """Return ``x + y`` rounded, and its rounding error, exactly (Knuth)."""
-    total = x + y
+def _two_sum(x: Vector, y: Vector, sign: int) -> tuple[Vector, Vector]:
+    """Return ``x + sign * y`` rounded, and its rounding error, exactly (Knuth)."""
+    total = x + y if sign > 0 else x - y
     y_part = total - x
     error = total - y_part
     np.subtract(x, error, out=error)
-    np.subtract(y, y_part, out=y_part)
-    error += y_part
+    if sign > 0:
+        np.subtract(y, y_part, out=y_part)
+        error += y_part
+    else:  # y_part stands for -y
+        np.add(y, y_part, out=y_part)
+        error -= y_part
     return total, error

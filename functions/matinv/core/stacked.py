@@ -25,9 +25,10 @@ from matinv.core.shapes import interleaved
 _CHUNK_ELEMENTS: Final = 2**16
 _CHUNK_SLICES: Final = 2**12
 
-# Up to this order sums and products run across the slices, element by element: on rows as short
+# Up to these orders sums and products run across the slices, element by element: on rows as short
 # as these, numpy and BLAS spend their time on getting started.
-_SHORT: Final = 3
+_SUMS_N: Final = 4
+_PRODUCTS_N: Final = 3
 
 
 def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
@@ -158,7 +159,7 @@ def _sums(a: Matrix) -> tuple[Vector, Vector]:
     """Return the sums of the sizes of elements by row and by column, shape (n, k)."""
     size = np.abs(a)
     k, n = size.shape[:2]
-    if n <= _SHORT:
+    if n <= _SUMS_N:
         size = interleaved(size)
         return size.sum(axis=1), size.sum(axis=0)
     rows = size.reshape(-1, n) @ np.ones(n)
@@ -170,7 +171,7 @@ def _norm(a: Matrix) -> Vector:
     """Return the 1-norms of a stack."""
     size = np.abs(a)
     n = size.shape[1]
-    if n <= _SHORT:
+    if n <= _SUMS_N:
         return np.asarray(interleaved(size).sum(axis=0).max(axis=0))
     cols = np.ones((1, n)) @ size
     return np.asarray(np.ascontiguousarray(cols[:, 0].T).max(axis=0))
@@ -179,7 +180,7 @@ def _norm(a: Matrix) -> Vector:
 def _distance(a: Matrix, x: Matrix) -> Vector:
     """Return the 1-norms of ``a @ x - I``."""
     n = a.shape[-1]
-    if n > _SHORT:
+    if n > _PRODUCTS_N:
         error = a @ x
         error.reshape(-1, n * n)[:, :: n + 1] -= 1
         return _norm(error)
