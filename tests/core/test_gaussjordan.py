@@ -100,9 +100,9 @@ def test_interchanges_of_every_kind_are_followed():
 
 @pytest.mark.parametrize("kappa", [1e2, 1e6, 1e10])
 @pytest.mark.parametrize("spectrum", ["geometric", "one small", "one large"])
-@pytest.mark.parametrize("n", [LAPACK_N + 1, 600])
 @pytest.mark.usefixtures("threads")
-def test_ill_conditioned_matrices_leave_at_most_3_times_the_residual_of_numpy(n, kappa, spectrum):
+def test_ill_conditioned_matrices_leave_at_most_3_times_the_residual_of_numpy(kappa, spectrum):
+    n = LAPACK_N + 1
     values = {
         "geometric": kappa ** -np.linspace(0, 1, n),
         "one small": np.r_[np.ones(n - 1), 1 / kappa],

@@ -27,7 +27,9 @@ def routines(inverses):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 def test_random_matrices_have_residuals_below_those_of_lu(n, dtype):
     inverses = invert(stack(n, dtype=dtype))
-    assert inverses.failures == {}
+    # Of 200, single precision cannot tell one or two from singular ones.
+    assert {error.code for error in inverses.failures.values()} <= {Code.SINGULAR}
+    assert len(inverses.failures) <= (2 if np.dtype(dtype).char in "fF" else 0)
     assert STANDARD.short.routine in routines(inverses)
     assert inverses.residual.max() < 0.5
     assert np.median(inverses.residual) < 0.2

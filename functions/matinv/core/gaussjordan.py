@@ -42,7 +42,7 @@ from matinv.core.job import Matrix
 
 # Widths of a block, up to which order: wide enough for GEMM, narrow enough that what is not GEMM
 # (about 2 n**2 w operations, at a quarter of its rate) stays small. Measured by scripts/crossovers.
-WIDTHS: Final = ((768, 32), (1536, 64))
+WIDTHS: Final = ((768, 48), (3072, 64))
 WIDEST: Final = 128
 
 

@@ -20,9 +20,10 @@ from matinv.core.schulz import CONVERGED, SHORT_N, invert_short
 # alone, in its own memory: there stacking gains nothing.
 SMALL_N: Final = 64
 
-# Up to this order LAPACK's routines, above it the blocked ones: at n = 256 LU takes 1.5 ms either
-# way, at 512 10.9 against 8.0. Measured by scripts/crossovers.
-LAPACK_N: Final = 256
+# Up to this order LAPACK's routines, above it the blocked ones. On a quiet machine LU takes 1.5 ms
+# against 1.7 at n = 256 and 4.8 against 3.8 at 384; on one whose memory others used as well, both
+# took the same time at 512. Measured by scripts/crossovers.
+LAPACK_N: Final = 320
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from matinv.core.job import Matrix
 from matinv.core.shapes import interleaved, stacked
 
-# Up to here it beats LAPACK one by one: 1.2 us against 2.4 at n = 8, 3.6 against 4.8 at n = 16.
-SHORT_N: Final = 24
+# Up to here it beats LAPACK one by one: 1.1 us against 3.4 at n = 8, 5.1 against 8.1 at n = 16, 20
+# against 23 at n = 32, where 48 takes 50 against 41. Measured by scripts/crossovers.
+SHORT_N: Final = 32
 
 # Up to here element by element, above it by halves: 1.0 us against 1.1 at n = 8.
 _ELEMENTS_N: Final = 8
