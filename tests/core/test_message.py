@@ -544,9 +544,9 @@ def test_the_name_of_an_object_says_its_format(key: str, format_: Format | None)
         pytest.param(lambda: with_matrix(x="\\" * 2**19), 0.1, id="1 MiB of backslashes"),
         pytest.param(lambda: b'{"matrix": [[1, "' + b"\\" * 2**20, 0.1, id="no end in sight"),
         pytest.param(
-            lambda: with_matrix(tags={str(i): "" for i in range(60_000)}), 0.5, id="60,000 tags"
+            lambda: with_matrix(tags={str(i): "" for i in range(60_000)}), 3.0, id="60,000 tags"
         ),
-        pytest.param(lambda: b'{"matrix":[[1]],' * 60_000, 0.5, id="60,000 matrices"),
+        pytest.param(lambda: b'{"matrix":[[1]],' * 60_000, 3.0, id="60,000 matrices"),
     ],
 )
 def test_hostile_messages_are_refused_in_linear_time(

@@ -147,8 +147,9 @@ class _Inversion:
             # not finite before is wrong, by a fault of the machine or its BLAS.
             if findings.residual[0] < RESIDUAL_LIMIT:
                 finite = all(np.isfinite(block).all() for block in scaling.row_blocks(self.a))
-                findings.mark(Flaw.OVERFLOW, not finite)
-        findings.mark(Flaw.SINGULAR, self._singular())
+                findings.mark(Flaw.OVERFLOW, where=not finite)
+        if self._singular():
+            findings.mark(Flaw.SINGULAR, where=True)
 
     def _compute_again(self, kept: Matrix) -> None:
         np.copyto(self.a, kept)
