@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -21,7 +22,10 @@ from bench.lab import Lab
 from bench.measure import Effort, Side, take_turns
 from bench.peers import PlainHandler
 from bench.table import Limit, Row, at_least, at_most
+from matinv import wiring
 from matinv.aws.dynamodb import table_schema
+from matinv.core import npy
+from matinv.core.job import Reference
 from matinv.handlers import worker
 from matinv.local.invoke import Context
 from matinv.local.samples import npy_bytes
@@ -89,6 +93,19 @@ class Jobs:
 
         return Side(lambda batch: [handler(event) for event in batch.events], batch, check)
 
+    def transfer(self, batch: Batch) -> list[Array]:
+        """Read the file of each job and write it as a result, by the service's own adapter."""
+        store, settings = wiring.app().store, self.lab.stack.settings
+        read = []
+        for job_id in batch.matrices:
+            with store.open(Reference(settings.inputs_bucket, f"{job_id}.npy")) as blob:
+                read.append(npy.read_body(blob, npy.read_header(blob, blob.size_bytes)))
+            parts = npy.parts(read[-1])
+            digest = hashlib.sha256(parts[0])
+            digest.update(parts[1])
+            store.put_result(f"{job_id}/transfer.npy", parts, digest.hexdigest(), {})
+        return read
+
     def _dropped(self, job_id: str, a: Array) -> dict[str, Any]:
         bucket, key = self.lab.stack.settings.inputs_bucket, f"{job_id}.npy"
         s3 = self.lab.stack.client("s3")
@@ -146,19 +163,22 @@ def files(lab: Lab) -> Iterator[Row]:
         return jobs.files(sample, 256)
 
     rounds = Effort(lab.pick(4, 2), 0)  # four times fifty files
-    ours, peer, npy, lapack = take_turns(
+    ours, peer, saved, lapack, transfers = take_turns(
         rounds,
         jobs.ours(batch),
         jobs.plain(few),
         jobs.plain(few, as_npy=True),
         Side(_invert_each, lambda: Batch(_matrices(count, 256), []), _check_each),
+        Side(jobs.transfer, few, _check_same),
     )
-    ours, peer, npy, lapack = ours / count, peer / sample, npy / sample, lapack / count
+    ours, peer, saved, lapack = ours / count, peer / sample, saved / sample, lapack / count
+    transfers /= sample
     limit = Limit("× LAPACK alone", ours / lapack, at_most(2))
     work = f"{count * rounds.rounds} files of 256 × 256, {count} an invocation: CPU per job [ms]"
     yield Row(2, work, _MS * ours, _MS * peer, peer / ours, at_least(10), limit)
     work = "the same, the peer with np.load and np.save [ms]"
-    yield Row(2, work, _MS * ours, _MS * npy, npy / ours, at_least(1.5))
+    bound = Limit("of it is GET and PUT alone", transfers / ours)
+    yield Row(2, work, _MS * ours, _MS * saved, saved / ours, at_least(1.5), bound)
     yield _overlap(jobs, count, sample)
 
 
@@ -265,6 +285,10 @@ def _check_stack(batch: Batch, x: Array) -> None:
 
 def _invert_each(batch: Batch) -> list[Array]:
     return [np.linalg.inv(a) for a in batch.matrices.values()]
+
+
+def _check_same(batch: Batch, read: list[Array]) -> None:
+    np.testing.assert_array_equal(np.array(read), np.array(list(batch.matrices.values())))
 
 
 def _check_each(batch: Batch, x: list[Array]) -> None:
