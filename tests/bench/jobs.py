@@ -139,7 +139,7 @@ def messages(lab: Lab) -> Iterator[Row]:
     all_ours = jobs.ours(lambda: jobs.messages(count))
     plain = jobs.plain(lambda: jobs.messages(sample))
     floor = Side(_parse_and_invert, lambda: jobs.messages(count), _check_stack)
-    rounds = Effort(lab.pick(5, 2), 0)
+    rounds = Effort(lab.pick(12, 2), 0)
     ours, peer, least = take_turns(rounds, all_ours, plain, floor)
     ours, peer, least = ours / count, peer / sample, least / count
     limit = Limit("× parse and one stacked call", ours / least)

@@ -33,6 +33,9 @@ from matinv.service.app import App, Task
 
 LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
 
+_Verdict = tuple[Certificate, Slices | None, tuple[str, ...]]
+"""What a record says of inverses: certificate, slices of a stack, warnings."""
+
 # A record holds 400 KB; half of it leaves room for everything else that a record says.
 DYNAMODB_RESULT_BYTES: Final = 200 * 1024
 
@@ -53,13 +56,16 @@ def draft(app: App, task: Task, inverses: Inverses) -> Draft:
     MatinvError
         The failure, if no slice has an inverse; TOO_LARGE for a result that DynamoDB cannot hold.
     """
-    record = describe(app, task, inverses)
+    certificate, slices, warnings = verdict = _verdict(inverses)
     form = _format(task)
-    parts = npy.parts(inverses.x) if form is Format.NPY else [document(record, inverses)]
+    if form is Format.NPY:
+        parts = npy.parts(inverses.x)
+    else:
+        parts = [_document(task.job_id, certificate, slices, warnings, inverses)]
     size_bytes = sum(memoryview(part).nbytes for part in parts)
     inline = b"".join(parts) if _goes_inline(app, task.options.output, size_bytes) else None
     result = ResultInfo(form, _sha256(parts), size_bytes, inline=inline)
-    return Draft(replace(record, result=result), parts if inline is None else None)
+    return Draft(_ended(app, task, verdict, result), parts if inline is None else None)
 
 
 def describe(app: App, task: Task, inverses: Inverses) -> Record:
@@ -70,16 +76,27 @@ def describe(app: App, task: Task, inverses: Inverses) -> Record:
     MatinvError
         The failure, if no slice has an inverse.
     """
+    return _ended(app, task, _verdict(inverses), None)
+
+
+def _verdict(inverses: Inverses) -> _Verdict:
     certificate = inverses.worst()
     if certificate is None:
         raise inverses.failures[0]
+    warnings = ("ILL_CONDITIONED",) if inverses.ill_conditioned.any() else ()
+    return certificate, _slices(inverses), warnings
+
+
+def _ended(app: App, task: Task, verdict: _Verdict, result: ResultInfo | None) -> Record:
+    certificate, slices, warnings = verdict
     return new_record(
         app,
         task,
-        Status.PARTIAL if inverses.failures else Status.SUCCEEDED,
+        Status.PARTIAL if slices and slices.failed else Status.SUCCEEDED,
         certificate=certificate,
-        slices=_slices(inverses),
-        warnings=("ILL_CONDITIONED",) if inverses.ill_conditioned.any() else (),
+        slices=slices,
+        warnings=warnings,
+        result=result,
     )
 
 
@@ -152,13 +169,24 @@ def timestamp(seconds: float) -> str:
 
 def document(record: Record, inverses: Inverses) -> bytes:
     """Return a result as JSON: ``job_id``, ``certificate``, ``slices`` of a stack, ``inverse``."""
-    facts: dict[str, object] = {"job_id": record.job_id}
-    if record.certificate:
-        facts["certificate"] = record.certificate
-    if record.slices:
-        facts["slices"] = record.slices
-    if record.warnings:
-        facts["warnings"] = record.warnings
+    certificate, slices, warnings = record.certificate, record.slices, record.warnings
+    return _document(record.job_id, certificate, slices, warnings, inverses)
+
+
+def _document(
+    job_id: str,
+    certificate: Certificate | None,
+    slices: Slices | None,
+    warnings: Sequence[str],
+    inverses: Inverses,
+) -> bytes:
+    facts: dict[str, object] = {"job_id": job_id}
+    if certificate:
+        facts["certificate"] = certificate
+    if slices:
+        facts["slices"] = slices
+    if warnings:
+        facts["warnings"] = warnings
     inverse = jsonmat.encode(inverses.x, inverses.failures.keys())
     return b'%s,"inverse":%s}' % (orjson.dumps(facts)[:-1], inverse)
 
