@@ -81,6 +81,9 @@ def test_killed_at_random_points_it_loses_nothing(patient_stack: Stack) -> None:
             until(lambda done=done: len(statuses(patient_stack)) >= done)
             threading.Event().wait(moment.uniform(0, 0.05))
             worker.kill()
+    # Else there may be nothing left to wait for, and the signal could come before its handler.
+    jobs["last"] = [[1.0, 2.0], [3.0, 4.0]]
+    send(patient_stack, {"job_id": "last", "matrix": jobs["last"]})
     with matinv("local", "worker", env=env) as worker:
         until(lambda: backlog(patient_stack, patient_stack.settings.jobs_queue_url) == 0)
         worker.terminate()
