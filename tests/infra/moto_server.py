@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import EventSourceMapping, LambdaBackend, LambdaFunction
 from moto.cloudwatch.models import Alarm
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.iam.access_control import PermissionResult
@@ -51,8 +51,24 @@ def _configuration(function: LambdaFunction, *args: Any, **extra: Any) -> dict[s
     return told | {"LoggingConfig": function.logging_config}
 
 
+_create_mapping = LambdaBackend.create_event_source_mapping
+
+
+def _create_mapping_once(backend: LambdaBackend, spec: dict[str, Any]) -> EventSourceMapping:
+    """Make a mapping, or return the one that a request whose answer was lost has made.
+
+    moto makes a second one, which Terraform does not know and leaves behind.
+    """
+    for mapping in backend._event_source_mappings.values():
+        same_source = mapping.event_source_arn == spec["EventSourceArn"]
+        if same_source and spec["FunctionName"] in mapping.function_arn:  # a name, or an ARN
+            return mapping
+    return _create_mapping(backend, spec)
+
+
 def mend() -> None:
     """Let Terraform find what it made."""
+    LambdaBackend.create_event_source_mapping = _create_mapping_once
     LambdaFunction.__init__ = _make_function
     LambdaFunction.get_configuration = _configuration
     moto_sqs._Attributes.__getitem__ = _attribute
