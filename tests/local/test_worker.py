@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from matinv.local import child
+from matinv import child
 from matinv.local import up as service
 from matinv.local.stack import Shape, Stack
 from processes import SOON_S, alive, children, matinv, until

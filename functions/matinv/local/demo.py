@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from matinv import child
 from matinv.client import Client, ClientError, Job, JobPartial, TimedOut
 from matinv.core.job import Record, Status
-from matinv.local import child
 from matinv.local.samples import Array, Sample, samples
 from matinv.local.stack import Stack
 from matinv.ports import Received

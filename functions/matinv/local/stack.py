@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import boto3
 
+from matinv import child
 from matinv.aws.dynamodb import table_schema
-from matinv.local import child
 from matinv.settings import Settings
 
 if TYPE_CHECKING:

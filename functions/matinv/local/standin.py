@@ -28,7 +28,8 @@ from moto.moto_server.werkzeug_app import (
 from moto.s3 import notifications
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from matinv.local import child, moto_sqs
+from matinv import child
+from matinv.local import moto_sqs
 
 _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from types import FrameType
 
-from matinv.local import child
+from matinv import child
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

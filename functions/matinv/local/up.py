@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from matinv.local import child
+from matinv import child
 from matinv.local.stack import Shape, Stack, StackError
 from matinv.local.stopping import stop_event
 
