@@ -6,7 +6,7 @@ notification of one or more records, the same wrapped by SNS, or an event of Eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -15,13 +15,16 @@ import orjson
 from pydantic_core import core_schema as cs
 
 from matinv.core import jsontext
-from matinv.core.errors import Code, Refused
+from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import Delivery, Reference, Request, hashed_id, job_id_of_key
 from matinv.core.message import Parsed, object_schema, parse_tree, validated
 
 # S3 compares sequencers as text, the shorter one padded with zeros on the right; they have 16 to 18
 # digits today.
 _SEQUENCER_WIDTH: Final = 32
+
+Record = Mapping[str, Any]
+"""A message as Lambda hands it over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class _Part:
     body: str
 
 
-def deliveries(event: object) -> list[Delivery]:
-    """Return the jobs in an SQS event of Lambda; messages to be ignored have none.
+def records(event: object) -> list[Record]:
+    """Return the records of an SQS event of Lambda.
 
     Raises
     ------
@@ -93,13 +96,35 @@ def deliveries(event: object) -> list[Delivery]:
         If the event is not from SQS or one of its records has no ``messageId``: a fault of the
         wiring, for which no partial answer would be right.
     """
-    records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list):
+    found = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(found, list):
         msg = "this is not an event from SQS: it has no list of Records"
         raise ValueError(msg)
-    for record in records:
+    for record in found:
         _check_record(record)
-    return [delivery for record in records for delivery in _deliveries(record)]
+    return found
+
+
+def deliveries(event: object) -> list[Delivery]:
+    """Return the jobs in an SQS event of Lambda; messages to be ignored have none.
+
+    Raises
+    ------
+    ValueError
+        As `records` does.
+    """
+    return [_delivery(record, part) for record in records(event) for part in _parts(_body(record))]
+
+
+def unread(record: Record, error: MatinvError) -> Delivery:
+    """Return the delivery of a message whose body nobody may look into, and why."""
+    body = _body(record)
+    return _delivery(record, _Part(Parsed(hashed_id(_bytes(body)), error), body))
+
+
+def receive_count(record: Record) -> int:
+    """Return how many times SQS has delivered a message, this time included."""
+    return _attribute(record, "ApproximateReceiveCount", 1)
 
 
 def _check_record(record: object) -> None:
@@ -111,24 +136,26 @@ def _check_record(record: object) -> None:
         raise ValueError(msg)
 
 
-def _deliveries(record: Mapping[str, Any]) -> Iterator[Delivery]:
+def _delivery(record: Record, part: _Part) -> Delivery:
+    return Delivery(
+        message_id=record["messageId"],
+        receipt=str(record.get("receiptHandle", "")),
+        body=part.body,
+        receive_count=receive_count(record),
+        sent_at_ms=_attribute(record, "SentTimestamp", 0),
+        job_id=part.parsed.job_id,
+        content=part.parsed.content,
+    )
+
+
+def _body(record: Record) -> str:
     body = record.get("body")
+    return body if isinstance(body, str) else ""
+
+
+def _attribute(record: Record, name: str, default: int) -> int:
     attributes = record.get("attributes")
-    attributes = attributes if isinstance(attributes, dict) else {}
-    for part in _parts(body if isinstance(body, str) else ""):
-        yield Delivery(
-            message_id=record["messageId"],
-            receipt=str(record.get("receiptHandle", "")),
-            body=part.body,
-            receive_count=_number(attributes.get("ApproximateReceiveCount"), 1),
-            sent_at_ms=_number(attributes.get("SentTimestamp"), 0),
-            job_id=part.parsed.job_id,
-            content=part.parsed.content,
-        )
-
-
-def _number(value: object, default: int) -> int:
-    text = str(value)
+    text = str(attributes.get(name)) if isinstance(attributes, dict) else ""
     return int(text) if text.isascii() and text.isdigit() else default
 
 

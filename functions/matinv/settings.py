@@ -113,6 +113,11 @@ def names_set() -> set[str]:
     return {name for name in os.environ if name.startswith("MATINV_")} - {STACK}
 
 
+def environment() -> dict[str, str]:
+    """Return this process's environment, for a child to inherit."""
+    return dict(os.environ)
+
+
 def adopt(environment: Mapping[str, str]) -> None:
     """Make these variables this process's own, and forget the names of any other stack."""
     for name in names_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from matinv import events, service, telemetry, wiring
+from matinv import isolation, telemetry, wiring
 from matinv.telemetry import LambdaContext
 
 
@@ -17,8 +17,6 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     ValueError
         If the event is not from SQS: a wiring fault.
     """
-    batch = events.deliveries(event)
-    deadline = service.Deadline.of_milliseconds(context.get_remaining_time_in_millis)
-    report = service.process(wiring.app(), batch, deadline)
+    report = isolation.process(wiring.app(), event, context)
     telemetry.publish(report, context)
     return report.batch_item_failures()

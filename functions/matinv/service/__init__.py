@@ -8,6 +8,7 @@ from matinv.core.errors import MatinvError
 from matinv.core.job import Delivery, Request, input_info
 from matinv.service.announce import Announcer, news
 from matinv.service.app import (
+    IDLE_BYTES,
     MARGIN_S,
     App,
     Deadline,
@@ -18,11 +19,14 @@ from matinv.service.app import (
     failure,
     task_of,
 )
+from matinv.service.claim import check_claim
 from matinv.service.direct import Answer, answer
 from matinv.service.settle import Ended, hand_back, settle
 from matinv.service.work import attempt, run
 
 __all__ = [
+    "IDLE_BYTES",
+    "MARGIN_S",
     "Answer",
     "App",
     "Deadline",
@@ -31,6 +35,8 @@ __all__ = [
     "Unannounced",
     "Verdict",
     "answer",
+    "give_up",
+    "hand_back",
     "process",
 ]
 
@@ -60,6 +66,24 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
             outcomes += settled
             announcer.announce(news(settled))
     return Report(batch, outcomes, announcer.close())
+
+
+def give_up(app: App, delivery: Delivery, error: MatinvError, deadline: Deadline) -> Report:
+    """End a delivery with an error that its own work could not report."""
+    announcer = Announcer(app.events, deadline)
+    outcomes = _given_up(app, delivery, error)
+    announcer.announce(news(outcomes))
+    return Report([delivery], outcomes, announcer.close())
+
+
+def _given_up(app: App, delivery: Delivery, error: MatinvError) -> list[Outcome]:
+    try:
+        found = app.table.get([delivery.job_id])
+    except MatinvError as unknown:
+        return list(hand_back(app, [delivery], unknown))
+    task = task_of(app, delivery, found.get(delivery.job_id))
+    decided = attempt(check_claim, task)  # the job may be another's, or have ended meanwhile
+    return _settled(app, [Ended(task, decided or error)])
 
 
 def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:

@@ -210,11 +210,30 @@ class Unannounced:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a batch ended: its deliveries, an outcome for each, and what subscribers missed."""
+    """How a batch ended: its deliveries, an outcome for each, and what subscribers missed.
+
+    ``elsewhere`` has the messages that another process did and reported on: whether each may be
+    acknowledged.
+    """
 
     batch: Sequence[Delivery]
     outcomes: Sequence[Outcome]
     unannounced: Unannounced = Unannounced()
+    elsewhere: Mapping[str, bool] = field(default_factory=dict)
+
+    @classmethod
+    def joined(cls, reports: Sequence[Report]) -> Report:
+        """Return one report that says what several say."""
+        missed = [report.unannounced for report in reports]
+        return cls(
+            [delivery for report in reports for delivery in report.batch],
+            [outcome for report in reports for outcome in report.outcomes],
+            Unannounced(
+                [job_id for lost in missed for job_id in lost.job_ids],
+                next((lost.exception for lost in missed if lost.exception), None),
+            ),
+            {i: done for report in reports for i, done in report.elsewhere.items()},
+        )
 
     def batch_item_failures(self) -> dict[str, list[dict[str, str]]]:
         """Return Lambda's partial batch response: the messages that must be delivered again.
@@ -224,6 +243,7 @@ class Report:
         """
         settled = {id(o.delivery) for o in self.outcomes if o.verdict is not Verdict.RETRY}
         failed = dict.fromkeys(d.message_id for d in self.batch if id(d) not in settled)
+        failed |= dict.fromkeys(i for i, done in self.elsewhere.items() if not done)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

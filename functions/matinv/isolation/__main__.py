@@ -1,0 +1,163 @@
+"""The child: does messages that were delivered before, one at a time, and may die of it.
+
+Run by `matinv.isolation.child_process` as ``python -m matinv.isolation REQUEST_ID MEMORY_MB``. It
+ends when its standard input does. What it logs and counts goes to standard error, the worker's own.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import numpy as np
+
+from matinv import events, service, telemetry, wiring
+from matinv.core.inverse import invert
+from matinv.core.limits import Lane
+from matinv.service import IDLE_BYTES, App, Deadline
+
+# A job may take that much more CPU than predicted: calls of AWS, a noisy neighbour's cache, and
+# matrices on which an SVD converges slowly are all well inside. An endless loop is not.
+_CPU_FACTOR: Final = 10
+_CPU_S: Final = 10.0
+_CPU_SHARE: Final = 0.1  # of an invocation, where that is less: the neighbours wait meanwhile
+
+# Stacks of threads count as address space: those of I/O, and four for each large body on its way.
+_STACKS: Final = 16
+_STACK_BYTES: Final = 2 * 2**20
+
+# Loads the LAPACK library: what it maps should not count as the job's.
+_LAPACK_N: Final = 48
+
+
+@dataclass(slots=True)
+class Context:
+    """What telemetry wants to know of the invocation."""
+
+    aws_request_id: str
+    memory_limit_in_mb: int | str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return 0: nobody asks; time is in each request."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance(Deadline):
+    """A deadline that is also one of CPU time, beyond which the kernel ends the process.
+
+    CPU time, because an endless loop takes it and a slow answer of AWS does not.
+    """
+
+    threads: int = 1
+
+    def check(self, needed_s: float = 0.0) -> None:
+        """Raise DEADLINE unless `needed_s` fit; allow for as much CPU time, and more."""
+        Deadline.check(self, needed_s)
+        self.allow(needed_s)
+
+    def allow(self, needed_s: float = 0.0) -> None:
+        """Let the process live on until it has taken many times `needed_s`."""
+        base_s = min(_CPU_S, _CPU_SHARE * self.total_s)
+        limit_s = time.process_time() + base_s + _CPU_FACTOR * self.threads * needed_s
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, hard))
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _tell_of_crashes()
+    app = _bounded(wiring.app())
+    context = Context(*sys.argv[1:])
+    _say(replies, ready=True)
+    for request in _requests():
+        allowance = _allowance(request["left_s"], request["total_s"], app.lane.threads)
+        done = [*_do(app, request["record"], allowance, context, replies)]
+        _say(replies, acknowledge=all(done))
+
+
+def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
+    end = time.monotonic() + left_s
+    return Allowance(lambda: end - time.monotonic(), total_s, threads)
+
+
+def _do(
+    app: App, record: events.Record, allowance: Allowance, context: Context, replies: TextIO
+) -> Iterator[bool]:
+    """Do the jobs of a message; yield for each whether it may be acknowledged."""
+    allowance.allow()
+    for number, delivery in enumerate(events.deliveries({"Records": [record]})):
+        _say(replies, job=number)
+        report = service.process(app, [delivery], allowance)
+        telemetry.publish(report, context)
+        sys.stdout.flush()
+        yield not report.batch_item_failures()["batchItemFailures"]
+
+
+def _say(replies: TextIO, **reply: Any) -> None:
+    replies.write(json.dumps(reply) + "\n")
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    """Yield requests; the end of standard input ends the process, whatever it is doing."""
+    waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            waiting.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=read, name="matinv-requests", daemon=True).start()
+    while True:
+        yield waiting.get()
+
+
+def _tell_of_crashes() -> None:
+    """Have the traceback of a crash written to standard error; it has no values in it."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGXCPU, chain=True)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _bounded(app: App) -> App:
+    """Limit the address space to what is free beside the worker; return the service on that."""
+    threading.stack_size(_STACK_BYTES)
+    invert(np.eye(_LAPACK_N))
+    if sys.platform != "linux":  # macOS takes the limit and does not keep it
+        return app
+    worker, own = _Memory.of(os.getppid()), _Memory.of(os.getpid())
+    free_bytes = app.lane.memory_bytes - worker.resident_bytes - own.resident_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (own.virtual_bytes + max(0, free_bytes), hard))
+    budget_bytes = min(app.budget_bytes, free_bytes - _STACKS * _STACK_BYTES)
+    return replace(app, lane=Lane(IDLE_BYTES + budget_bytes, app.lane.threads))
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What a process has mapped, and how much of it is in memory."""
+
+    virtual_bytes: int
+    resident_bytes: int
+
+    @classmethod
+    def of(cls, pid: int) -> _Memory:
+        virtual, resident, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+        return cls(virtual * resource.getpagesize(), resident * resource.getpagesize())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The worker's handle on the child that does suspects, and what the child's end says of a job.
+
+Requests are lines of JSON on the child's standard input, replies lines on its standard output:
+``{"ready": true}`` once, then for each message ``{"job": 0}`` and so on as its jobs begin, and in
+the end ``{"acknowledge": …}``. A pipe needs no ``/dev/shm``, which Lambda does not have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from matinv import child, events, settings
+from matinv.core.errors import Code, MatinvError, Refused, Transient
+from matinv.isolation import Died
+from matinv.service import Deadline
+from matinv.telemetry import LambdaContext
+
+# Python, numpy and botocore take 0.4 s on a laptop, several times that on a fraction of a vCPU.
+_START_S: Final = 30.0
+_STOP_S: Final = 1.0
+_CHUNK_BYTES: Final = 64 * 1024
+
+_HINT: Final = "report it with the matrix; `matinv dlq redrive` tries it again"
+
+_ENDINGS: Final[dict[int, tuple[Code, str, str]]] = {
+    signal.SIGXCPU: (
+        Code.WORKER_CRASHED,
+        "the job took many times the CPU time that was predicted, probably in an endless loop",
+        _HINT,
+    ),
+    # Nobody else sends this one. The child's own limit should have come first.
+    signal.SIGKILL: (
+        Code.OUT_OF_MEMORY,
+        "the system killed the job's process, as it does when memory runs out",
+        "send it to a lane with more memory, or split the stack",
+    ),
+}
+
+
+class ChildProcess:
+    """A child that does messages one at a time; see `matinv.isolation.Child`.
+
+    Parameters
+    ----------
+    context : LambdaContext
+        Of the invocation: its request id and memory are in the child's log, too.
+
+    Raises
+    ------
+    Transient
+        INTERNAL, if the child does not come up.
+    """
+
+    def __init__(self, context: LambdaContext) -> None:
+        self._context = context
+        self._read = b""
+        # One arena: each thread's own would reserve 64 MiB of the address space that is limited.
+        more = {"MALLOC_ARENA_MAX": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        arguments = ["-m", "matinv.isolation", context.aws_request_id]
+        try:
+            self._process = child.start(
+                [*arguments, str(context.memory_limit_in_mb)],
+                env=settings.environment() | more,
+                stdout=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise _not_started(str(error)) from error
+        begun = time.monotonic()
+        if self._reply(lambda: begun + _START_S - time.monotonic()) is None:
+            raise _not_started(_ending(self._end()))
+
+    def attempt(self, record: events.Record, deadline: Deadline) -> bool:
+        """Do the jobs of a message and return whether it may be acknowledged.
+
+        Raises
+        ------
+        Died
+            The child is gone, killed if it was still at work in the end.
+        """
+        left_s = deadline.remaining_s()
+        job: int | None = None
+        if self._send({"record": record, "left_s": left_s, "total_s": deadline.total_s}):
+            while reply := self._reply(deadline.remaining_s):
+                if "acknowledge" in reply:
+                    return bool(reply["acknowledge"])
+                job = reply["job"]
+        late = deadline.remaining_s() <= 0
+        code = self._end()
+        raise Died(_late(left_s) if late else _post_mortem(code), job)
+
+    def stop(self) -> None:
+        """Let the child end."""
+        child.stop(self._process, _STOP_S)
+
+    def _send(self, request: dict[str, Any]) -> bool:
+        assert self._process.stdin  # noqa: S101 - `child.start` makes a pipe of it
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _reply(self, remaining_s: Callable[[], float]) -> dict[str, Any] | None:
+        """Return the child's next line; None if it ended, or if there is none in time."""
+        assert self._process.stdout  # noqa: S101 - as above
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._read:
+                if not selector.select(max(0.0, remaining_s())):
+                    return None
+                chunk = os.read(self._process.stdout.fileno(), _CHUNK_BYTES)
+                if not chunk:
+                    return None
+                self._read += chunk
+        line, _, self._read = self._read.partition(b"\n")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def _end(self) -> int:
+        """See the child off and return its exit code, negative for a signal."""
+        # One that closed its pipe is about to end by itself, and how is what we want to know.
+        child.stop(self._process, _STOP_S)
+        return self._process.returncode
+
+
+def _not_started(detail: str) -> Transient:
+    return Transient(
+        Code.INTERNAL,
+        f"no process for messages that were delivered before: {detail}",
+        "look at what the worker wrote to standard error just before",
+    )
+
+
+def _late(limit_s: float) -> Transient:
+    return Transient(
+        Code.DEADLINE,
+        "the job did not end in the time that the invocation had for it",
+        "nothing to do: it is delivered again",
+        limit=f"{limit_s:.1f} s",
+    )
+
+
+def _post_mortem(code: int) -> MatinvError:
+    crashed = (Code.WORKER_CRASHED, "the job ended its worker's process", _HINT)
+    kind, message, hint = _ENDINGS.get(-code, crashed)
+    return Refused(kind, f"{message}: {_ending(code)}", hint)
+
+
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
