@@ -1,0 +1,1 @@
+"""The soak: thousands of mixed jobs, workers killed at random, and an account of every one."""
