@@ -27,8 +27,9 @@ def test_jobs_without_a_record_and_objects_without_a_job_are_faults() -> None:
             Bucket=stack.settings.results_bucket, Key="stray.npy", Body=b"?"
         )
         sent = [*orders(3, stack.settings.inputs_bucket, seed=1)]
-        found = settle(stack, [*sent, Order("bad", b"{", code="BAD_MESSAGE")]).faults
-    assert sum("lost" in fault for fault in found) == 4
+        account = settle(stack, [*sent, Order("bad", b"{", code="BAD_MESSAGE")])
+    found = account.faults
+    assert sum("lost" in fault for fault in found) == account.lost == 4
     assert sum("no record names" in fault for fault in found) == 1
     assert sum("dead letters missing" in fault for fault in found) == 1
 

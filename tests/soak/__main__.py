@@ -131,7 +131,7 @@ def table(done: Soak) -> str:
     rows = {
         "jobs sent, of twelve kinds": f"{done.jobs}, in {done.seconds:.0f} s",
         "workers killed with `kill -9`": f"{done.kills}",
-        "jobs lost": "0",
+        "jobs lost": f"{account.lost}",
         "ended as": _counted(account.statuses),
         "reasons of the failed ones": _counted(account.codes),
         "receives that jobs took": _counted(account.attempts),

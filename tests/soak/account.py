@@ -22,6 +22,8 @@ class Account:
     ----------
     faults : sequence of str
         Promises that were broken.
+    lost : int
+        Jobs without a terminal record.
     statuses, codes : Counter
         How jobs ended.
     objects, letters, letters_twice : int
@@ -31,6 +33,7 @@ class Account:
     """
 
     faults: Sequence[str]
+    lost: int
     statuses: Counter[str]
     codes: Counter[str]
     objects: int
@@ -58,6 +61,7 @@ def settle(stack: Stack, orders: Sequence[Order]) -> Account:
         )
     return Account(
         faults,
+        sum(not _ended(records.get(order.job_id)) for order in orders),
         Counter(str(record.status) for record in records.values()),
         Counter(str(record.error.code) for record in records.values() if record.error),
         len(objects),
@@ -65,6 +69,10 @@ def settle(stack: Stack, orders: Sequence[Order]) -> Account:
         letters.total() - len(letters),
         Counter(record.attempts for record in records.values()),
     )
+
+
+def _ended(record: Record | None) -> bool:
+    return record is not None and record.status.terminal
 
 
 def _check(
