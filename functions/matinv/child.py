@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 
@@ -47,7 +47,8 @@ def start(
 def stop(child: subprocess.Popen[str], patience_s: float) -> None:
     """Ask a child to stop by ending its input; kill it after `patience_s`."""
     if child.stdin:
-        child.stdin.close()
+        with suppress(BrokenPipeError):  # what it did not read, it will not
+            child.stdin.close()
     try:
         child.wait(patience_s)
     except subprocess.TimeoutExpired:

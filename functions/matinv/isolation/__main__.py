@@ -98,6 +98,7 @@ def _do(
     app: App, record: events.Record, allowance: Allowance, context: Context, replies: TextIO
 ) -> Iterator[bool]:
     """Do the jobs of a message; yield for each whether it may be acknowledged."""
+    _say(replies, job=None)
     allowance.allow()
     for number, delivery in enumerate(events.deliveries({"Records": [record]})):
         _say(replies, job=number)

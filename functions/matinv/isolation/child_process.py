@@ -1,8 +1,9 @@
 """The worker's handle on the child that does suspects, and what the child's end says of a job.
 
 Requests are lines of JSON on the child's standard input, replies lines on its standard output:
-``{"ready": true}`` once, then for each message ``{"job": 0}`` and so on as its jobs begin, and in
-the end ``{"acknowledge": …}``. A pipe needs no ``/dev/shm``, which Lambda does not have.
+``{"ready": true}`` once, then for each message ``{"job": null}`` when it is taken, ``{"job": 0}``
+and so on as its jobs begin, and in the end ``{"acknowledge": …}``. A pipe needs no ``/dev/shm``,
+which Lambda does not have.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from matinv import child, events, settings
@@ -72,10 +74,14 @@ class ChildProcess:
                 stdout=subprocess.PIPE,
             )
         except OSError as error:
-            raise _not_started(str(error)) from error
-        begun = time.monotonic()
-        if self._reply(lambda: begun + _START_S - time.monotonic()) is None:
-            raise _not_started(_ending(self._end()))
+            raise _not_there(str(error)) from error
+        end = time.monotonic() + _START_S
+        try:
+            ready = self._reply(lambda: end - time.monotonic())
+        except TimeoutError:
+            ready = None
+        if not ready:
+            raise _not_there(_ending(self._end()))
 
     def attempt(self, record: events.Record, deadline: Deadline) -> bool:
         """Do the jobs of a message and return whether it may be acknowledged.
@@ -84,39 +90,43 @@ class ChildProcess:
         ------
         Died
             The child is gone, killed if it was still at work in the end.
+        Transient
+            INTERNAL, if it was gone before it took the message.
         """
         left_s = deadline.remaining_s()
-        job: int | None = None
-        if self._send({"record": record, "left_s": left_s, "total_s": deadline.total_s}):
+        self._send({"record": record, "left_s": left_s, "total_s": deadline.total_s})
+        last: dict[str, Any] = {}
+        try:
             while reply := self._reply(deadline.remaining_s):
                 if "acknowledge" in reply:
                     return bool(reply["acknowledge"])
-                job = reply["job"]
-        late = deadline.remaining_s() <= 0
+                last = reply
+        except TimeoutError:
+            self._end()
+            raise Died(_late(left_s), last.get("job")) from None
         code = self._end()
-        raise Died(_late(left_s) if late else _post_mortem(code), job)
+        if not last:
+            raise _not_there(_ending(code))
+        raise Died(_post_mortem(code), last["job"])
 
     def stop(self) -> None:
         """Let the child end."""
         child.stop(self._process, _STOP_S)
 
-    def _send(self, request: dict[str, Any]) -> bool:
+    def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin  # noqa: S101 - `child.start` makes a pipe of it
-        try:
+        with suppress(BrokenPipeError):  # there will be no reply, then
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            return False
-        return True
 
     def _reply(self, remaining_s: Callable[[], float]) -> dict[str, Any] | None:
-        """Return the child's next line; None if it ended, or if there is none in time."""
+        """Return the child's next line, None if it ended; TimeoutError if neither in time."""
         assert self._process.stdout  # noqa: S101 - as above
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._read:
                 if not selector.select(max(0.0, remaining_s())):
-                    return None
+                    raise TimeoutError
                 chunk = os.read(self._process.stdout.fileno(), _CHUNK_BYTES)
                 if not chunk:
                     return None
@@ -132,7 +142,7 @@ class ChildProcess:
         return self._process.returncode
 
 
-def _not_started(detail: str) -> Transient:
+def _not_there(detail: str) -> Transient:
     return Transient(
         Code.INTERNAL,
         f"no process for messages that were delivered before: {detail}",
