@@ -257,6 +257,8 @@ class TestMetadata:
             ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
             ("=?ISO-8859-1?Q?=E9?=", "é"),
             ("=?UTF-8?B?", "=?UTF-8?B?"),
+            ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),  # base64 that is cut short
+            ("=?\xb5?Q?x?=", "=?\xb5?Q?x?="),  # a charset that is not ASCII
             ("=?no-such-charset?B?w6k=?=", None),
         ],
     )

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Final
 
@@ -260,5 +261,5 @@ def _decoded(text: str) -> str:
         return text
     try:
         return str(make_header(decode_header(text)))
-    except (ValueError, LookupError):  # not RFC 2047 after all, or an unknown charset
+    except (ValueError, LookupError, MessageError):  # not RFC 2047 after all, or an odd charset
         return text
