@@ -347,6 +347,51 @@ def test_one_bad_record_of_a_notification_hurts_no_other() -> None:
     assert all(delivery.body for delivery in found)
 
 
+def test_a_notification_of_nothing_but_noise_is_one_refusal() -> None:
+    for records in ([0] * 100_000, [{}] * 10_000, [{"n": i} for i in range(1001)]):
+        body = json.dumps({"Records": records})
+        delivery = sole(delivered(body))
+
+        assert refusal_of(delivery).code is Code.BAD_MESSAGE
+        assert delivery.body == body
+    assert len(delivered({"Records": [{"n": i} for i in range(1000)]})) == 1000
+
+
+def test_records_that_say_the_same_are_one_delivery() -> None:
+    assert reference_of(sole(delivered(s3_notification("b", *["a.npy"] * 500)))).key == "a.npy"
+    assert len(delivered({"Records": [{}, {}, {"a": 1}]})) == 2
+
+
+def test_a_list_where_s3_has_none_stays_in_the_body_of_its_record_alone() -> None:
+    notification = s3_notification("b", "a.npy", "b.npy")
+    notification["Records"][0]["re"] = [1, [2.50]]
+    first, second = delivered(notification)
+
+    assert json.loads(first.body) == {"Records": notification["Records"][:1]}
+    assert json.loads(second.body) == {"Records": notification["Records"][1:]}
+
+
+def test_envelopes_of_sns_inside_each_other_are_opened_as_deep_as_a_message_can_hold() -> None:
+    body = '{"job_id": "deep", "matrix": [[2]]}'
+    while len(body) < 128 * 1024:  # each envelope escapes the quotes of those inside: twice as long
+        body = json.dumps({"Type": "Notification", "Message": body})
+    delivery = sole(delivered(body))
+
+    assert (delivery.job_id, delivery.body) == ("deep", body)
+    assert refusal_of(sole(delivered(body[:-2]))).code is Code.BAD_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "count",
+    ["0", "-1", pytest.param("9" * 5000, id="5,000 digits"), "1e3", "\u0663", "", None, [], {}],
+)
+def test_a_receive_count_that_sqs_never_sends_is_the_first(count: object) -> None:
+    event = sqs_event(['{"matrix": [[1]]}'])
+    event["Records"][0]["attributes"]["ApproximateReceiveCount"] = count
+
+    assert sole(deliveries(event)).receive_count == 1
+
+
 # Whatever nobody thought of, and speed
 
 FRAGMENTS = st.recursive(

@@ -23,6 +23,10 @@ from matinv.core.message import Parsed, object_schema, parse_tree, validated
 # digits today.
 _SEQUENCER_WIDTH: Final = 32
 
+# S3 sends one record at a time today; 1 MiB, the longest message there is, holds 1,500 of them.
+# Each is a job, and many that say nothing would become a hundred thousand dead letters.
+_RECORDS_LIMIT: Final = 1000
+
 Record = Mapping[str, Any]
 """A message as Lambda hands it over."""
 
@@ -124,7 +128,7 @@ def unread(record: Record, error: MatinvError) -> Delivery:
 
 def receive_count(record: Record) -> int:
     """Return how many times SQS has delivered a message, this time included."""
-    return _attribute(record, "ApproximateReceiveCount", 1)
+    return max(1, _attribute(record, "ApproximateReceiveCount", 1))
 
 
 def _check_record(record: object) -> None:
@@ -156,7 +160,7 @@ def _body(record: Record) -> str:
 def _attribute(record: Record, name: str, default: int) -> int:
     attributes = record.get("attributes")
     text = str(attributes.get(name)) if isinstance(attributes, dict) else ""
-    return int(text) if text.isascii() and text.isdigit() else default
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
 
 
 def _bytes(body: str) -> bytes:
@@ -186,17 +190,26 @@ def _parts(body: str) -> list[_Part]:
 def _parts_of_notification(records: object, body: str) -> list[_Part]:
     if not isinstance(records, list):
         return [_refused(body, "the notification's Records are not a list")]
+    if len(records) > _RECORDS_LIMIT:
+        return [_refused(body, f"the notification has more than {_RECORDS_LIMIT} records")]
     if len(records) == 1:
         return _parts_of_record(records[0], body)
-    return [part for record in records for part in _parts_of_record(record, _alone(record, body))]
+    parts = [part for record in records for part in _parts_alone(record, body)]
+    return list({(part.parsed.job_id, part.body): part for part in parts}.values())
 
 
-def _alone(record: object, body: str) -> str:
-    """Return a notification of one record, or of all if it cannot be written."""
+def _parts_alone(record: object, body: str) -> list[_Part]:
+    """Return the jobs of one of several records, each with a notification of that record alone."""
     try:
-        return orjson.dumps({"Records": [record]}).decode()
-    except TypeError:  # nested deeper than orjson writes, or a list of numbers where S3 has none
-        return body
+        alone = orjson.dumps({"Records": [record]}, _loaded, orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError:  # nested deeper than orjson writes, or a list that is no JSON
+        return [_refused(body, "the notification has a record that cannot be written anew")]
+    return _parts_of_record(record, alone.decode())
+
+
+def _loaded(list_: jsontext.Run) -> Any:
+    """Return a list that was left unread; S3 has none under such a key."""
+    return orjson.loads(list_.text[list_.start : list_.end])
 
 
 def _parts_of_record(record: Any, body: str) -> list[_Part]:
