@@ -68,6 +68,9 @@ def nested(depth: int, inner: str = "1") -> str:
         (Code.BAD_FORMAT, "[[1, 2], [3, false]]"),
         (Code.BAD_FORMAT, "[[1, [2]], [3, 4]]"),
         (Code.BAD_FORMAT, "[[1, 2], [3, [4]]]"),
+        (Code.BAD_FORMAT, "[[1, [2, 3], 4], [5, 6, 7], [8, 9, 0]]"),
+        (Code.BAD_FORMAT, "[[1, 2], [[3], 4]]"),
+        (Code.BAD_FORMAT, "[[[1, 2], [[3], 4]]]"),
         (Code.BAD_FORMAT, "[[1, {}], [3, 4]]"),
         (Code.BAD_FORMAT, "[[1, 2], 3]"),
         (Code.BAD_FORMAT, "[1, [2, 3]]"),
@@ -100,6 +103,16 @@ def test_text_that_is_no_matrix_is_refused_by_the_code_that_fits(code: Code, tex
     assert error.code is code
     assert error.info.hint
     assert "9007199254740993" not in str(error.info)
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize(
+    "text", ["[[1, [2, 3], 4]]", "[[1, 2], [[3], 4]]", "[[[1, 2], [[[3]], 4]]]", "[[1], [[[]]]]"]
+)
+def test_an_element_that_is_a_list_is_not_called_a_mistake_in_the_syntax(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        jsonmat.decode(text.encode(), Code.BAD_MESSAGE)
+    assert caught.value.code in {Code.BAD_FORMAT, Code.RAGGED}
 
 
 @pytest.mark.usefixtures("pieces")

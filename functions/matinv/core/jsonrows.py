@@ -115,6 +115,9 @@ def _load(piece: Run, syntax: Code, before: bytes = b"", after: bytes = b"") -> 
     try:
         value: list[Any] = orjson.loads(whole)
     except orjson.JSONDecodeError as error:
+        deeper = whole.count(b"[") - whole.count(b"]") if after else 0
+        if deeper > 0:  # the piece was cut behind a list that is an element
+            return _load(piece, syntax, before, after + b"]" * deeper)
         number = _NUMBER.match(whole, error.pos)
         if number and math.isinf(float(number[0])):
             raise _beyond_float64(number) from None
