@@ -249,18 +249,23 @@ class Report:
 
 def failure(error: BaseException) -> tuple[ErrorInfo, BaseException | None]:
     """Return what to report of an exception, and the exception itself if it is a bug."""
+    known = known_error(error)
+    is_bug = known is not error and known.code is Code.INTERNAL
+    return known.info, error if is_bug else None
+
+
+def known_error(error: BaseException) -> MatinvError:
+    """Return an exception as one of ours: a stranger says nothing but its type."""
     if isinstance(error, MatinvError):
-        return error.info, None
+        return error
     if isinstance(error, MemoryError):
-        refused = Refused(
+        return Refused(
             Code.OUT_OF_MEMORY,
             "the worker ran out of memory on this job",
             "send it to a lane with more memory, or split the stack",
         )
-        return refused.info, None
-    bug = Transient(
+    return Transient(
         Code.INTERNAL,
         f"unexpected {type(error).__name__}",
         "this is a bug in matinv: see the worker's log for the traceback",
     )
-    return bug.info, error

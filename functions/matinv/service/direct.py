@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import orjson
@@ -13,11 +13,23 @@ from matinv.core.job import Delivery, Inline, Record, Status
 from matinv.core.limits import predict
 from matinv.core.message import Parsed
 from matinv.service.announce import Announcer
-from matinv.service.app import App, Deadline, Diverted, Outcome, Report, Task, Verdict, task_of
+from matinv.service.app import (
+    App,
+    Deadline,
+    Diverted,
+    Outcome,
+    Report,
+    Task,
+    Verdict,
+    failure,
+    known_error,
+    task_of,
+)
 from matinv.service.claim import check_claim
 from matinv.service.load import check_fits
 from matinv.service.publish import describe, document, draft, new_record, publish
 from matinv.service.settle import write
+from matinv.service.work import attempt
 
 # Lambda's limit for the answer of a synchronous call is 6 MB.
 _ANSWER_BYTES: Final = 6 * 10**6
@@ -27,7 +39,7 @@ _ANSWER_BYTES: Final = 6 * 10**6
 class Answer:
     """The JSON document for the caller, the report for telemetry, and what went wrong, if so."""
 
-    document: bytes
+    document: bytes = field(repr=False)
     report: Report
     error: MatinvError | None = None
 
@@ -47,22 +59,30 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     -------
     Answer
         The result, or ``{"error": …}`` for what is wrong with the call, a JOB_ID_CONFLICT, an
-        answer above 6 MB (TOO_LARGE), or a passing fault.
+        answer above 6 MB (TOO_LARGE), a passing fault, or a bug (INTERNAL).
     """
     delivery = Delivery("call", "", "", 1, int(1000 * app.now()), call.job_id, call.content)
     task = task_of(app, delivery, None)
     announcer = Announcer(app.events, deadline)
     error: MatinvError | None = None
-    try:
-        inverses, record = _invert(app, task, deadline, announcer if stored else None)
-        text = _bounded(document(record, inverses), stored=stored)
-        outcome = Outcome(delivery, Verdict.DONE, record)
-    except MatinvError as failed:
-        error = _keep_failure(app, task, failed, announcer) if stored else failed
+    done = attempt(_answered, app, task, deadline, announcer if stored else None)
+    if isinstance(done, Exception):
+        known = known_error(done)
+        error = _keep_failure(app, task, known, announcer) if stored else known
         text = orjson.dumps({"job_id": task.job_id, "error": _error(error.info)})
         verdict = Verdict.RETRY if isinstance(error, Transient) else Verdict.REFUSED
-        outcome = Outcome(delivery, verdict, None, error.info)
+        outcome = Outcome(delivery, verdict, None, error.info, failure(done)[1])
+    else:
+        text, record = done
+        outcome = Outcome(delivery, Verdict.DONE, record)
     return Answer(text, Report([delivery], [outcome], announcer.close()), error)
+
+
+def _answered(
+    app: App, task: Task, deadline: Deadline, keeping: Announcer | None
+) -> tuple[bytes, Record]:
+    inverses, record = _invert(app, task, deadline, keeping)
+    return _bounded(document(record, inverses), stored=keeping is not None), record
 
 
 def _bounded(text: bytes, *, stored: bool) -> bytes:
