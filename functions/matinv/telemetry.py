@@ -11,9 +11,10 @@ import functools
 import json
 import resource
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Protocol, TypedDict
+from typing import Any, Final, Protocol, TypedDict
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -103,7 +104,7 @@ def _log_unannounced(log: Logger, missed: Unannounced) -> None:
         log.warning(
             "the events of these jobs were not published: see the topic, and the worker's role",
             job_ids=missed.job_ids[:_IDS_PER_LINE],
-            exc_info=missed.exception,
+            **_bug(missed.exception),
         )
 
 
@@ -118,8 +119,23 @@ def _log_failure(log: Logger, outcome: Outcome) -> None:
         receive_count=outcome.delivery.receive_count,
         error_code=outcome.error.code,
         verdict=outcome.verdict,
-        exc_info=outcome.exception,
+        **_bug(outcome.exception),
     )
+
+
+def _bug(error: BaseException | None) -> dict[str, Any]:
+    """Return the fields that say where an exception, and those behind it, came from.
+
+    Their texts are left out: ``could not convert string to float: '73.125'`` quotes a matrix.
+    """
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.insert(0, error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    frames = ["".join(traceback.format_tb(e.__traceback__)) + type(e).__name__ for e in chain]
+    if not frames:
+        return {}
+    return {"exception": "\n".join(frames), "exception_name": type(chain[-1]).__name__}
 
 
 def _count(sink: Metrics, report: Report, memory_limit_mb: int) -> None:
