@@ -7,7 +7,7 @@ notification of one or more records, the same wrapped by SNS, or an event of Eve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -88,7 +88,7 @@ class _Part:
     """One job of a body, and the body that would hold it alone."""
 
     parsed: Parsed
-    body: str
+    body: str = field(repr=False)
 
 
 def records(event: object) -> list[Record]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from matinv.core.job import Delivery, Record, Reference, Status
@@ -172,7 +172,7 @@ class Received:
 
     message_id: str
     receipt: str
-    body: str
+    body: str = field(repr=False)
     sent_at_ms: int
     receive_count: int
     attributes: Mapping[str, str]

@@ -40,8 +40,8 @@ class Submission:
     options: Options
     input: InputInfo
     format: Format
-    body: str | None = None
-    matrix: Matrix | None = None
+    body: str | None = field(default=None, repr=False)
+    matrix: Matrix | None = field(default=None, repr=False)
     content: Callable[[], AbstractContextManager[Sequence[Part]]] = field(
         default=lambda: nullcontext(())
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Inverses:
         The error of each slice that failed, by its index, in order.
     """
 
-    x: Matrix
+    x: Matrix = field(repr=False)
     rcond_1: NDArray[np.float64]
     residual: NDArray[np.float64]
     digits: NDArray[np.float64]

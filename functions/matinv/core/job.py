@@ -101,7 +101,7 @@ class Inline:
         Bytes that it took there.
     """
 
-    array: Matrix
+    array: Matrix = field(repr=False)  # no value gets into a log by way of a text of its owner
     format: Format
     size_bytes: int
 
@@ -166,7 +166,7 @@ class Delivery:
 
     message_id: str
     receipt: str
-    body: str
+    body: str = field(repr=False)
     receive_count: int
     sent_at_ms: int
     job_id: str
@@ -225,7 +225,7 @@ class ResultInfo:
     size_bytes: int
     uri: str | None = None
     version_id: str | None = None
-    inline: bytes | None = None
+    inline: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ the text, lets orjson parse what is left, and hands the arrays back as `Run`, fo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -28,7 +28,7 @@ _STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?+\Z)', re.DOTALL)
 class Run:
     """A list, as text, inside a larger text: ``text[start:end]``."""
 
-    text: bytes
+    text: bytes = field(repr=False)
     start: int
     end: int
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -45,7 +45,7 @@ class Draft:
     """A terminal record, and the parts of its result that must be in S3 before it is written."""
 
     record: Record
-    parts: Sequence[Part] | None
+    parts: Sequence[Part] | None = field(repr=False)
 
 
 def draft(app: App, task: Task, inverses: Inverses) -> Draft:
