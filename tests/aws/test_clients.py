@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -50,3 +51,18 @@ def test_a_region_that_is_missing_is_reported_like_any_fault(
     queue = SQSQueue(clients.client("sqs"), "https://sqs/jobs", "https://sqs/dead")
     with pytest.raises(Transient, match=r"ACCESS_DENIED: .*region"):
         queue.send("{}")
+
+
+def test_requests_are_not_logged_where_everything_else_is(
+    at_moto: str,
+    queue_urls: tuple[str, str, str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.NOTSET)
+    clients._session.cache_clear()
+    with caplog.at_level(logging.DEBUG):
+        SQSQueue(clients.client("sqs"), *queue_urls[:2]).send("canary")
+    assert "POST" in caplog.text  # of urllib3, which names the address alone
+    assert "canary" not in caplog.text
+    assert "Authorization" not in caplog.text

@@ -7,6 +7,7 @@ transfer manager, takes 26 ms of CPU to import and has no use here.
 from __future__ import annotations
 
 import functools
+import logging
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -77,6 +78,9 @@ def client(service: str) -> Any:
 @functools.cache
 def _session() -> session.Session:
     made = session.get_session()
+    log = logging.getLogger("botocore")
+    if log.level == logging.NOTSET:  # at DEBUG, which an operator may give all of Lambda's loggers,
+        log.setLevel(logging.INFO)  # it writes requests with their bodies and session tokens
     # Nothing here reads a time that AWS sends; dateutil would parse them for 0.1 ms each.
     parsers = made.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=str)
