@@ -43,6 +43,7 @@ _ENTRY: Final = re.compile(
     rf"""){_SPACE}(?P<end>,{_SPACE}\}}|,|\}})"""
 )
 _OPENING: Final = re.compile(rf"{_SPACE}\{{")
+_PADDING: Final = re.compile(r"(?:[ \t]*+\r?\n)++|[ \t]*+")  # as numpy takes it on any Python
 _COMPOUND: Final = re.compile(rf"""{_SPACE}\{{{_SPACE}['"]descr['"]{_SPACE}:{_SPACE}[\[(]""")
 _DTYPE: Final = re.compile(r"[<>|=]?(?:f[48]|c8|c16|[iu][1248])")
 
@@ -158,7 +159,7 @@ def _fields(text: str) -> dict[str, re.Match[str]]:
         fields[entry["key"]] = entry
         position = entry.end()
         if entry["end"] != ",":
-            if text[position:].strip(" \t\r\n"):
+            if not _PADDING.fullmatch(text, position):
                 break
             return fields
     raise _not_the_dict()
