@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matinv.core.errors import Code, Refused
 from matinv.core.job import Matrix
-from matinv.core.jsonrows import KINDS, Real, read, too_deep
+from matinv.core.jsonrows import KINDS, Real, read, refusal
 from matinv.core.jsontext import Run, loads, parse
 
 
@@ -128,8 +128,4 @@ def _real_of(value: object, syntax: Code) -> Real:
             "write [[1, 2], [3, 4]]",
             observed=KINDS.get(type(value), "a number"),
         )
-    try:  # a list that was not taken out of its text: it holds what no matrix holds
-        text = orjson.dumps(value)
-    except TypeError:
-        raise too_deep(syntax) from None
-    return read(Run(text, 0, len(text)), syntax)
+    raise refusal(value, syntax)  # not taken out of its text: it holds what no matrix holds

@@ -70,7 +70,7 @@ def read(run: Run, syntax: Code) -> Real:
     opening = _OPENING.match(run.text, run.start, run.end)
     depth = run.text.count(b"[", run.start, opening.end() if opening else run.start)
     if depth > _DEPTH_LIMIT:
-        raise too_deep(syntax)
+        raise _too_deep(syntax)
     if depth not in {2, 3}:
         _refuse_dimensions(run, syntax)
     reading = _Reading(run, depth, syntax)
@@ -190,7 +190,7 @@ class _Reading:
 
     def _check_elements(self, rows: list[Any], piece: Run) -> None:
         if _TOO_DEEP.search(piece.text, piece.start, piece.end):
-            raise too_deep(self._syntax)
+            raise _too_deep(self._syntax)
         if not all(type(row) is list for row in rows):
             raise _bad_element({"a list", "something else"})
         kinds = set(map(type, chain.from_iterable(rows))) - {int, float}
@@ -258,6 +258,17 @@ def _refuse_hollow(run: Run) -> NoReturn:
     raise _ragged("rows", {0, 1})
 
 
+def refusal(value: list[Any], syntax: Code) -> Refused:
+    """Return why a list is no matrix that holds text or an object, or is nested in an odd way."""
+    kinds: set[type] = set()
+    for _ in range(_DEPTH_LIMIT):
+        kinds |= set(map(type, value)) - {int, float}
+        value = list(chain.from_iterable(item for item in value if type(item) is list))
+        if not value:
+            return _bad_element({KINDS[kind] for kind in kinds - {list}} or {KINDS[list]})
+    return _too_deep(syntax)
+
+
 def _bad_element(kinds: set[str]) -> Refused:
     return Refused(
         Code.BAD_FORMAT,
@@ -277,8 +288,7 @@ def _ragged(of: str, lengths: set[int]) -> Refused:
     )
 
 
-def too_deep(syntax: Code) -> Refused:
-    """Return the refusal of lists that are nested deeper than any array."""
+def _too_deep(syntax: Code) -> Refused:
     return Refused(
         syntax,
         "lists are nested too deep",

@@ -18,6 +18,11 @@ from matinv.core.errors import Code, Refused
 _ARRAY_NAMES: Final = ("matrix", "re", "im")
 _LONGEST_NAME: Final = 6 * len("matrix")  # bytes, every letter written like \u006d
 
+# A message has two arrays at most, and no object in a message or event has so many fields. More of
+# either are keys that stand twice, or unknown: kept apart, each would take 40 times its text.
+_ARRAYS_LIMIT: Final = 100
+_FIELDS_LIMIT: Final = 1000
+
 _LIST: Final = re.compile(rb"[ \t\r\n]*+\[")
 _COLON_AND_LIST: Final = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(?=\[)")
 # A string, or the rest of the text if the string does not end: so a search never starts over.
@@ -61,12 +66,12 @@ def parse(text: bytes, syntax: Code) -> Any:
     Raises
     ------
     Refused
-        `syntax`; BAD_MESSAGE for a key that stands twice in one object.
+        `syntax`; BAD_MESSAGE for a key that stands twice in one object, or for 1,000 keys there.
     """
     if _LIST.match(text):
         return Run(text, 0, len(text))
     keys, strings = _array_keys(text)
-    skeleton, runs = _take_out(text, keys)
+    skeleton, runs = _take_out(text, keys if len(keys) <= _ARRAYS_LIMIT else [])
     try:
         tree = orjson.loads(skeleton)
     except orjson.JSONDecodeError:
@@ -110,8 +115,7 @@ def _array_keys(text: bytes) -> tuple[list[int], int]:
     Without a backslash every quote begins or ends a string, and C can do the searching.
     """
     if b"\\" in text:
-        spans = [match.span(1) for match in _STRING.finditer(text)]
-        return [end + 1 for start, end in spans if _is_array_key(text, start, end)], len(spans)
+        return _array_keys_among_escapes(text)
     ends = []
     for name in _ARRAY_NAMES:
         key = b'"%b"' % name.encode()
@@ -120,6 +124,15 @@ def _array_keys(text: bytes) -> tuple[list[int], int]:
             ends.append(start + len(key))
             start = text.find(key, start + len(key))
     return sorted(ends), text.count(b'"') // 2
+
+
+def _array_keys_among_escapes(text: bytes) -> tuple[list[int], int]:
+    ends, strings = [], 0
+    for match in _STRING.finditer(text):
+        strings += 1
+        if _is_array_key(text, *match.span(1)):
+            ends.append(match.end(1) + 1)
+    return ends, strings
 
 
 def _is_array_key(text: bytes, start: int, end: int) -> bool:
@@ -164,6 +177,8 @@ def _put_back(tree: Any, runs: list[Run]) -> int:
         elif isinstance(value, list):
             stack += value
         elif isinstance(value, dict):
+            if len(value) > _FIELDS_LIMIT:
+                raise _too_many_fields(len(value))
             strings += len(value)
             for name in _ARRAY_NAMES if runs else ():
                 if _is_placeholder(value.get(name)):
@@ -178,3 +193,13 @@ def _is_placeholder(value: object) -> bool:
     Lists that were left in the text hold a string or an object, or their brackets do not pair.
     """
     return isinstance(value, list) and len(value) == 1 and type(value[0]) is int
+
+
+def _too_many_fields(count: int) -> Refused:
+    return Refused(
+        Code.BAD_MESSAGE,
+        "an object has more fields than any message or event",
+        "the README lists the fields of a message",
+        observed=count,
+        limit=_FIELDS_LIMIT,
+    )
