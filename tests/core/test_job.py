@@ -193,7 +193,7 @@ def test_the_job_id_of_a_file_is_its_key_without_the_extension(key: str, job_id:
 
 
 @pytest.mark.parametrize(
-    "key", ["my matrix.npy", "größe.npy", "a//b.npy", ".npy", "x" * 200, "_a.npy"]
+    "key", ["my matrix.npy", "größe.npy", "a//b.npy", "/a.npy", ".npy", "x" * 200, "_a.npy"]
 )
 def test_a_key_that_makes_no_job_id_is_hashed(key: str) -> None:
     job_id = job_id_of_key(key)

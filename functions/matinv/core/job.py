@@ -374,9 +374,8 @@ def job_id_of_key(key: str) -> str:
     A key that makes no valid id (blanks, letters outside ASCII, …) is accepted all the same: its
     job id is ``sha256-`` and the first 32 hex digits of the hash of the key without extension.
     """
-    head, _, name = key.rpartition("/")
-    stem = name.rpartition(".")[0] or name
-    text = f"{head}/{stem}" if head else stem
+    name = key.rpartition("/")[2]
+    text = key.removesuffix(name) + (name.rpartition(".")[0] or name)
     return text if valid_job_id(text) else hashed_id(text.encode())
 
 
