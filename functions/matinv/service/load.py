@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
+from itertools import accumulate
 from threading import Condition
 
 from matinv.core import npy
@@ -135,7 +136,23 @@ def _check_allowed(app: App, reference: Reference) -> None:
             observed=reference.bucket,
             limit=app.inputs_bucket,
         )
+    if _climbs_out(reference.key):
+        raise Refused(
+            Code.FORBIDDEN_REF,
+            "the reference names an object outside of its bucket",
+            "S3 has no such objects: leave out the '..'",
+            observed=reference.key,
+        )
     format_of_key(reference.key)
+
+
+def _climbs_out(key: str) -> bool:
+    """Whether a key leads above its bucket where the dots in its URL are resolved.
+
+    S3 takes no such key, counted from left to right ("Naming Amazon S3 objects", User Guide).
+    """
+    depths = accumulate({"..": -1, ".": 0, "": 0}.get(part, 1) for part in key.split("/"))
+    return min(depths) < 0
 
 
 @contextmanager
