@@ -29,7 +29,8 @@ def main(name: str, options: list[str]) -> None:
             target(data)
 
     warnings.simplefilter("ignore")  # of numpy, about headers of Python 2
-    atheris.Setup([sys.argv[0], *options], feed)
+    myself = f"{sys.executable} -m fuzz.engine {name}"  # merging, libFuzzer lets a shell start it
+    atheris.Setup([myself, *options], feed)
     atheris.Fuzz()
 
 

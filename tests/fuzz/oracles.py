@@ -25,6 +25,7 @@ _SPARE_BYTES: Final = 256 * 1024
 # Lists of numbers are read by pieces of this size, so that small inputs are cut as well.
 _PIECES_BYTES: Final = (1, 30, 64 * 1024)
 
+# What reading by Python and numpy ends with where the input is not what it should be.
 _INVALID: Final = (
     ValueError,
     TypeError,
@@ -33,6 +34,7 @@ _INVALID: Final = (
     OverflowError,
     RecursionError,
     tokenize.TokenError,
+    SystemError,  # of the tokenizer since Python 3.12, for bytes that are no UTF-8
 )
 
 
@@ -153,7 +155,9 @@ def matrix_of_tree(tree: Any) -> Any:
         return array
     try:
         array = np.array(tree, object)
-        floats = np.array([_float(element) for element in array.flat]).reshape(array.shape)
+        floats = np.array([_float(element) for element in array.ravel().tolist()]).reshape(
+            array.shape
+        )
     except (ValueError, OverflowError):
         return None
     square = array.ndim in {2, 3} and array.shape[-1] == array.shape[-2] and array.size

@@ -68,7 +68,8 @@ def merge(name: str, work: Path) -> list[Path]:
     fewest = work / f"{name}.merged"
     shutil.rmtree(fewest, ignore_errors=True)
     fewest.mkdir()
-    _engine(name, "-merge=1", fewest, CORPUS / name, work / name, *_OPTIONS).check_returncode()
+    options = ("-merge=1", "-use_counters=0", *_OPTIONS)  # not also how often each line ran
+    _engine(name, *options, fewest, CORPUS / name, work / name).check_returncode()
     for file in files_of(name):
         if re.fullmatch("[0-9a-f]+", file.name):
             file.unlink()
