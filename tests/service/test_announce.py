@@ -207,7 +207,7 @@ def test_near_the_deadline_nobody_waits_for_the_topic(
         assert world.deliver(job(f"at-{left_s}")) == []
         assert waits.pop() == allowed_s
     deadline = service.Deadline(lambda: 0.3, 60.0)
-    announce.Announcer(world.events, deadline).close()
+    announce.Announcer(world.app, deadline).close()
     assert waits == [0.0]
 
 

@@ -57,7 +57,7 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
         Never an exception for a bad record. A delivery without an outcome is not acknowledged.
     """
     outcomes: list[Outcome] = []
-    announcer = Announcer(app.events, deadline)
+    announcer = Announcer(app, deadline)
     for turn in _turns(batch):
         retrying = {o.delivery.job_id for o in outcomes if o.verdict is Verdict.RETRY}
         if deadline.remaining_s() <= MARGIN_S / 2:
@@ -70,7 +70,7 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
 
 def give_up(app: App, delivery: Delivery, error: MatinvError, deadline: Deadline) -> Report:
     """End a delivery with an error that its own work could not report."""
-    announcer = Announcer(app.events, deadline)
+    announcer = Announcer(app, deadline)
     outcomes = _given_up(app, delivery, error)
     announcer.announce(news(outcomes))
     return Report([delivery], outcomes, announcer.close())

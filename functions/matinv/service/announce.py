@@ -6,13 +6,12 @@ The record is the truth and the event a courtesy: a worker that dies in between 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Final
 
 from matinv.core.job import Record
-from matinv.ports import JobEvents
-from matinv.service.app import MARGIN_S, Deadline, Outcome, Unannounced, Verdict
+from matinv.service.app import MARGIN_S, App, Deadline, Outcome, Unannounced, Verdict
 from matinv.service.work import attempt
 
 # How long a topic that does not answer may keep an invocation whose work is done.
@@ -28,26 +27,26 @@ class Announcer:
 
     Parameters
     ----------
-    events : JobEvents or None
-        The topic, if there is one.
+    app : App
+        Has the topic, if there is one.
     deadline : Deadline
         Of the invocation.
     """
 
-    events: JobEvents | None
+    app: App
     deadline: Deadline
-    _pool: ThreadPoolExecutor = field(init=False)
+    _pool: Executor = field(init=False)
     _sent: dict[Future[list[bool] | Exception], Sequence[Record]] = field(
         init=False, default_factory=dict
     )
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "matinv-events")
+        self._pool = self.app.pool(1, "matinv-events")
 
     def announce(self, records: Sequence[Record]) -> None:
         """Let subscribers know of records that were just written; returns at once."""
-        if self.events and records:
-            self._sent[self._pool.submit(attempt, self.events.publish, records)] = records
+        if self.app.events and records:
+            self._sent[self._pool.submit(attempt, self.app.events.publish, records)] = records
 
     def close(self) -> Unannounced:
         """Wait for what is on its way, a little and not into the deadline; return what is lost."""

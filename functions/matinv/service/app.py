@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,6 +56,8 @@ class App:
         A random number in [0, 1).
     events : JobEvents or None
         The topic that hears of every job that ends, if there is one.
+    pool : callable
+        Makes an executor of so many threads, whose names begin so.
     """
 
     store: MatrixStore
@@ -68,6 +71,7 @@ class App:
     now: Callable[[], float]
     jitter: Callable[[], float]
     events: JobEvents | None = None
+    pool: Callable[[int, str], Executor] = ThreadPoolExecutor
 
     @property
     def budget_bytes(self) -> int:

@@ -63,7 +63,7 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     """
     delivery = Delivery("call", "", "", 1, int(1000 * app.now()), call.job_id, call.content)
     task = task_of(app, delivery, None)
-    announcer = Announcer(app.events, deadline)
+    announcer = Announcer(app, deadline)
     error: MatinvError | None = None
     done = attempt(_answered, app, task, deadline, announcer if stored else None)
     if isinstance(done, Exception):

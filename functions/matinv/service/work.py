@@ -8,7 +8,7 @@ overlap; a gate bounds their memory and a semaphore the cores that invert at the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from threading import BoundedSemaphore
@@ -78,7 +78,7 @@ def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[En
     cores = BoundedSemaphore(app.lane.threads)
     bounds = Bounds(MemoryGate(app.budget_bytes), cores, deadline, threads)
     lapack.set_threads(threads)
-    pool = ThreadPoolExecutor(_IO_THREADS, "matinv")
+    pool = app.pool(_IO_THREADS, "matinv")
     try:
         pending = {pool.submit(attempt, invert_object, app, task, bounds): task for task in objects}
         ended: list[Ended] = []
