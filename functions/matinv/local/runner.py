@@ -37,6 +37,14 @@ _BACKLOG: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds that only grow, and a pause of so many; tests have one that they move themselves."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
 @dataclass(slots=True)
 class Tally:
     """What a runner has done."""
@@ -71,6 +79,8 @@ class Runner:
         How messages are received and become batches.
     concurrency : int
         Batches in work at a time, each polled for and invoked from a thread of its own.
+    clock : Clock
+        What the window and the pauses are measured with.
 
     Raises
     ------
@@ -78,19 +88,22 @@ class Runner:
         If the queue cannot be reached.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it joins, and how
         self,
         sqs: SQSClient,
         queue_url: str,
         invoke: Invoke,
         polling: Polling = Polling(),  # noqa: B008 - frozen
         concurrency: int = 1,
+        *,
+        clock: Clock = Clock(),
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
         self._invoke = invoke
         self._polling = polling
         self._concurrency = concurrency
+        self._clock = clock
         names = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         self._queue_arn = names["Attributes"]["QueueArn"]
         self.tally = Tally()
@@ -107,10 +120,10 @@ class Runner:
         bool
             Whether it was, within `timeout_s`.
         """
-        end = time.monotonic() + timeout_s
+        end = self._clock.monotonic() + timeout_s
 
         def done() -> bool:
-            return time.monotonic() >= end or self.backlog() == 0
+            return self._clock.monotonic() >= end or self.backlog() == 0
 
         self._in_threads(lambda: self._serve(threading.Event(), done))
         return self.backlog() == 0
@@ -136,15 +149,44 @@ class Runner:
         failures = 0
         while held or not (stop.is_set() or done()):
             try:
-                batch, held = split(self._collect(held, stop), self._polling)
+                held = self.step(held, stop)
             except (BotoCoreError, ClientError) as error:
                 _log.warning("cannot poll: %s", error)
-                _pause(_RETRY_S[min(failures, len(_RETRY_S) - 1)], stop)
+                self._pause(_RETRY_S[min(failures, len(_RETRY_S) - 1)], stop)
                 failures += 1
-                continue
-            failures = 0
-            if batch:
-                self._settle(batch)
+            else:
+                failures = 0
+
+    def step(self, held: Sequence[Entry], stop: threading.Event) -> list[Entry]:
+        """Poll once, and invoke the function if there is a batch for it.
+
+        Parameters
+        ----------
+        held : sequence of Entry
+            What the last step returned.
+        stop : threading.Event
+            Ends the window early.
+
+        Returns
+        -------
+        list of Entry
+            What the batch had no room for; they are in flight, and the next batch begins with them.
+
+        Raises
+        ------
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError
+            If polling fails; then nothing was invoked.
+        """
+        batch, rest = split(self._collect(held, stop), self._polling)
+        if batch:
+            self._settle(batch)
+        return rest
+
+    def _pause(self, seconds: float, stop: threading.Event) -> None:
+        # Not stop.wait: a signal handler that sets the event would deadlock with its own thread.
+        end = self._clock.monotonic() + seconds
+        while not stop.is_set() and self._clock.monotonic() < end:
+            self._clock.sleep(_PAUSE_S)
 
     def _collect(self, held: Sequence[Entry], stop: threading.Event) -> list[Entry]:
         """Return entries for one batch and perhaps more, first those held back from the last."""
@@ -153,8 +195,8 @@ class Runner:
         end: float | None = None  # of the window, which the first message opens
         while len(entries) < self._polling.batch_size and size <= self._polling.payload_bytes:
             if entries and end is None:
-                end = time.monotonic() + self._polling.window_s
-            left_s = _POLL_S if end is None else end - time.monotonic()
+                end = self._clock.monotonic() + self._polling.window_s
+            left_s = _POLL_S if end is None else end - self._clock.monotonic()
             if left_s <= 0 or stop.is_set():
                 break
             received = self._receive(self._polling.batch_size - len(entries), left_s)
@@ -176,7 +218,7 @@ class Runner:
             options["VisibilityTimeout"] = self._polling.visibility_s
         messages = self._sqs.receive_message(**options).get("Messages", [])
         if not messages and wait_s < _POLL_S:
-            time.sleep(min(wait_s, _PAUSE_S))
+            self._clock.sleep(min(wait_s, _PAUSE_S))
         return [entry(message, self._queue_arn) for message in messages]
 
     def _settle(self, batch: Sequence[Entry]) -> None:
@@ -206,10 +248,3 @@ class Runner:
                 continue
             for failure in answer.get("Failed", []):
                 _log.warning("cannot delete a message: %s", failure.get("Code"))
-
-
-def _pause(seconds: float, stop: threading.Event) -> None:
-    # Not stop.wait: a signal handler that sets the event would deadlock with its own thread there.
-    end = time.monotonic() + seconds
-    while not stop.is_set() and time.monotonic() < end:
-        time.sleep(_PAUSE_S)
