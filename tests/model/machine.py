@@ -1,0 +1,213 @@
+"""The schedules: what anybody may do to the service, in any order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from matinv.core.job import matrix_digest
+from matinv.local.mapping import Polling
+from matinv.local.samples import npy_bytes
+from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
+from matinv.testing.simulator import Fault, Simulator, Then, process
+from matinv.testing.world import INPUTS
+
+from .matrices import MATRICES, POISON
+from .witness import Witness
+
+MOMENTS = (
+    *(
+        f"{call}:{side}"
+        for call in (
+            "get",
+            "put",
+            "open",
+            "put_result",
+            "publish",
+            "send_message",
+            "send_message_batch",
+            "receive_message",
+            "delete_message_batch",
+            "change_message_visibility_batch",
+            "get_queue_attributes",
+            "invoke",
+        )
+        for side in ("before", "after")
+    ),
+    "read:before",
+)
+
+JOB_IDS = ("a", "b", "c")
+KEYS = ("a.npy", "b.json", "d.npy")
+DAY_S = 86_400.0
+
+# 0 is a call; 35 s are longer than the shorter visibility timeout, 100 s than any of them.
+_pauses = st.sampled_from([0.0, 0.0, 1.0, 35.0, 57.5, 100.0])
+_faults = st.builds(
+    Fault,
+    st.sampled_from(["", *MOMENTS]),
+    st.integers(0, 3),
+    _pauses,
+    st.integers(0, 2),
+    st.sampled_from(Then),
+)
+_schedules = st.lists(_faults, max_size=4)
+_options = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["pinv", "general"]),
+        "output": st.sampled_from(["s3", "dynamodb"]),
+        "format": st.sampled_from(["npy", "json"]),
+        "on_ill_conditioned": st.just("fail"),
+    },
+)
+_changes = st.sampled_from(
+    [{}, {}, {"method": "pinv"}, {"on_ill_conditioned": "warn"}, {"output": "s3"}]
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Jobs come in, workers fail, time passes; in the end everything is accounted for."""
+
+    process = staticmethod(process)
+
+    @initialize(
+        batch_size=st.integers(1, 5),
+        window_s=st.sampled_from([0.0, 0.0, 2.0]),
+        payload_bytes=st.sampled_from([6 * 2**20, 1500]),
+        visibility_s=st.sampled_from([30, 90]),
+    )
+    def begin(
+        self, batch_size: int, window_s: float, payload_bytes: int, visibility_s: int
+    ) -> None:
+        polling = Polling(batch_size, window_s, payload_bytes=payload_bytes)
+        self.simulator = Simulator(type(self).process, polling, visibility_s)
+        self.witness = Witness(self.simulator)
+        self.uploaded: list[dict[str, Any]] = []
+        self.announced: set[int] = set()
+
+    @rule(job_id=st.sampled_from(JOB_IDS), matrix=st.sampled_from(MATRICES), options=_options)
+    def send(self, job_id: str, matrix: Any, options: dict[str, str]) -> None:
+        identity = f"sha256:{matrix_digest(np.array(matrix))}"
+        self.witness.matrices[identity] = matrix
+        self.simulator.send({"job_id": job_id, "matrix": matrix, **options})
+
+    @rule(body=st.sampled_from(POISON))
+    def send_poison(self, body: str) -> None:
+        self.simulator.send(body)
+
+    @rule(
+        key=st.sampled_from(KEYS),
+        matrix=st.sampled_from([*MATRICES, None]),
+        options=_options,
+        at_once=st.booleans(),
+    )
+    def upload(self, key: str, matrix: Any, options: dict[str, str], at_once: bool) -> None:
+        content = b"\x93NUMPY" if matrix is None else _written(key, matrix)
+        metadata = {f"matinv-{name.replace('_', '-')}": v for name, v in options.items()}
+        reference = self.simulator.world.store.upload(key, [content], metadata)
+        number = len(self.uploaded)
+        identity = f"version:{reference.version_id}"
+        self.witness.uploads[identity] = number
+        self.witness.matrices[identity] = matrix
+        self.uploaded.append(
+            {
+                "key": key,
+                "version_id": reference.version_id,
+                "sequencer": f"{number:016X}",
+            }
+        )
+        if at_once:
+            self._announce(number, lambda event: event)
+
+    @precondition(lambda self: self.uploaded)
+    @rule(
+        back=st.integers(0, 3),
+        wrap=st.sampled_from([lambda event: event, sns_wrapped]),
+    )
+    def announce(self, back: int, wrap: Any) -> None:
+        """Let S3 tell of an upload: late, again, in any order."""
+        self._announce(max(0, len(self.uploaded) - 1 - back), wrap)
+
+    @precondition(lambda self: self.uploaded)
+    @rule(back=st.integers(0, 2))
+    def announce_by_eventbridge(self, back: int) -> None:
+        number = max(0, len(self.uploaded) - 1 - back)
+        upload = self.uploaded[number]
+        self.announced.add(number)
+        self.simulator.send(eventbridge(INPUTS, **upload))
+
+    @precondition(lambda self: len(self.uploaded) > 1)
+    @rule(back=st.integers(0, 2))
+    def announce_two(self, back: int) -> None:
+        """Let one notification tell of two uploads, the newer one first."""
+        number = max(1, len(self.uploaded) - 1 - back)
+        records = [self._notification(n)["Records"][0] for n in (number, 0)]
+        self.announced |= {number, 0}
+        self.simulator.send({"Records": records})
+
+    @precondition(lambda self: self.uploaded)
+    @rule(back=st.integers(0, 2), options=_options)
+    def refer(self, back: int, options: dict[str, str]) -> None:
+        """Send a message that refers to an upload."""
+        upload = self.uploaded[max(0, len(self.uploaded) - 1 - back)]
+        s3 = {"bucket": INPUTS, "key": upload["key"], "version_id": upload["version_id"]}
+        self.simulator.send({"s3": s3, **options})
+
+    @precondition(lambda self: self.simulator.jobs.history)
+    @rule(back=st.integers(0, 4))
+    def duplicate(self, back: int) -> None:
+        """Let SQS deliver again what was deleted."""
+        history = self.simulator.jobs.history
+        self.simulator.sqs.again(history[max(0, len(history) - 1 - back)], self.simulator.jobs)
+
+    @precondition(lambda self: self.simulator.jobs.messages)
+    @rule(faults=_schedules)
+    def work(self, faults: list[Fault]) -> None:
+        self.simulator.step(faults)
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 35.0, 100.0, 1000.0]))
+    def wait(self, seconds: float) -> None:
+        self.simulator.clock.sleep(seconds)
+
+    @rule(days=st.sampled_from([15, 31]))
+    def wait_long(self, days: int) -> None:
+        """Let messages, letters and records grow too old."""
+        self.simulator.clock.sleep(days * DAY_S)
+        for queue in (self.simulator.jobs, self.simulator.dead):
+            queue.expire(self.simulator.clock.now_s)
+        for record in list(self.simulator.world.table.records.values()):
+            if record.expires_at < self.simulator.clock.now_s:
+                self.witness.look()
+                self.simulator.world.table.delete(record.job_id)
+                self.witness.forget(record.job_id)
+
+    @precondition(lambda self: self.simulator.dead.messages)
+    @rule(changes=_changes, limit=st.sampled_from([None, 1]), faults=_schedules)
+    def redrive(self, changes: dict[str, str], limit: int | None, faults: list[Fault]) -> None:
+        self.simulator.redrive(changes, limit, faults)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "witness"):
+            return
+        for number in range(len(self.uploaded)):
+            if number not in self.announced:
+                self._announce(number, lambda event: event)
+        self.simulator.drain()
+        self.witness.conclude()
+
+    def _announce(self, number: int, wrap: Any) -> None:
+        self.announced.add(number)
+        self.simulator.send(wrap(self._notification(number)))
+
+    def _notification(self, number: int) -> dict[str, Any]:
+        upload = dict(self.uploaded[number])
+        return s3_notification(INPUTS, upload.pop("key"), **upload)
+
+
+def _written(key: str, matrix: Any) -> bytes:
+    return json.dumps(matrix).encode() if key.endswith(".json") else npy_bytes(np.array(matrix))

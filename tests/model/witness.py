@@ -1,0 +1,188 @@
+"""What must hold in every schedule: at each moment, after each batch, and in the end."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from matinv import events, service
+from matinv.core.job import Delivery, InputInfo, Record, Status
+from matinv.local.mapping import Event
+from matinv.service import Verdict
+from matinv.service.app import task_of
+from matinv.testing.events import sqs_event
+from matinv.testing.simulated_sqs import Message
+from matinv.testing.simulator import MAX_RECEIVES, Frame, Simulator
+
+from .matrices import may_fail, wrong
+
+_OF_ONE_JOB = ("open", "read", "put_result")  # calls that concern one job of a batch
+
+
+class Witness:
+    """Knows what was sent, looks at everything that is written, and asserts.
+
+    Attributes
+    ----------
+    matrices : dict of str to nested list
+        The matrix behind the identity of an input; None if it holds none.
+    uploads : dict of str to int
+        The order of uploads, by the identity of the input.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.matrices: dict[str, Any] = {}
+        self.uploads: dict[str, int] = {}
+        self._simulator = simulator
+        self._seen: dict[str, Record] = {}
+        self._objects: dict[str, Any] = {}
+        self._ended: set[tuple[str, str]] = set()
+        self._statuses: set[tuple[str, str]] = set()
+        simulator.watch = self.look
+        simulator.judge = self.judge
+
+    # At each moment
+
+    def look(self) -> None:
+        """Look at what is new in the table and in the bucket."""
+        for job_id, record in self._simulator.world.table.records.items():
+            if record is not self._seen.get(job_id):
+                self._look_at_change(self._seen.get(job_id), record)
+                self._seen[job_id] = record
+        for uri, versions in self._simulator.world.store._versions.items():
+            if uri.startswith("s3://results/"):
+                assert len(versions) == 1, f"{uri} was written twice"
+                assert self._objects.setdefault(uri, versions[0]) is versions[0], uri
+
+    def forget(self, job_id: str) -> None:
+        """Take note that a record is dropped because it is too old."""
+        self._seen.pop(job_id)
+
+    def _look_at_change(self, old: Record | None, new: Record) -> None:
+        assert new.revision == (old.revision if old else 0) + 1
+        if old:
+            self._look_at_owner(old, new)
+        if new.status.terminal:
+            self._ended.add((new.job_id, new.input.id))
+            self._statuses.add((new.job_id, new.status))
+        if new.status is Status.FAILED:
+            self._look_at_failure(new)
+        elif new.status.terminal:
+            self._look_at_result(new)
+
+    def _look_at_owner(self, old: Record, new: Record) -> None:
+        if self._supersedes(new.input, old.input):
+            return
+        assert not self._supersedes(old.input, new.input), "an older upload won over a newer one"
+        if old.status is Status.FAILED and old.error:
+            again = new.redrive > old.redrive
+            assert again or (old.error.retryable and new.input.id == old.input.id), (old, new)
+            return
+        assert not old.status.terminal, f"{old.status} was reopened"
+        assert new.input.id == old.input.id, "another input took the job id"
+
+    def _supersedes(self, new: InputInfo, old: InputInfo) -> bool:
+        orders = (self.uploads.get(new.id), self.uploads.get(old.id))
+        if new.source != old.source or None in orders:
+            return False
+        return orders > orders[::-1]  # type: ignore[operator] - not None, see above
+
+    def _look_at_failure(self, record: Record) -> None:
+        error = record.error
+        assert error
+        assert record.result is None
+        if error.retryable:
+            assert record.attempts >= MAX_RECEIVES, f"gave up after {record.attempts}: {error}"
+            return
+        assert self._is_buried(record.job_id, error.code), f"no letter of {record.job_id}"
+        matrix = self.matrices.get(record.input.id)
+        assert matrix is None or may_fail(matrix), f"a good job failed: {error}"
+
+    def _look_at_result(self, record: Record) -> None:
+        result = record.result
+        assert result
+        data = result.inline
+        if result.uri:
+            assert data is None
+            (stored,) = self._simulator.world.store._versions[result.uri]
+            assert stored
+            assert stored.version_id == result.version_id
+            data = stored.data
+        assert data is not None
+        assert hashlib.sha256(data).hexdigest() == result.sha256
+        assert len(data) == result.size_bytes
+        problem = wrong(record, self.matrices[record.input.id], data)
+        assert problem is None, f"{problem}: {record}"
+
+    def _is_buried(self, job_id: str, code: str, body: str | None = None) -> bool:
+        return any(
+            (letter.text("job_id"), letter.text("error_code")) == (job_id, code)
+            and body in {None, letter.body}
+            for letter in self._simulator.dead.history
+        )
+
+    # After each batch
+
+    def judge(self, event: Event, report: service.Report, frame: Frame) -> None:
+        """Look at an answer of the function."""
+        answer = report.batch_item_failures()
+        sent = {record["messageId"] for record in event["Records"]}
+        ids = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+        assert len(set(ids)) == len(ids)
+        assert set(ids) <= sent
+        for outcome in report.outcomes:
+            assert outcome.exception is None, f"a bug: {outcome.exception!r}"
+            if outcome.verdict is Verdict.REFUSED:
+                assert outcome.error
+                delivery = outcome.delivery
+                assert self._is_buried(delivery.job_id, outcome.error.code, delivery.body)
+        if not frame.faults:
+            assert ids == [], "a message came back although nothing was amiss"
+        alone = all(moment.partition(":")[0] in _OF_ONE_JOB for moment in frame.faults)
+        if alone and not frame.paused:
+            jobs = {o.delivery.job_id for o in report.outcomes if o.verdict is Verdict.RETRY}
+            assert len(jobs) <= len(frame.faults), "one job's fault came upon others"
+
+    # In the end
+
+    def conclude(self) -> None:
+        """Look for what was lost, when the queue is empty."""
+        self.look()
+        assert not self._simulator.jobs.messages
+        for message in self._simulator.jobs.history:
+            for delivery in _deliveries(message):
+                assert self._is_accounted_for(message, delivery), f"lost: {delivery}"
+        for letter in self._simulator.dead.history:
+            assert self._is_kept(letter), f"a dead letter was lost: {letter}"
+        for told in self._simulator.world.events.published:
+            assert (told.job_id, told.attributes["status"]) in self._statuses
+
+    def _is_accounted_for(self, message: Message, delivery: Delivery) -> bool:
+        input_ = task_of(self._simulator.app, delivery, None).input
+        record = self._seen.get(delivery.job_id)
+        if (delivery.job_id, input_.id) in self._ended or message in self._simulator.jobs.expired:
+            return True
+        if record and self._supersedes(record.input, input_):
+            return True
+        copies = {message.body, delivery.body}
+        return any(letter.body in copies for letter in self._simulator.dead.history)
+
+    def _is_kept(self, letter: Message) -> bool:
+        dead = self._simulator.dead
+        return letter in dead.messages or letter in dead.expired or self._is_redriven(letter)
+
+    def _is_redriven(self, letter: Message) -> bool:
+        again = {
+            (delivery.job_id, task_of(self._simulator.app, delivery, None).input.id)
+            for message in self._simulator.jobs.history
+            if '"redrive"' in message.body
+            for delivery in _deliveries(message)
+        }
+        return all(
+            (delivery.job_id, task_of(self._simulator.app, delivery, None).input.id) in again
+            for delivery in _deliveries(letter)
+        )
+
+
+def _deliveries(message: Message) -> list[Delivery]:
+    return events.deliveries(sqs_event([message.body]))
