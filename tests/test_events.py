@@ -161,6 +161,7 @@ def test_a_notification_names_the_object_its_version_and_its_order() -> None:
             "b21b84d653bb07b05b1e6b33684dc11b",
             ORDER,
         ),
+        dropped=True,
     )
 
 

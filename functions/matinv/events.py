@@ -239,7 +239,8 @@ def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) ->
     if key.endswith("/"):  # what consoles create for an empty folder
         return []
     job_id = job_id_of_key(key)
-    return [_Part(Parsed(job_id, Request(job_id, upload.reference(key, time))), body)]
+    request = Request(job_id, upload.reference(key, time), dropped=True)
+    return [_Part(Parsed(job_id, request), body)]
 
 
 def _decoded(key: str) -> str:

@@ -150,8 +150,10 @@ def test_upload_becomes_a_reference_that_keeps_version_and_options(
     assert service.table.records[job_id].status is Status.FAILED
     assert run("dlq", "redrive", "--method", "pinv").exit_code == 0
     body = json.loads(service.queue.sent[0])
+    order = service.table.records[job_id].input.order
+    assert order
     assert body == {
-        "s3": {"bucket": INPUTS, "key": f"a b.{format_}", "version_id": "v1"},
+        "s3": {"bucket": INPUTS, "key": f"a b.{format_}", "version_id": "v1", "order": order},
         "on_ill_conditioned": "fail",
         "tags": {"team": "fem"},
         "method": "pinv",

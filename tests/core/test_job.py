@@ -82,6 +82,12 @@ def test_a_permanent_failure_is_reopened_by_each_redrive_once(input_: InputInfo)
     assert claim(replace(failed, redrive=1), input_, 2) is Claim.WORK
 
 
+def test_not_even_a_redrive_lets_an_older_upload_win() -> None:
+    assert claim(record(Status.FAILED, NEW), OLD, 1) is Claim.STALE
+    assert claim(record(Status.FAILED, NEW), replace(OLD, order=None), 1) is Claim.CONFLICT
+    assert claim(record(Status.FAILED, OLD), NEW, 1) is Claim.WORK
+
+
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.PARTIAL])
 def test_what_has_succeeded_is_never_reopened(status: Status) -> None:
     assert claim(record(status), OLD, 7) is Claim.DUPLICATE

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matinv.client.dead_letters import redriven_body
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
 from matinv.local.samples import npy_bytes
@@ -265,6 +266,19 @@ def test_newer_upload_replaces_a_redriven_one(world: World) -> None:
     assert world.record("x").status is Status.SUCCEEDED
     assert world.deliver(world.drop("x.npy", 2 * np.eye(2))) == []
     assert np.array_equal(world.stored("x"), 0.5 * np.eye(2))
+
+
+def test_older_upload_that_is_redriven_leaves_the_job_to_the_newer_one(world: World) -> None:
+    world.deliver(world.drop("x.npy", np.array(SINGULAR, float)))
+    older = world.queue.dead[-1].delivery
+    failed = world.record("x")
+    world.deliver(world.drop("x.npy", np.zeros((2, 2))))
+    newer = world.queue.dead[-1].delivery
+    bodies = [redriven_body(d, failed, {"method": "pinv"}, world.store) for d in (older, newer)]
+    assert world.deliver(bodies[0]) == []
+    assert world.error("x") == Code.SINGULAR
+    assert world.deliver(bodies[1]) == []
+    assert np.array_equal(world.stored("x"), np.zeros((2, 2)))
 
 
 def test_redrive_chooses_another_method_than_the_file(world: World) -> None:

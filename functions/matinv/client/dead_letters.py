@@ -15,7 +15,7 @@ from matinv.client.body import edited, members
 from matinv.client.connection import Client
 from matinv.client.submission import fields_of
 from matinv.core.errors import Code, ErrorInfo, MatinvError, Refused
-from matinv.core.job import Delivery, Inline, Record, Reference, Request
+from matinv.core.job import Delivery, Record, Reference, Request
 from matinv.core.message import options_of_metadata
 from matinv.events import deliveries
 from matinv.ports import MatrixStore, Received
@@ -186,8 +186,8 @@ def redriven_body(
     """Return a message that does a dead job again, in spite of its record.
 
     The text of an inline matrix is copied as it is, to the last digit. An upload becomes a
-    reference to that very version, with the options of its metadata: only a notification makes
-    the worker look there.
+    reference to that very version, with its place among the uploads of the key and the options of
+    its metadata: only a notification makes the worker look there.
 
     Raises
     ------
@@ -202,11 +202,9 @@ def redriven_body(
         "job_id": delivery.job_id,
         "redrive": max(request.redrive, record.redrive if record else 0) + 1,
     }
-    match request.input:
-        case Reference(order=str()) as reference:
-            return json.dumps(_reference_fields(reference, store) | fields)
-        case Inline() | Reference():
-            return edited(_unwrapped(delivery.body), fields)
+    if request.dropped and isinstance(request.input, Reference):
+        return json.dumps(_reference_fields(request.input, store) | fields)
+    return edited(_unwrapped(delivery.body), fields)
 
 
 def _understood(client: Client, batch: Sequence[Received]) -> Iterator[Letter]:
@@ -246,7 +244,7 @@ def _send(
 def _reference_fields(reference: Reference, store: MatrixStore) -> dict[str, Any]:
     with store.open(reference) as blob:
         options = options_of_metadata(blob.metadata)
-    s3 = {"bucket": reference.bucket, "key": reference.key, "version_id": reference.version_id}
+    s3 = {name: getattr(reference, name) for name in ("bucket", "key", "version_id", "order")}
     return {"s3": {k: v for k, v in s3.items() if v is not None}, **fields_of(options)}
 
 

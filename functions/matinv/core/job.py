@@ -118,7 +118,7 @@ class Reference:
         Which content, as far as the sender knows; `etag` is without quotes.
     order : str or None
         For notifications: S3's sequencer (or the event's time), which orders uploads of one key.
-        None for a reference in a message.
+        None for a reference in a message, unless a redrive knows it from a notification.
     """
 
     bucket: str
@@ -135,12 +135,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One job that somebody asked for: what to invert, how, and under which id."""
+    """One job that somebody asked for: what to invert, how, and under which id.
+
+    Of a file that was dropped the options are in its metadata, to be read with it.
+    """
 
     job_id: str
     input: Inline | Reference
     options: Options = Options()
     redrive: int = 0
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +347,10 @@ def claim(record: Record | None, input_: InputInfo, redrive: int) -> Claim:
     Claim
         WORK if the delivery may work and write.
     """
-    if record is None or (record.status is Status.FAILED and redrive > record.redrive):
+    if record is None:
+        return Claim.WORK
+    redriven = record.status is Status.FAILED and redrive > record.redrive
+    if redriven and not _is_other_upload(record.input, input_):
         return Claim.WORK
     same_source = record.input.source == input_.source
     if record.input.id == input_.id and (input_.id or same_source):
@@ -355,6 +362,12 @@ def claim(record: Record | None, input_: InputInfo, redrive: int) -> Claim:
     if input_.order is None or record.input.order is None or not same_source:
         return Claim.CONFLICT
     return Claim.WORK if input_.order >= record.input.order else Claim.STALE
+
+
+def _is_other_upload(found: InputInfo, input_: InputInfo) -> bool:
+    """Whether both are known to be of one key, and their order decides, whoever sends them."""
+    known = found.id and input_.id and found.order is not None
+    return bool(known) and found.source == input_.source and found.id != input_.id
 
 
 def _reopens(record: Record) -> bool:

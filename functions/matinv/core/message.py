@@ -92,6 +92,7 @@ def _reference_schema() -> cs.TypedDictSchema:
             "bucket": cs.typed_dict_field(name, required=True),
             "key": cs.typed_dict_field(text, required=True),
             "version_id": cs.typed_dict_field(cs.nullable_schema(text)),
+            "order": cs.typed_dict_field(cs.nullable_schema(cs.str_schema(max_length=64))),
         }
     )
 

@@ -71,16 +71,16 @@ def loaded(
         held.enter_context(gate.hold(prediction.memory_bytes))
 
     with ExitStack() as held:
-        with _open(app, reference) as blob:
+        with _open(app, request, reference) as blob:
             task.input = opened(task.input, blob.version_id, blob.etag, blob.size_bytes)
             check_claim(task)
-            if reference.order is not None:  # a dropped file's options are in its metadata
+            if request.dropped:
                 request = replace(request, options=options_of_metadata(blob.metadata))
                 task.request = request
             if format_of_key(reference.key) is Format.NPY:
                 matrix = _read_npy(task, blob, admit)
             else:
-                matrix = _read_json(task, request, reference, blob, admit)
+                matrix = _read_json(task, request, blob, admit)
         yield matrix
 
 
@@ -156,12 +156,12 @@ def _climbs_out(key: str) -> bool:
 
 
 @contextmanager
-def _open(app: App, reference: Reference) -> Iterator[Blob]:
+def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
     try:
         with app.store.open(reference) as blob:
             yield blob
     except Refused as error:
-        if reference.order is not None and error.info.observed == "overwritten":
+        if request.dropped and error.info.observed == "overwritten":
             # A newer upload replaced the object, and has an event of its own.
             raise Diverted(Verdict.STALE) from error
         raise
@@ -178,13 +178,12 @@ def _read_npy(task: Task, blob: Blob, admit: Callable[[Prediction], None]) -> Ma
 def _read_json(
     task: Task,
     request: Request,
-    reference: Reference,
     blob: Blob,
     admit: Callable[[Prediction], None],
 ) -> Matrix:
     admit(predict_json(blob.size_bytes))
     inline, options = parse_file(blob.read(blob.size_bytes), request)
-    if reference.order is None:  # a message knows better than the file that it refers to
+    if not request.dropped:  # a message knows better than the file that it refers to
         options = _overridden(options, request.options)
     task.request = replace(request, options=options)
     task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)

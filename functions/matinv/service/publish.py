@@ -135,9 +135,8 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
     found = task.record
     same = found if found and found.input.id == task.input.id else None
     input_ = task.input
-    if (
-        same and same.input.order and not input_.order
-    ):  # a redrive does not know it; newer uploads ask
+    # A message may not know it, and that of a redrive may be older; newer uploads ask for it.
+    if same and (same.input.order or "") > (input_.order or ""):
         input_ = replace(input_, order=same.input.order)
     return Record(
         job_id=task.job_id,
