@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from matinv.core.job import matrix_digest
 from matinv.local.mapping import Polling
 from matinv.local.samples import npy_bytes
+from matinv.service import work as service_work
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
 from matinv.testing.simulator import Fault, Simulator, Then, process
 from matinv.testing.world import INPUTS
@@ -47,15 +51,12 @@ DAY_S = 86_400.0
 
 # 0 is a call; 35 s are longer than the shorter visibility timeout, 100 s than any of them.
 _pauses = st.sampled_from([0.0, 0.0, 1.0, 35.0, 57.5, 100.0])
-_faults = st.builds(
-    Fault,
-    st.sampled_from(["", *MOMENTS]),
-    st.integers(0, 3),
-    _pauses,
-    st.integers(0, 2),
-    st.sampled_from(Then),
+_ends = (_pauses, st.integers(0, 2), st.sampled_from(Then))
+_faults = st.one_of(
+    st.builds(Fault, st.just(""), st.integers(0, 20), *_ends),
+    st.builds(Fault, st.sampled_from(MOMENTS), st.integers(0, 2), *_ends),
 )
-_schedules = st.lists(_faults, max_size=4)
+_schedules = st.lists(_faults, min_size=1, max_size=4)
 _options = st.fixed_dictionaries(
     {},
     optional={
@@ -70,23 +71,54 @@ _changes = st.sampled_from(
 )
 
 
+@dataclass
+class Tally:
+    """What all schedules of a machine went through."""
+
+    schedules: int = 0
+    moments: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def add(self, simulator: Simulator) -> None:
+        self.schedules += 1
+        self.moments += simulator.moments
+        self.faults += simulator.faults
+
+    def __str__(self) -> str:
+        return (
+            f"{self.schedules} schedules, {self.moments['invoke:before']} batches, "
+            f"{self.moments.total()} moments, {self.faults.total()} faults"
+        )
+
+
 class Machine(RuleBasedStateMachine):
     """Jobs come in, workers fail, time passes; in the end everything is accounted for."""
 
     process = staticmethod(process)
+    tally = Tally()
 
     @initialize(
         batch_size=st.integers(1, 5),
         window_s=st.sampled_from([0.0, 0.0, 2.0]),
         payload_bytes=st.sampled_from([6 * 2**20, 1500]),
         visibility_s=st.sampled_from([30, 90]),
+        running=st.booleans(),
     )
     def begin(
-        self, batch_size: int, window_s: float, payload_bytes: int, visibility_s: int
+        self,
+        batch_size: int,
+        window_s: float,
+        payload_bytes: int,
+        visibility_s: int,
+        running: bool,
     ) -> None:
+        # RUNNING is for work of more than a second; no matrix here takes that long.
+        self.patch = mock.patch.object(service_work, "_ANNOUNCE_S", -1.0 if running else 1.0)
+        self.patch.start()
         polling = Polling(batch_size, window_s, payload_bytes=payload_bytes)
         self.simulator = Simulator(type(self).process, polling, visibility_s)
         self.witness = Witness(self.simulator)
+        self.sent: list[dict[str, Any]] = []
         self.uploaded: list[dict[str, Any]] = []
         self.announced: set[int] = set()
 
@@ -94,7 +126,14 @@ class Machine(RuleBasedStateMachine):
     def send(self, job_id: str, matrix: Any, options: dict[str, str]) -> None:
         identity = f"sha256:{matrix_digest(np.array(matrix))}"
         self.witness.matrices[identity] = matrix
-        self.simulator.send({"job_id": job_id, "matrix": matrix, **options})
+        self.sent.append({"job_id": job_id, "matrix": matrix})
+        self.simulator.send(self.sent[-1] | options)
+
+    @precondition(lambda self: self.sent)
+    @rule(back=st.integers(0, 2), options=_options)
+    def send_again(self, back: int, options: dict[str, str]) -> None:
+        """Send a matrix under the same id again, with other options."""
+        self.simulator.send(self.sent[max(0, len(self.sent) - 1 - back)] | options)
 
     @rule(body=st.sampled_from(POISON))
     def send_poison(self, body: str) -> None:
@@ -166,8 +205,13 @@ class Machine(RuleBasedStateMachine):
         self.simulator.sqs.again(history[max(0, len(history) - 1 - back)], self.simulator.jobs)
 
     @precondition(lambda self: self.simulator.jobs.messages)
+    @rule()
+    def work(self) -> None:
+        self.simulator.step()
+
+    @precondition(lambda self: self.simulator.jobs.messages)
     @rule(faults=_schedules)
-    def work(self, faults: list[Fault]) -> None:
+    def work_badly(self, faults: list[Fault]) -> None:
         self.simulator.step(faults)
 
     @rule(seconds=st.sampled_from([1.0, 10.0, 35.0, 100.0, 1000.0]))
@@ -197,8 +241,12 @@ class Machine(RuleBasedStateMachine):
         for number in range(len(self.uploaded)):
             if number not in self.announced:
                 self._announce(number, lambda event: event)
-        self.simulator.drain()
-        self.witness.conclude()
+        try:
+            self.simulator.drain()
+            self.witness.conclude()
+        finally:
+            self.patch.stop()
+            type(self).tally.add(self.simulator)
 
     def _announce(self, number: int, wrap: Any) -> None:
         self.announced.add(number)
@@ -207,6 +255,23 @@ class Machine(RuleBasedStateMachine):
     def _notification(self, number: int) -> dict[str, Any]:
         upload = dict(self.uploaded[number])
         return s3_notification(INPUTS, upload.pop("key"), **upload)
+
+
+class Messages(Machine):
+    """Without files, so that messages meet more often."""
+
+    upload = None
+    tally = Tally()
+
+
+class Files(Machine):
+    """Without matrices in messages, so that uploads of one key meet more often."""
+
+    send = send_poison = None
+    tally = Tally()
+
+
+MACHINES = (Machine, Messages, Files)
 
 
 def _written(key: str, matrix: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from math import inf
 from typing import Any
 
 from matinv import events, service
@@ -35,6 +36,7 @@ class Witness:
         self.uploads: dict[str, int] = {}
         self._simulator = simulator
         self._seen: dict[str, Record] = {}
+        self._newest: dict[str, int] = {}
         self._objects: dict[str, Any] = {}
         self._ended: set[tuple[str, str]] = set()
         self._statuses: set[tuple[str, str]] = set()
@@ -62,6 +64,8 @@ class Witness:
         assert new.revision == (old.revision if old else 0) + 1
         if old:
             self._look_at_owner(old, new)
+        order = self.uploads.get(new.input.id, -1)
+        self._newest[new.input.source] = max(order, self._newest.get(new.input.source, -1))
         if new.status.terminal:
             self._ended.add((new.job_id, new.input.id))
             self._statuses.add((new.job_id, new.status))
@@ -73,6 +77,7 @@ class Witness:
     def _look_at_owner(self, old: Record, new: Record) -> None:
         if self._supersedes(new.input, old.input):
             return
+
         assert not self._supersedes(old.input, new.input), "an older upload won over a newer one"
         if old.status is Status.FAILED and old.error:
             again = new.redrive > old.redrive
@@ -131,7 +136,8 @@ class Witness:
         assert len(set(ids)) == len(ids)
         assert set(ids) <= sent
         for outcome in report.outcomes:
-            assert outcome.exception is None, f"a bug: {outcome.exception!r}"
+            if outcome.exception:  # a bug, or one of the assertions above
+                raise outcome.exception
             if outcome.verdict is Verdict.REFUSED:
                 assert outcome.error
                 delivery = outcome.delivery
@@ -159,11 +165,10 @@ class Witness:
 
     def _is_accounted_for(self, message: Message, delivery: Delivery) -> bool:
         input_ = task_of(self._simulator.app, delivery, None).input
-        record = self._seen.get(delivery.job_id)
         if (delivery.job_id, input_.id) in self._ended or message in self._simulator.jobs.expired:
             return True
-        if record and self._supersedes(record.input, input_):
-            return True
+        if self.uploads.get(input_.id, inf) < self._newest.get(input_.source, -1):
+            return True  # a newer upload under the same key has taken over
         copies = {message.body, delivery.body}
         return any(letter.body in copies for letter in self._simulator.dead.history)
 

@@ -135,7 +135,7 @@ class DeadLetters:
     def delete(self, letter: Letter) -> None:
         """Remove a letter from the queue."""
         self._client.queue.delete_dead([letter.received])
-        del self._taken[letter.received.message_id]
+        self._taken.pop(letter.received.message_id, None)  # SQS may hand out a message twice
 
 
 def redrive(

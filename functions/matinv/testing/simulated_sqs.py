@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Final
 
@@ -135,10 +135,11 @@ class SimulatedSQS(Twin):
         return self._queues[name]
 
     def again(self, message: Message, queue: Queue) -> None:
-        """Deliver a message that was deleted once more: one of SQS's servers had missed that."""
-        if message not in queue.messages:
-            message.visible_at_s = self._clock.now_s
-            queue.messages.append(message)
+        """Deliver a message that has left the queue: one of SQS's servers had missed that."""
+        if message.message_id not in {m.message_id for m in queue.messages}:
+            receipts = list(message.receipts)
+            copy = replace(message, visible_at_s=self._clock.now_s, receipts=receipts)
+            queue.messages.append(copy)
 
     def send_message(self, **request: Any) -> Answer:
         """Send one message."""

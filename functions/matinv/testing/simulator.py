@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from matinv.core.errors import Code, MatinvError, Transient
 from matinv.local.invoke import FunctionError
 from matinv.local.mapping import Entry, Event, Polling
 from matinv.local.runner import Clock, Runner
-from matinv.settings import Settings
+from matinv.settings import DAY_S, Settings
 from matinv.testing.simulated_sqs import SimulatedSQS, VirtualClock, refusal
 from matinv.testing.world import INPUTS, RESULTS, World
 
@@ -127,8 +128,10 @@ class Simulator:
         Called at each moment, before anything happens there.
     judge : callable
         Called with each answer of the function, and with the frame that gave it.
-    reached : set of str
-        The moments that there were.
+    moments : Counter
+        How often each moment came.
+    faults : Counter
+        How often something happened at it.
     """
 
     def __init__(
@@ -142,11 +145,17 @@ class Simulator:
         self.dead = self.sqs.add_queue(DEAD)
         self.jobs = self.sqs.add_queue(JOBS, visibility_s, self.dead, MAX_RECEIVES)
         self.world = World.make(topic=True)
-        self.app = replace(self.world.app, now=self.clock.now, pool=lambda _size, _name: Direct())
+        self.app = replace(
+            self.world.app,
+            now=self.clock.now,
+            pool=lambda _size, _name: Direct(),
+            retention_s=30 * DAY_S,
+        )
         self.process = process
         self.watch: Callable[[], None] = lambda: None
         self.judge: Callable[[Event, service.Report, Frame], None] = lambda *_: None
-        self.reached: set[str] = set()
+        self.moments: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
         self._faults: list[Fault] = []
         self._frames: list[Frame] = []
         self._held: dict[int, list[Entry]] = {}
@@ -164,7 +173,7 @@ class Simulator:
 
     def _moment(self, name: str, error: Exception) -> None:
         self.watch()
-        self.reached.add(name)
+        self.moments[name] += 1
         if not self._frames:
             return
         frame = self._frames[-1]
@@ -175,16 +184,17 @@ class Simulator:
             self._happen(fault, name, frame, error)
 
     def _next(self, name: str) -> Fault | None:
-        """Return the first fault if this is its moment."""
-        if not self._faults or self._faults[0].moment not in {"", name}:
-            return None
-        fault = self._faults[0]
-        if fault.skip:
-            self._faults[0] = replace(fault, skip=fault.skip - 1)
-            return None
-        return self._faults.pop(0)
+        """Return the fault whose moment this is; only the first that waits for it counts it."""
+        for position, fault in enumerate(self._faults):
+            if fault.moment in {"", name}:
+                if not fault.skip:
+                    return self._faults.pop(position)
+                self._faults[position] = replace(fault, skip=fault.skip - 1)
+                return None
+        return None
 
     def _happen(self, fault: Fault, name: str, frame: Frame, error: Exception) -> None:
+        self.faults[name] += 1
         frame.faults.append(name)
         frame.paused |= bool(fault.pause_s or fault.steps)
         self.clock.sleep(fault.pause_s)
@@ -208,7 +218,7 @@ class Simulator:
             self._frames.pop()
 
     def step(self, faults: Sequence[Fault] = ()) -> None:
-        """Let a worker poll once and do what it got, while `faults` happen in this order."""
+        """Let a worker poll once and do what it got, while `faults` happen."""
         self._faults = list(faults)
         self._take_turn()
         self._faults = []
