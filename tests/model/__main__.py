@@ -20,6 +20,7 @@ def main() -> int:
     """Return 0 if every schedule kept the promises."""
     parser = argparse.ArgumentParser(prog="scripts/model", description=__doc__)
     parser.add_argument("minutes", type=float, nargs="?", default=10.0, help="how long (10)")
+    parser.add_argument("--machine", choices=[m.__name__ for m in MACHINES], help="only this one")
     parser.add_argument("--steps", type=int, default=30, help="of a schedule at most (30)")
     options = parser.parse_args()
     logging.disable()  # the runner's warnings of every fault
@@ -34,11 +35,12 @@ def main() -> int:
         suppress_health_check=list(HealthCheck),
     )
     end = time.monotonic() + 60 * options.minutes
-    for machine in cycle(MACHINES):
+    machines = [m for m in MACHINES if options.machine in {None, m.__name__}]
+    for machine in cycle(machines):
         run_state_machine_as_test(machine, settings=fresh)
         if time.monotonic() >= end:
             break
-    for machine in MACHINES:
+    for machine in machines:
         print(f"{machine.__name__}: {machine.tally}")
     return 0
 

@@ -45,23 +45,28 @@ MOMENTS = (
     "read:before",
 )
 
-JOB_IDS = ("a", "b", "c")
-KEYS = ("a.npy", "b.json", "d.npy")
+# Between any two of them a job is neither here nor there.
+WRITES = ("put_result:after", "put:before", "put:after", "send_message_batch:after", "invoke:after")
+
+# Few, so that they meet.
+JOB_IDS = ("a", "b")
+KEYS = ("a.npy", "c.json")
 DAY_S = 86_400.0
 
 # 0 is a call; 35 s are longer than the shorter visibility timeout, 100 s than any of them.
 _pauses = st.sampled_from([0.0, 0.0, 1.0, 35.0, 57.5, 100.0])
 _ends = (_pauses, st.integers(0, 2), st.sampled_from(Then))
 _faults = st.one_of(
-    st.builds(Fault, st.just(""), st.integers(0, 20), *_ends),
+    st.builds(Fault, st.sampled_from(WRITES), st.just(0), *_ends),
     st.builds(Fault, st.sampled_from(MOMENTS), st.integers(0, 2), *_ends),
+    st.builds(Fault, st.just(""), st.integers(0, 20), *_ends),
 )
-_schedules = st.lists(_faults, min_size=1, max_size=4)
+_schedules = st.lists(_faults, max_size=5)
 _options = st.fixed_dictionaries(
     {},
     optional={
         "method": st.sampled_from(["pinv", "general"]),
-        "output": st.sampled_from(["s3", "dynamodb"]),
+        "output": st.sampled_from(["s3", "s3", "dynamodb"]),
         "format": st.sampled_from(["npy", "json"]),
         "on_ill_conditioned": st.just("fail"),
     },
@@ -126,14 +131,14 @@ class Machine(RuleBasedStateMachine):
     def send(self, job_id: str, matrix: Any, options: dict[str, str]) -> None:
         identity = f"sha256:{matrix_digest(np.array(matrix))}"
         self.witness.matrices[identity] = matrix
-        self.sent.append({"job_id": job_id, "matrix": matrix})
-        self.simulator.send(self.sent[-1] | options)
+        self.sent.append({"job_id": job_id, "matrix": matrix, **options})
+        self.simulator.send(self.sent[-1])
 
     @precondition(lambda self: self.sent)
-    @rule(back=st.integers(0, 2), options=_options)
-    def send_again(self, back: int, options: dict[str, str]) -> None:
-        """Send a matrix under the same id again, with other options."""
-        self.simulator.send(self.sent[max(0, len(self.sent) - 1 - back)] | options)
+    @rule(back=st.integers(0, 2), changes=_changes)
+    def send_again(self, back: int, changes: dict[str, str]) -> None:
+        """Send a job again, with other options."""
+        self.simulator.send(self.sent[max(0, len(self.sent) - 1 - back)] | changes)
 
     @rule(body=st.sampled_from(POISON))
     def send_poison(self, body: str) -> None:
@@ -205,16 +210,20 @@ class Machine(RuleBasedStateMachine):
         self.simulator.sqs.again(history[max(0, len(history) - 1 - back)], self.simulator.jobs)
 
     @precondition(lambda self: self.simulator.jobs.messages)
-    @rule()
-    def work(self) -> None:
-        self.simulator.step()
-
-    @precondition(lambda self: self.simulator.jobs.messages)
-    @rule(faults=_schedules)
-    def work_badly(self, faults: list[Fault]) -> None:
+    @rule(later_s=st.sampled_from([0.0, 100.0]), faults=_schedules)
+    def work(self, later_s: float, faults: list[Fault]) -> None:
+        self.simulator.clock.sleep(later_s)
         self.simulator.step(faults)
 
-    @rule(seconds=st.sampled_from([1.0, 10.0, 35.0, 100.0, 1000.0]))
+    @precondition(lambda self: self.simulator.jobs.messages)
+    @rule(steps=st.integers(1, 3), faults=_schedules)
+    def work_on(self, steps: int, faults: list[Fault]) -> None:
+        """Work a while, and each time a fault is left it is for the next batch."""
+        for _ in range(steps):
+            self.simulator.clock.sleep(100.0)
+            faults = self.simulator.step(faults)
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 35.0]))
     def wait(self, seconds: float) -> None:
         self.simulator.clock.sleep(seconds)
 

@@ -225,8 +225,10 @@ def _goes_inline(app: App, output: Output, size_bytes: int) -> bool:
 
 
 def _key(task: Task, form: Format) -> str:
-    """Return a key that only the same input, inverted in the same way, leads to."""
-    identity = f"{task.input.source}\n{task.input.id}\n{task.options.method}"
+    """Return a key that only the same input, inverted and judged in the same way, leads to."""
+    options = task.options
+    ways = f"{options.method}\n{options.on_ill_conditioned}"
+    identity = f"{task.input.source}\n{task.input.id}\n{ways}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
     return f"{task.job_id}/{digest}.{form}"
 

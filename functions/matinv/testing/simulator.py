@@ -217,11 +217,12 @@ class Simulator:
         finally:
             self._frames.pop()
 
-    def step(self, faults: Sequence[Fault] = ()) -> None:
-        """Let a worker poll once and do what it got, while `faults` happen."""
+    def step(self, faults: Sequence[Fault] = ()) -> list[Fault]:
+        """Let a worker poll once and do what it got, while `faults` happen; return those left."""
         self._faults = list(faults)
         self._take_turn()
-        self._faults = []
+        left, self._faults = self._faults, []
+        return left
 
     def _take_turn(self) -> None:
         depth = sum(frame.ends_at_s == inf for frame in self._frames)

@@ -1,0 +1,60 @@
+"""Schedules that once broke a promise, each with its name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matinv.core.job import Status, matrix_digest
+from matinv.testing.simulator import Fault, Simulator, Then
+
+from .matrices import ILL
+from .witness import Witness
+
+GOOD = [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    return Simulator()
+
+
+@pytest.fixture
+def witness(simulator: Simulator) -> Witness:
+    return Witness(simulator)
+
+
+def job(witness: Witness, job_id: str, matrix: Any, **fields: str) -> dict[str, Any]:
+    witness.matrices[f"sha256:{matrix_digest(np.array(matrix))}"] = matrix
+    return {"job_id": job_id, "matrix": matrix, **fields}
+
+
+def test_result_that_was_judged_strictly_is_not_adopted_by_a_lenient_job(
+    simulator: Simulator, witness: Witness
+) -> None:
+    stack = job(witness, "a", [GOOD, ILL], output="s3")
+    simulator.send(stack | {"on_ill_conditioned": "fail"})
+    simulator.step([Fault("put_result:after", then=Then.KILL)])
+    simulator.send(stack)
+    simulator.step()
+    record = simulator.world.record("a")
+    assert record.status is Status.SUCCEEDED
+    simulator.drain()
+    witness.conclude()
+
+
+def test_letter_that_sqs_hands_out_twice_at_once_is_redriven(
+    simulator: Simulator, witness: Witness
+) -> None:
+    simulator.send(job(witness, "a", [[0.0]]))
+    simulator.step()
+    (letter,) = simulator.dead.messages
+    simulator.dead.messages.append(letter)
+    simulator.redrive({})
+    assert not simulator.dead.messages
+    assert {json.loads(m.body).get("redrive") for m in simulator.jobs.messages} == {1}
+    simulator.drain()
+    witness.conclude()
