@@ -41,7 +41,7 @@ def main() -> int:
         if time.monotonic() >= end:
             break
     for machine in machines:
-        print(f"{machine.__name__}: {machine.tally}")
+        sys.stdout.write(f"{machine.__name__}: {machine.tally}\n")
     return 0
 
 

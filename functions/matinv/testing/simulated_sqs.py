@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Final
@@ -210,9 +210,8 @@ class SimulatedSQS(Twin):
         """Return those attributes that were asked for."""
         with self.operation("get_queue_attributes"):
             attributes = self._attributes(self._queues[request["QueueUrl"]])
-        return {
-            "Attributes": {n: attributes[n] for n in request["AttributeNames"] if n in attributes}
-        }
+        names = request["AttributeNames"]
+        return {"Attributes": {n: v for n, v in attributes.items() if {n, "All"} & {*names}}}
 
     def _attributes(self, queue: Queue) -> dict[str, str]:
         now_s = self._clock.now_s
@@ -235,11 +234,6 @@ class SimulatedSQS(Twin):
 def refusal(code: str, operation: str) -> ClientError:
     """Return what boto3 raises when AWS refuses a call."""
     return ClientError({"Error": {"Code": code, "Message": "for tests"}}, operation)
-
-
-def bodies(messages: Iterable[Message]) -> Sequence[str]:
-    """Return what messages say."""
-    return [message.body for message in messages]
 
 
 def _received(message: Message) -> Answer:
