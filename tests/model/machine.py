@@ -17,7 +17,7 @@ from matinv.local.mapping import Polling
 from matinv.local.samples import npy_bytes
 from matinv.service import work as service_work
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
-from matinv.testing.simulator import Fault, Simulator, Then, process
+from matinv.testing.simulator import KILLER, Fault, Simulator, Then, process
 from matinv.testing.world import INPUTS
 
 from .matrices import MATRICES, POISON
@@ -100,6 +100,7 @@ class Machine(RuleBasedStateMachine):
     """Jobs come in, workers fail, time passes; in the end everything is accounted for."""
 
     process = staticmethod(process)
+    moments = MOMENTS
     tally = Tally()
 
     @initialize(
@@ -139,6 +140,13 @@ class Machine(RuleBasedStateMachine):
     def send_again(self, back: int, changes: dict[str, str]) -> None:
         """Send a job again, with other options."""
         self.simulator.send(self.sent[max(0, len(self.sent) - 1 - back)] | changes)
+
+    @rule()
+    def send_killer(self) -> None:
+        """Send what takes down the process that works on it."""
+        matrix = [[float(KILLER)]]
+        self.witness.matrices[f"sha256:{matrix_digest(np.array(matrix))}"] = None
+        self.simulator.send({"job_id": "k", "matrix": matrix})
 
     @rule(body=st.sampled_from(POISON))
     def send_poison(self, body: str) -> None:
@@ -270,13 +278,14 @@ class Messages(Machine):
     """Without files, so that messages meet more often."""
 
     upload = None
+    moments = tuple(m for m in MOMENTS if m.partition(":")[0] not in {"open", "read"})
     tally = Tally()
 
 
 class Files(Machine):
     """Without matrices in messages, so that uploads of one key meet more often."""
 
-    send = send_poison = None
+    send = send_poison = send_killer = None
     tally = Tally()
 
 

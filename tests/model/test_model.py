@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from .machine import MACHINES, MOMENTS, Machine
+from .machine import MACHINES, Machine
 
-# 3,600 schedules take 70 s of one core.
+# 3,000 schedules take about a minute of one core.
 SETTINGS = settings(
-    max_examples=1200,
+    max_examples=1000,
     stateful_step_count=30,
     deadline=None,
     database=None,
@@ -26,9 +26,6 @@ SETTINGS = settings(
 def test_every_schedule_keeps_the_promises(machine: type[Machine]) -> None:
     run_state_machine_as_test(machine, settings=SETTINGS)  # type: ignore[no-untyped-call]
     assert machine.tally.schedules >= SETTINGS.max_examples
-
-
-def test_something_was_tried_at_every_moment() -> None:
-    few = settings(SETTINGS, max_examples=300)
-    run_state_machine_as_test(Machine, settings=few)  # type: ignore[no-untyped-call]
-    assert {moment for moment in MOMENTS if not Machine.tally.faults[moment]} == set()
+    assert machine.tally.faults.total() >= machine.tally.schedules
+    never = {moment for moment in machine.moments if not machine.tally.moments[moment]}
+    assert never == set(), "a name of a moment that never comes"

@@ -22,11 +22,11 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError
 
-from matinv import events, service
+from matinv import events, isolation, service
 from matinv.aws.sqs import SQSQueue
 from matinv.client import Client
 from matinv.client.dead_letters import redrive
-from matinv.core.errors import Code, MatinvError, Transient
+from matinv.core.errors import Code, MatinvError, Refused, Transient
 from matinv.local.invoke import FunctionError
 from matinv.local.mapping import Entry, Event, Polling
 from matinv.local.runner import Clock, Runner
@@ -41,6 +41,7 @@ JOBS: Final = "jobs"
 DEAD: Final = "dead"
 TIMEOUT_S: Final = 60.0  # of an invocation
 MAX_RECEIVES: Final = 3
+KILLER: Final = "7.125"  # a message that contains it takes its process down
 _WORKERS: Final = 3  # at a time: one at work, the others paused
 _CALM_S: Final = 1000.0  # longer than any delay or timeout
 
@@ -102,12 +103,46 @@ class Frame:
     paused: bool = False
 
 
-Process = Callable[[service.App, Event, service.Deadline], service.Report]
+@dataclass(slots=True)
+class Context:
+    """Lambda's context object, by the virtual clock."""
+
+    clock: VirtualClock
+    ends_at_s: float
+    memory_limit_in_mb: int | str = 1769
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left of the invocation."""
+        return max(0, int(1000 * (self.ends_at_s - self.clock.now_s)))
 
 
-def process(app: service.App, event: Event, deadline: service.Deadline) -> service.Report:
-    """Do what the handler does."""
-    return service.process(app, events.deliveries(event), deadline)
+@dataclass(frozen=True, slots=True)
+class DirectChild:
+    """Does suspects in the worker's own thread; one that kills ends only this child."""
+
+    app: service.App
+
+    def attempt(self, record: events.Record, deadline: service.Deadline) -> bool:
+        """Do the jobs of a message and return whether it may be acknowledged."""
+        if KILLER in record["body"]:
+            raise isolation.Died(Refused(Code.WORKER_CRASHED, "it ended its process"), 0)
+        report = service.process(self.app, events.deliveries({"Records": [record]}), deadline)
+        return not report.batch_item_failures()["batchItemFailures"]
+
+    def stop(self) -> None:
+        """End the child."""
+
+
+Process = Callable[[service.App, Event, Context], service.Report]
+
+
+def process(app: service.App, event: Event, context: Context) -> service.Report:
+    """Do what the handler does; a message that kills does so where it is no suspect yet."""
+    for record in event["Records"]:
+        if KILLER in record["body"] and events.receive_count(record) < isolation.SUSPECT_FROM:
+            raise Killed
+    return isolation.process(app, event, context, lambda _: DirectChild(app))
 
 
 class Simulator:
@@ -240,12 +275,11 @@ class Simulator:
     def _invoke(self, event: Event) -> object:
         self._moment("invoke:before", FunctionError("throttled"))
         ends_at_s = self.clock.now_s + TIMEOUT_S
-        deadline = service.Deadline(lambda: ends_at_s - self.clock.now_s, TIMEOUT_S)
         with self._frame(ends_at_s) as frame:
             try:
                 # A new process each time: it remembers nothing of the queue.
                 app = replace(self.app, queue=SQSQueue(self._sqs, JOBS, DEAD))
-                report = self.process(app, event, deadline)
+                report = self.process(app, event, Context(self.clock, ends_at_s))
             except Killed:
                 message = "the process ended"
                 raise FunctionError(message) from None
