@@ -65,7 +65,8 @@ OURS = """
     matinv.core.inverse matinv.core.job matinv.core.jsonmat matinv.core.jsonrows
     matinv.core.jsontext matinv.core.kernels matinv.core.lapack matinv.core.limits
     matinv.core.message matinv.core.npy matinv.core.npyheader matinv.core.pseudo
-    matinv.core.scaling matinv.core.schulz matinv.core.shapes matinv.core.stacked
+    matinv.core.scaling matinv.core.schulz matinv.core.selftest matinv.core.shapes
+    matinv.core.stacked
     matinv.events matinv.handlers matinv.handlers.worker matinv.isolation matinv.ports
     matinv.service matinv.service.announce matinv.service.app matinv.service.claim
     matinv.service.direct matinv.service.load matinv.service.publish matinv.service.settle

@@ -41,6 +41,30 @@ def handler(event, context):
     }
 """
 
+# The real handlers on a machine with one wrong bit: in numpy's BLAS, or in the library for large
+# matrices.
+BROKEN = """
+import numpy
+from matinv.core import lapack
+from matinv.handlers.api import handler as api
+from matinv.handlers.worker import handler as worker
+
+def spoil(x):
+    x.real[..., 0, -1] = numpy.nextafter(x.real[..., 0, -1], numpy.inf)
+    return x
+
+def broken_numpy(event, context, of=worker, honest=numpy.matmul):
+    numpy.matmul = lambda x, y, **options: spoil(honest(x, y, **options))
+    return of(event, context)
+
+def broken_numpy_api(event, context):
+    return broken_numpy(event, context, of=api)
+
+def broken_lapack(event, context, honest=lapack.getrf_getri):
+    lapack.getrf_getri = lambda stack: [honest(stack), spoil(stack)][0]
+    return worker(event, context)
+"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _emulator() -> None:
@@ -155,12 +179,61 @@ def test_the_worker_does_a_batch_of_good_bad_and_dropped_jobs(
     good = ("good", "npy", "dropped")
     assert {found[job_id]["status"]["S"] for job_id in good} == {"SUCCEEDED"}
     assert {found[job_id]["status"]["S"] for job_id in ("singular", "gone")} == {"FAILED"}
-    results = stack.client("s3").list_objects_v2(Bucket=stack.settings.results_bucket)
-    (key,) = [entry["Key"] for entry in results["Contents"] if "dropped" in entry["Key"]]
+    (key,) = [key for key in results(stack) if "dropped" in key]
     body = stack.client("s3").get_object(Bucket=stack.settings.results_bucket, Key=key)["Body"]
     x = np.load(io.BytesIO(body.read()))
     assert np.abs(a @ x - np.eye(64)).max() < 1e-9
     assert sorted(dead_codes(stack)) == ["BAD_MESSAGE", "INPUT_GONE", "SINGULAR"]
+
+
+def results(stack: Stack) -> list[str]:
+    listed = stack.client("s3").list_objects_v2(Bucket=stack.settings.results_bucket)
+    return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
+def on_broken(kind: str, stack: Stack, path: Path) -> LambdaEmulator:
+    (path / "broken.py").write_text(BROKEN)
+    return LambdaEmulator(f"broken.{kind}", stack.environment(), path=str(path))
+
+
+def test_a_machine_that_multiplies_wrongly_serves_nothing(stack: Stack, tmp_path: Path) -> None:
+    event = sqs_event([{"job_id": "on-broken", "matrix": [[1, 2], [3, 4]]}, "hello"])
+    with on_broken("broken_numpy", stack, tmp_path) as broken:
+        for _ in range(2):  # nor does the process that takes its place
+            with pytest.raises(FunctionError, match=r"Runtime\.ExitError"):
+                broken.invoke(event)
+        until(lambda: "self-test: numpy.matmul is wrong on float32" in broken.log())
+    assert "on-broken" not in records(stack)
+
+
+def test_a_direct_call_to_a_broken_machine_is_an_error(stack: Stack, tmp_path: Path) -> None:
+    with (
+        on_broken("broken_numpy_api", stack, tmp_path) as broken,
+        pytest.raises(FunctionError, match=r"Runtime\.ExitError"),
+    ):
+        broken.invoke({"matrix": [[1, 2], [3, 4]]})
+
+
+def test_a_machine_that_inverts_large_matrices_wrongly_publishes_none(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """It is found out in a thread of the pool, which reads objects, and ends the process."""
+    inputs, a = stack.settings.inputs_bucket, 2 * np.eye(100)
+    dropped = []
+    for key in ("large-1.npy", "large-2.npy"):
+        put = stack.client("s3").put_object(Bucket=inputs, Key=key, Body=npy(a))
+        dropped.append(
+            s3_notification(inputs, key, version_id=put["VersionId"], etag=put["ETag"].strip('"'))
+        )
+    before = results(stack)
+    with on_broken("broken_lapack", stack, tmp_path) as broken:
+        small = {"job_id": "small-on-broken", "matrix": [[1, 2], [3, 4]]}
+        assert broken.invoke(sqs_event([small])) == {"batchItemFailures": []}
+        with pytest.raises(FunctionError, match=r"Runtime\.ExitError"):
+            broken.invoke(sqs_event(dropped))
+        until(lambda: "self-test: getrf+getri is wrong on float64" in broken.log())
+    assert results(stack) == before
+    assert not {"large-1", "large-2"} & records(stack).keys()
 
 
 def dead_codes(stack: Stack) -> list[str]:

@@ -30,7 +30,12 @@ def app() -> App:
     ------
     SettingsError
         If the environment lacks names.
+    BrokenArithmeticError
+        If this machine computes wrongly: it must not serve.
     """
+    from matinv.core import selftest  # noqa: PLC0415 - clients, which invert nothing, need none
+
+    selftest.check_numpy()
     built = app_from(Settings.from_environment())
     # What start-up made lives as long as the process: 130,000 objects, mostly botocore's, that
     # each full collection would look through again.

@@ -1,8 +1,8 @@
 """BLAS and LAPACK in place, through ctypes on the OpenBLAS of the ``scipy-openblas64`` wheel.
 
-The library is loaded by the first call (2 ms, 1 MB) and never by ``import``: small matrices do
-without it. The file is opened directly: importing the wheel's package takes 60 ms, and puts its
-symbols, which are those of numpy's own OpenBLAS, into the process's global scope.
+The library is loaded (2 ms, 1 MB) and tested (2 ms) by the first call, never by ``import``: small
+matrices do without it. The file is opened directly: importing the wheel's package takes 60 ms, and
+puts its symbols, which are those of numpy's own OpenBLAS, into the process's global scope.
 
 Matrices are row-major, or views of such ones with a unit stride along a row. LAPACK reads one as
 its transpose, and the inverse of that, read back row by row, is the inverse: nothing is transposed
@@ -39,8 +39,10 @@ _LENGTH: Final = ctypes.c_size_t(1)  # of such a letter: Fortran's hidden argume
 # ILAENV's block for getri. A workspace of n * 64 elements lets it run blocked.
 _GETRI_BLOCK: Final = 64
 
-_loading = threading.Lock()
+# The test of the library holds it while it calls the library.
+_loading = threading.RLock()
 _threads = 1
+_right: dict[str, bool] = {}  # of each type letter, whether its test has passed or runs
 
 
 def set_threads(count: int) -> None:
@@ -217,6 +219,30 @@ def transpose(a: Matrix, out: Matrix) -> None:
     )
 
 
+def _await_test(char: str) -> None:
+    """Let the first call in a precision test the library, and all others wait for the verdict.
+
+    Raises
+    ------
+    BrokenArithmeticError
+        In every thread that asks, so that none of them can publish.
+    """
+    if _right.get(char):
+        return
+    with _loading:
+        if char in _right:  # in test, perhaps: who gets here has the lock, and so is the test
+            return
+        from matinv.core import selftest  # noqa: PLC0415 - it tests this module
+
+        _right[char] = False
+        try:
+            selftest.check_lapack(char)
+        except BaseException:
+            del _right[char]
+            raise
+        _right[char] = True
+
+
 @cache
 def _library() -> ctypes.CDLL:
     with _loading:
@@ -232,11 +258,13 @@ def _library() -> ctypes.CDLL:
 
 def _fortran(name: str, a: Matrix) -> Callable[..., None]:
     """Return a LAPACK routine, which takes all its arguments by reference."""
+    _await_test(a.dtype.char)
     return _bound(f"scipy_{_LETTERS[a.dtype.char]}{name}_64_")
 
 
 def _cblas(name: str, a: Matrix) -> Callable[..., None]:
     """Return a routine of CBLAS: numbers by value, complex factors and matrices by address."""
+    _await_test(a.dtype.char)
     return _bound(f"scipy_cblas_{_LETTERS[a.dtype.char]}{name}64_", name)
 
 
