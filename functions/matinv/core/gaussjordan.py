@@ -38,7 +38,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from matinv.core import lapack
+from matinv.core import lapack, scaling
 from matinv.core.job import Matrix
 
 # Widths of a block, up to which order: wide enough for GEMM, narrow enough that what is not GEMM
@@ -117,15 +117,16 @@ def invert_hermitian(a: Matrix, width: int = 0) -> int:
     width = width or width_of(n)
     rows, products = np.empty((2, width, n), dtype=a.dtype)
     upper = np.tri(width, dtype=np.bool_).T
+    factor = scaling.evening_out(a)
     for begin in range(0, n, width):
         end = min(begin + width, n)
         count, block = end - begin, slice(begin, end)
-        corner = a[block, block].copy()
+        corner = a[block, block] * factor
         broken = lapack.potrf(corner)
         if broken:
             return begin + broken
         lapack.trtri(corner, upper=True)
-        half = np.ascontiguousarray(np.triu(corner).conj().T)  # D^-1 = half^H half
+        half = np.ascontiguousarray(np.triu(corner).conj().T)  # D^-1 = factor half^H half
         np.conjugate(a[:begin, block].T, out=rows[:count, :begin])
         rows[:count, block] = 0
         rows[:count, end:] = a[block, end:]
@@ -134,7 +135,7 @@ def invert_hermitian(a: Matrix, width: int = 0) -> int:
         a[:begin, block] = 0
         np.copyto(a[block, block], 0, where=upper[:count, :count])
         a[block, end:] = 0
-        lapack.subtract_gram(products[:count], a)
+        lapack.subtract_gram(float(factor), products[:count], a)
     for begin in range(0, n, width):  # the sweep ends with -A^-1
         end = min(begin + width, n)
         corner, right = a[begin:end, begin:end], a[begin:end, end:]

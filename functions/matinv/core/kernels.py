@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.core import gaussjordan, lapack
+from matinv.core import gaussjordan, lapack, scaling
 from matinv.core.certificate import Side
 from matinv.core.closed_form import CLOSED_N, invert_closed
 from matinv.core.findings import RESIDUAL_LIMIT
@@ -62,7 +62,8 @@ class InPlaceKernel:
         Its name in certificates.
     invert : callable
         From a C-contiguous matrix, which it overwrites, to 0, or another number where there is no
-        inverse. A kernel for Hermitian matrices reads and writes the upper triangle only.
+        inverse. A kernel for Hermitian matrices reads and inverts the upper triangle only; where
+        there is no inverse, it leaves the lower one as it was.
     """
 
     routine: str
@@ -130,10 +131,11 @@ def orthogonal_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
 
 def cholesky_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     """Invert a stack of Hermitian matrices by LAPACK's ``potrf`` and ``potri``, one by one."""
-    x = np.array(a, order="C")
+    factor = scaling.evening_out(a)[:, None, None]
+    x = np.ascontiguousarray(a * factor)
     broken = lapack.potrf_potri(x) != 0
     upper: Any = np.triu(x)
-    return upper + np.triu(x, 1).conj().swapaxes(1, 2), broken
+    return (upper + np.triu(x, 1).conj().swapaxes(1, 2)) * factor, broken
 
 
 def _lu(a: Matrix) -> int:
@@ -141,7 +143,13 @@ def _lu(a: Matrix) -> int:
 
 
 def _cholesky(a: Matrix) -> int:
-    return int(lapack.potrf_potri(a[None])[0])
+    factor = scaling.evening_out(a)
+    if factor == 1:
+        return int(lapack.potrf_potri(a[None])[0])
+    a *= factor
+    info = int(lapack.potrf_potri(a[None])[0])
+    a *= factor if info == 0 else 1 / factor  # the lower triangle is needed once more
+    return info
 
 
 STANDARD: Final = Kernels(

@@ -186,8 +186,8 @@ def gemm(alpha: float, x: Matrix, y: Matrix, beta: float, out: Matrix) -> None:
     )
 
 
-def subtract_gram(x: Matrix, out: Matrix) -> None:
-    """Subtract ``x^H @ x`` from the upper triangle of `out`, and leave the lower one alone."""
+def subtract_gram(factor: float, x: Matrix, out: Matrix) -> None:
+    """Subtract ``factor * x^H @ x`` from the upper triangle of `out`; leave the lower one alone."""
     k, n = x.shape
     complex_ = out.dtype.kind == "c"
     _cblas("herk" if complex_ else "syrk", out)(
@@ -196,7 +196,7 @@ def subtract_gram(x: Matrix, out: Matrix) -> None:
         _CONJUGATED if complex_ else _TRANSPOSED,
         n,
         k,
-        -1.0,
+        -factor,
         x.ctypes.data,
         _stride(x),
         1.0,

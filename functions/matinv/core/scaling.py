@@ -100,10 +100,27 @@ def equilibrate(a: Matrix) -> tuple[Shifts, Shifts]:
 
 
 def equilibrate_hermitian(a: Matrix) -> tuple[Shifts, Shifts]:
-    """Return equal shifts of rows and columns that bring a positive diagonal to [0.5, 2)."""
+    """Return equal shifts of rows and columns that bring a positive diagonal to [0.5, 4).
+
+    One that does not differ widely keeps its ratios. Counted from the first element, the shifts of
+    ``D A D`` are those of A less D's, and those of ``2**k A`` all move by the same number.
+    """
     diagonal = np.diagonal(a, axis1=-2, axis2=-1).real
-    shifts: Shifts = -(np.frexp(diagonal)[1] // 2)
+    exponents = np.frexp(diagonal)[1]
+    first = exponents[..., :1]
+    wide = ~_alike(diagonal.T)[..., None]
+    shifts: Shifts = -(np.where(wide, (exponents - first) // 2, 0) + first // 2)
     return shifts, shifts
+
+
+def evening_out(a: Matrix) -> Sizes:
+    """Return 1 or 2 for each definite matrix: what makes its first element 4**k times [1, 4).
+
+    The root of 2 A has other bits than that of A, the root of 4 A has not. Factored after this, 2 A
+    has the inverse of A, halved, bit for bit.
+    """
+    first = a[..., 0, 0].real
+    return np.asarray(2 - np.frexp(first)[1] % 2, dtype=first.dtype)
 
 
 def scale(a: Matrix, rows: Shifts, cols: Shifts) -> None:
