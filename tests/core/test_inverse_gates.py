@@ -96,7 +96,7 @@ def test_what_fails_twice_is_transient(n):
 
 
 @pytest.mark.parametrize("n", ORDERS + LARGE)
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200, 1e300])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200, 1e300, 1.7e308])
 def test_a_regular_matrix_is_not_called_singular_for_one_wild_result(n, value):
     def change(x):
         x[-1, 0] = value

@@ -91,6 +91,14 @@ class Gates:
         """Whether slices are regular and their inverses right."""
         return np.asarray((rcond >= self.rcond) & (residual < RESIDUAL_LIMIT))
 
+    def ratio(self, error: Vector | np.float64, product: Vector | np.float64) -> Vector:
+        """Return LAPACK's ratio of residuals, given their norms and ``norm(A) * norm(X)``.
+
+        Infinite where that product is: an inverse that large is a wrong one, not that of a matrix
+        which is almost singular.
+        """
+        return np.where(product < np.inf, error / (product * self.residual_unit), np.inf)
+
     def digits(self, rcond: Vector) -> Vector:
         """Return the decimal digits of inverses that can be trusted."""
         return np.log10(np.fmax(rcond * (2 / self.eps), 1.0))

@@ -171,7 +171,7 @@ class _Inversion:
         product = self._norm(self.before) * self._norm(after)
         error = np.sqrt((np.abs(after.image - self.probes) ** 2).sum() / PROBES)
         self.findings.rcond[:] = np.minimum(1 / product, 1)
-        self.findings.residual[:] = error / (product * self.gates.residual_unit)
+        self.findings.residual[:] = self.gates.ratio(error, product)
 
     def _norm(self, survey: _Survey) -> np.float64:
         return np.float64((survey.rows if self.flipped else survey.cols).max())

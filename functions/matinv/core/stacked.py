@@ -101,7 +101,7 @@ class _Chunk:
         product = self.norm * _norm(x)
         findings.rcond[:] = np.minimum(1 / product, 1)
         distance = _distance(self.a, x) if kernel.side is Side.RIGHT else _distance(x, self.a)
-        findings.residual[:] = distance / (product * self.gates.residual_unit)
+        findings.residual[:] = self.gates.ratio(distance, product)
         if broken.any():
             findings.rcond[broken] = 0
             findings.mark(Flaw.NOT_POSITIVE if kernel.method == "spd" else Flaw.SINGULAR, broken)
