@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from math import comb
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from matinv.core.errors import Code
 from matinv.core.job import Matrix
+from matinv.testing.exact import Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +68,7 @@ def exact_inverse(a: Matrix) -> Matrix:
     ZeroDivisionError
         If it is singular.
     """
-    n = len(a)
-    rows = [
-        [Fraction(x) for x in row] + [Fraction(int(i == j)) for j in range(n)]
-        for i, row in enumerate(a.tolist())
-    ]
-    for k in range(n):
-        pivot = next((i for i in range(k, n) if rows[i][k]), k)
-        rows[k], rows[pivot] = rows[pivot], rows[k]
-        scale = 1 / rows[k][k]
-        rows[k] = [x * scale for x in rows[k]]
-        for i in range(n):
-            factor = rows[i][k]
-            if i != k and factor:
-                rows[i] = [x - factor * y for x, y in zip(rows[i], rows[k], strict=True)]
-    return np.array([[float(x) for x in row[n:]] for row in rows])
+    return Exact.inverse_of(a).parts()[0]
 
 
 def gallery() -> Iterator[Case]:
