@@ -169,3 +169,27 @@ def test_every_thread_waits_for_the_verdict_and_the_process_ends_with_it():
     assert done.returncode == 1
     assert done.stderr.startswith("self-test: potrf+potri is wrong on float64")
     assert "Traceback" not in done.stderr
+
+
+LOADING = """
+import numpy as np
+from matinv.core import lapack
+
+honest = lapack.gemm
+
+def spoilt(alpha, x, y, beta, out):
+    honest(alpha, x, y, beta, out)
+    if out.dtype == "complex64":
+        out[0, 0] += 1
+
+lapack.gemm = spoilt
+lapack.load()
+"""
+
+
+def test_loading_it_tests_every_precision():
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("self-test: gemm is wrong on complex64")

@@ -57,6 +57,18 @@ def set_threads(count: int) -> None:
         _library().scipy_openblas_set_num_threads64_(count)
 
 
+def load() -> None:
+    """Load the library and test all of it, before a call that needs it.
+
+    Raises
+    ------
+    BrokenArithmeticError
+        If it computes wrongly on this machine.
+    """
+    for char in _LETTERS:
+        _await_test(char)
+
+
 def getrf_getri(stack: Matrix) -> NDArray[np.int64]:
     """Replace each matrix of a stack by its inverse: LU with partial pivoting.
 

@@ -20,10 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import numpy as np
-
 from matinv import events, service, telemetry, wiring
-from matinv.core.inverse import invert
+from matinv.core import lapack
 from matinv.core.limits import Lane
 from matinv.service import IDLE_BYTES, App, Deadline
 
@@ -36,9 +34,6 @@ _CPU_SHARE: Final = 0.1  # of an invocation, where that is less: the neighbours 
 # Stacks of threads count as address space: those of I/O, and four for each large body on its way.
 _STACKS: Final = 16
 _STACK_BYTES: Final = 2 * 2**20
-
-# Loads the LAPACK library: what it maps should not count as the job's.
-_LAPACK_N: Final = 48
 
 
 @dataclass(slots=True)
@@ -136,7 +131,7 @@ def _tell_of_crashes() -> None:
 def _bounded(app: App) -> App:
     """Limit the address space to what is free beside the worker; return the service on that."""
     threading.stack_size(_STACK_BYTES)
-    invert(np.eye(_LAPACK_N))
+    lapack.load()  # what it maps is not the job's, nor is it the job's fault if it is wrong here
     if sys.platform != "linux":  # macOS takes the limit and does not keep it
         return app
     worker, own = _Memory.of(os.getppid()), _Memory.of(os.getpid())
