@@ -179,8 +179,9 @@ class _Inversion:
         image = self.before.image
         after = _survey(self.a, image, by_rows=self.flipped, by_cols=not self.flipped)
         product = self._norm(self.before) * self._norm(after)
-        of_rows = (np.abs(after.image - self.probes) ** 2).mean(axis=1)
-        error = np.sqrt(len(of_rows) * of_rows.max() if self.flipped else of_rows.sum())
+        squares = np.abs(after.image - self.probes) ** 2
+        total = len(squares) * squares.sum(axis=1).max() if self.flipped else squares.sum()
+        error = np.sqrt(total / PROBES)
         self.findings.rcond[:] = np.minimum(1 / product, 1)
         self.findings.residual[:] = self.gates.ratio(error, product)
 
