@@ -63,11 +63,13 @@ def at_moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def moto_clients(moto_url: str) -> dict[str, Any]:
     """Return the product's own clients of the stand-in."""
-    from matinv.aws import clients  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
+    from faults import ACCOUNT  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
+    from matinv.aws import clients  # noqa: PLC0415
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", moto_url)
-        made = {name: clients.client(name) for name in ("s3", "dynamodb", "sqs", "sns")}
+        made: dict[str, Any] = {name: clients.client(name) for name in ("dynamodb", "sqs", "sns")}
+        made["s3"] = clients.client("s3", ACCOUNT)
         assert all(client.meta for client in made.values())  # made now, at this address
         return made
 

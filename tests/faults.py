@@ -14,6 +14,9 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+# Whose the stand-in's queues, buckets and tables are.
+ACCOUNT = "123456789012"
+
 Fault = Callable[[Any, Callable[[], Any]], Any]
 
 
@@ -49,6 +52,26 @@ class Faults:
             if fault
             else None
         )
+
+
+@contextmanager
+def owners_named(s3: Any) -> Iterator[list[str | None]]:
+    """Note what each request of a client names as the account that must own the bucket.
+
+    Making a bucket and listing all of them have no owner to name.
+    """
+    named: list[str | None] = []
+
+    def note(request: Any, event_name: str, **_: object) -> None:
+        if event_name.rpartition(".")[2] not in {"CreateBucket", "ListBuckets"}:
+            owner = request.headers.get("x-amz-expected-bucket-owner")
+            named.append(owner.decode() if isinstance(owner, bytes) else owner)
+
+    s3.meta.events.register("before-send.s3.*", note)
+    try:
+        yield named
+    finally:
+        s3.meta.events.unregister("before-send.s3.*", note)
 
 
 def refusal(status: int, code: str, **extra: Any) -> Fault:

@@ -92,6 +92,15 @@ class Settings:
             raise SettingsError(msg)
         return settings
 
+    @property
+    def account_id(self) -> str | None:
+        """The account that owns the stack, by its jobs queue's URL: ``https://…/<12 digits>/name``.
+
+        None where the URL does not tell.
+        """
+        owner = self.jobs_queue_url.rpartition("/")[0].rpartition("/")[2]
+        return owner if len(owner) == 12 and owner.isascii() and owner.isdigit() else None
+
     def to_environment(self) -> dict[str, str]:
         """Return the ``MATINV_*`` names that make these settings again."""
         pairs = {

@@ -82,7 +82,11 @@ def engine(threads: int) -> Mapping[str, str]:
 def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
     """Return the ports on AWS, for the service and for `matinv.client.Client`."""
     return (
-        S3Store(clients.client("s3"), settings.inputs_bucket, settings.results_bucket),
+        S3Store(
+            clients.client("s3", settings.account_id),
+            settings.inputs_bucket,
+            settings.results_bucket,
+        ),
         DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
         SQSQueue(
             clients.client("sqs"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from faults import ACCOUNT, owners_named
 from listening import drained, subscribe
 from matinv.aws.bodies import Pieces
 from matinv.aws.dynamodb import DynamoDBTable
@@ -27,12 +29,22 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
+@pytest.fixture
+def owners(s3: S3Client) -> Iterator[None]:
+    """Look at each request of a test: none forgets whose the bucket must be."""
+    with owners_named(s3) as named:
+        yield
+    assert set(named) == {ACCOUNT}
+
+
+@pytest.mark.usefixtures("owners")
 class TestS3Store(MatrixStoreContract):
     @pytest.fixture
     def store(self, s3: S3Client, buckets: tuple[str, str]) -> S3Store:
         return S3Store(s3, *buckets)
 
 
+@pytest.mark.usefixtures("owners")
 class TestS3StoreInPieces(MatrixStoreContract):
     """Every body that is not empty: S3 takes no shorter pieces, except for the last one."""
 

@@ -178,7 +178,12 @@ class TestWiring:
     ) -> None:
         made: list[str] = []
         make = clients.client
-        monkeypatch.setattr(clients, "client", lambda name: (made.append(name), make(name))[1])
+
+        def note(name: Any, *owner: Any) -> Any:
+            made.append(name)
+            return make(name, *owner)
+
+        monkeypatch.setattr(clients, "client", note)
         app = wiring.app_from(settings)
         assert sorted(made) == ["dynamodb", "s3", "sqs"]
         assert done(app, 3).unannounced.job_ids == []

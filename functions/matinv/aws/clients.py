@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -41,38 +42,51 @@ class _Client:
     ----------
     service : str
         Its name.
+    bucket_owner : str or None
+        See `client`.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, bucket_owner: str | None) -> None:
         self._service = service
+        self._bucket_owner = bucket_owner
         self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the client itself."""
         with _making:
             if self._made is None:
-                self._made = _make(self._service)
+                self._made = _make(self._service, self._bucket_owner)
         return getattr(self._made, name)
 
 
 @overload
-def client(service: Literal["s3"]) -> S3Client: ...
+def client(service: Literal["s3"], bucket_owner: str | None = None) -> S3Client: ...
 @overload
 def client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
 @overload
 def client(service: Literal["sqs"]) -> SQSClient: ...
 @overload
 def client(service: Literal["sns"]) -> SNSClient: ...
-def client(service: str) -> Any:
+def client(service: str, bucket_owner: str | None = None) -> Any:
     """Return a client of `service`; region, credentials and endpoint are boto3's own settings.
 
     Nothing is made before it is used; what is wrong with those settings raises then.
 
+    Parameters
+    ----------
+    service : {'s3', 'dynamodb', 'sqs', 'sns'}
+        Its name.
+    bucket_owner : str, optional
+        The account that must own each bucket that a request of S3 names; else S3 answers 403. A
+        name that was given up is free for anybody, and our matrices would go to who takes it.
+
+    Notes
+    -----
     Retries are botocore's standard mode: 4 attempts with full jitter, and a quota that stops
     retrying when most calls fail. (Adaptive mode also slows down the calls of all threads on the
     first throttle, for seconds; SQS's redelivery with growing delay does that better.)
     """
-    return _Client(service)
+    return _Client(service, bucket_owner)
 
 
 @functools.cache
@@ -87,7 +101,7 @@ def _session() -> session.Session:
     return made
 
 
-def _make(service: str) -> Any:
+def _make(service: str, bucket_owner: str | None) -> Any:
     config = Config(
         connect_timeout=3,
         read_timeout=_READ_TIMEOUT_S.get(service, 10),
@@ -109,4 +123,19 @@ def _make(service: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return _session().create_client(service, config=config)
+    made = _session().create_client(service, config=config)
+    if bucket_owner:
+        expect = functools.partial(_expect, bucket_owner)
+        made.meta.events.register("provide-client-params.s3.*", expect, "matinv-bucket-owner")
+    return made
+
+
+def _expect(
+    owner: str, params: dict[str, Any], model: Any, context: Mapping[str, Any], **_: object
+) -> None:
+    """Name the owner in each request that knows of owners: no call can forget it.
+
+    Not in a presigned URL: whoever opens it would have to send the header that was signed.
+    """
+    if "ExpectedBucketOwner" in model.input_shape.members and "is_presign_request" not in context:
+        params["ExpectedBucketOwner"] = owner
