@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from matinv.client.dead_letters import redriven_body
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
+from matinv.core.limits import predict
 from matinv.local.samples import npy_bytes
 from matinv.service import Verdict, work
+from matinv.service.app import IDLE_BYTES, MARGIN_S
 from matinv.testing.events import eventbridge, sns_wrapped
 from matinv.testing.world import INPUTS, World
 
@@ -414,6 +417,23 @@ def test_job_longer_than_the_rest_of_the_invocation_waits_for_the_next(world: Wo
     event = world.drop("big.npy", np.broadcast_to(np.float64(1), (2500, 2500)))
     assert world.deliver(event, job("small")) == [0]
     assert world.record("small").status is Status.SUCCEEDED
+
+
+def test_job_that_waited_for_memory_until_the_time_was_over_waits_for_the_next() -> None:
+    one = predict((200, 200), np.dtype(float)).memory_bytes
+    world = World.make(memory_bytes=IDLE_BYTES + one * 3 // 2)
+    events = [world.drop(f"{n}.npy", np.eye(200)) for n in range(2)]
+    both_opened = Barrier(2, timeout=60)
+
+    def slow(operation: str) -> None:
+        if operation == "open:after":
+            both_opened.wait()
+        if operation == "put_result:before":
+            world.remaining_s = MARGIN_S - 0.1
+
+    world.store.fail = slow
+    assert len(world.deliver(*events)) == 1
+    assert len([uri for uri in world.store.uris() if uri.startswith("s3://results/")]) == 1
 
 
 # Admission

@@ -69,6 +69,7 @@ def loaded(
     def admit(prediction: Prediction) -> None:
         check_fits(app, task, prediction, deadline, threads)
         held.enter_context(gate.hold(prediction.memory_bytes))
+        deadline.check(task.predicted_s)  # the others may have held the memory for long
 
     with ExitStack() as held:
         with _open(app, request, reference) as blob:
