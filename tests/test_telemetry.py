@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from matinv import telemetry
-from matinv.core.errors import Code, Transient
+from matinv.core.errors import Code, Misconfigured, Transient
 from matinv.testing.world import World
 
 SECRET = 73.125
@@ -180,6 +180,41 @@ def test_without_lost_events_there_is_no_metric_of_them(published: Published) ->
     world.deliver({"job_id": "a", "matrix": [[1]]})
     _, emf = published(world)
     assert "EventsLost" not in emf
+
+
+def test_batch_that_was_stopped_is_one_error_and_one_count(published: Published) -> None:
+    world = World.make()
+
+    def denied(moment: str) -> None:
+        if moment == "get:before":
+            raise Misconfigured(Code.ACCESS_DENIED, "reading 9 records failed", "see the policy")
+
+    world.table.fail = denied
+    world.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(9)))
+    lines, emf = published(world)
+    (line,) = lines
+    assert line["level"] == "ERROR"
+    assert (line["message"], line["hint"]) == ("reading 9 records failed", "see the policy")
+    assert (line["error_code"], line["handed_back"]) == ("ACCESS_DENIED", 9)
+    assert line["job_ids"] == [f"job-{i}" for i in range(9)]
+    assert emf["Misconfigured"] == [1.0]
+    assert (emf["JobsRetried"], emf["ACCESS_DENIED"]) == ([9.0], [9.0])
+    assert "Acknowledged" not in emf
+
+
+def test_without_a_stop_there_is_no_metric_of_it(published: Published) -> None:
+    world = World.make()
+
+    def denied(moment: str) -> None:
+        if moment == "open:before":
+            raise Transient(Code.ACCESS_DENIED, "this object's key is denied")
+
+    world.store.fail = denied
+    world.deliver(world.drop("a.npy", b""))
+    lines, emf = published(world)
+    assert [line["level"] for line in lines] == ["WARNING"]
+    assert "Misconfigured" not in emf
+    assert emf["ACCESS_DENIED"] == [1.0]
 
 
 def test_powertools_variables_name_service_and_namespace() -> None:

@@ -1,6 +1,7 @@
 """Logs and metrics of an invocation, written after the work: the service itself knows of neither.
 
-One JSON line for each job that failed, one for each hundred that did not; metrics in CloudWatch's
+One JSON line for each job that failed, one for each hundred that did not, one for all that were
+handed back because the service's own table, queue or bucket is denied; metrics in CloudWatch's
 embedded metric format. Job ids and numbers about matrices appear, matrix values never do. Tracing
 is Lambda's own: it needs no code.
 """
@@ -77,8 +78,10 @@ def publish(report: Report, context: LambdaContext) -> None:
     """Log and count what happened to a batch."""
     log = logger()
     log.append_keys(function_request_id=context.aws_request_id)
+    stopped = [o for o in report.outcomes if o.verdict is Verdict.STOPPED]
+    _log_stop(log, stopped)
     for outcome in report.outcomes:
-        if outcome.error:
+        if outcome.error and outcome.verdict is not Verdict.STOPPED:
             _log_failure(log, outcome)
     done = [o.delivery.job_id for o in report.outcomes if not o.error]
     for begin in range(0, len(done), _IDS_PER_LINE):
@@ -97,6 +100,18 @@ def beat(seconds: Mapping[str, float], context: LambdaContext) -> None:
     for job_s in seconds.values():
         metrics().add_metric("CanaryTime", MetricUnit.Milliseconds, round(1000 * job_s, 3))
     metrics().flush_metrics()
+
+
+def _log_stop(log: Logger, stopped: Sequence[Outcome]) -> None:
+    """Say once what is denied or missing, and what to do; the jobs have nothing to do with it."""
+    if stopped and (why := stopped[0].error):
+        log.error(
+            why.message,
+            hint=why.hint,
+            error_code=why.code,
+            handed_back=len(stopped),
+            job_ids=[o.delivery.job_id for o in stopped[:_IDS_PER_LINE]],
+        )
 
 
 def _log_unannounced(log: Logger, missed: Unannounced) -> None:
@@ -145,6 +160,8 @@ def _count(sink: Metrics, report: Report, memory_limit_mb: int) -> None:
     )
     if report.unannounced.job_ids:
         counts["EventsLost"] = len(report.unannounced.job_ids)
+    if any(outcome.verdict is Verdict.STOPPED for outcome in report.outcomes):
+        counts["Misconfigured"] = 1
     done = []
     for outcome in report.outcomes:
         counts.update(_names(outcome))
@@ -165,7 +182,7 @@ def _names(outcome: Outcome) -> Iterator[str]:
     """
     yield _COUNTERS[outcome.verdict]
     status = outcome.record.status if outcome.record else None
-    if outcome.verdict is not Verdict.RETRY:
+    if outcome.verdict.acknowledged:
         yield "Acknowledged"
     if outcome.verdict is Verdict.REFUSED or (
         outcome.verdict is Verdict.DONE and status in {Status.SUCCEEDED, Status.PARTIAL}
@@ -185,6 +202,7 @@ _COUNTERS: Final = {
     Verdict.DONE: "JobsSucceeded",
     Verdict.REFUSED: "JobsRefused",
     Verdict.RETRY: "JobsRetried",
+    Verdict.STOPPED: "JobsRetried",
     Verdict.DUPLICATE: "Duplicates",
     Verdict.STALE: "Stale",
     Verdict.FORWARDED: "Forwarded",

@@ -10,7 +10,7 @@ import urllib3.exceptions
 from botocore.exceptions import ClientError
 
 from matinv.aws.errors import translated
-from matinv.core.errors import Code, Refused, Transient
+from matinv.core.errors import Code, Misconfigured, Refused, Transient
 
 
 def client_error(code: str, status: int = 400, message: str = "for tests") -> ClientError:
@@ -50,6 +50,7 @@ def test_codes_of_aws_have_codes_of_ours(code: str, status: int, ours: Code) -> 
     with pytest.raises(Transient) as caught, translated("trying"):
         raise client_error(code, status)
     assert caught.value.code is ours
+    assert isinstance(caught.value, Misconfigured) is (ours is Code.ACCESS_DENIED)
     assert caught.value.info.message == f"trying failed: {code}: for tests"
     assert caught.value.info.hint
 

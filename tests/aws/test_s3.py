@@ -16,7 +16,7 @@ from faults import Faults, lost_answer, lost_request, refusal, s3_that_breaks
 from matinv.aws import clients
 from matinv.aws.bodies import Parts, Pieces, decoded, encoded
 from matinv.aws.s3 import S3Store
-from matinv.core.errors import Code, Refused, Transient
+from matinv.core.errors import Code, Misconfigured, Refused, Transient
 from matinv.core.job import Reference
 from matinv.testing.contracts import digest
 
@@ -83,6 +83,30 @@ class TestFaults:
         faults.script.append(refusal(403, ""))
         with pytest.raises(Transient, match="ACCESS_DENIED"):
             store.find_input("a")
+
+    @pytest.mark.parametrize("answer", [(403, "AccessDenied"), (400, "KMS.DisabledException")])
+    def test_an_object_with_a_key_of_its_own_is_denied_alone(
+        self, store: S3Store, faults: Faults, buckets: Any, answer: Any
+    ) -> None:
+        faults.script.append(refusal(*answer))
+        with pytest.raises(Transient, match="ACCESS_DENIED") as caught:
+            open_(store, Reference(buckets[0], "a.npy"))
+        assert not isinstance(caught.value, Misconfigured)
+        assert "key" in caught.value.info.hint
+        assert faults.calls == {"GetObject": 1, "HeadBucket": 1}
+
+    @pytest.mark.parametrize("answer", [(403, ""), (404, "")])
+    def test_a_bucket_that_is_denied_is_our_own_fault(
+        self, store: S3Store, faults: Faults, buckets: Any, answer: Any
+    ) -> None:
+        faults.script.extend([refusal(403, "AccessDenied"), refusal(*answer)])
+        with pytest.raises(Misconfigured, match=buckets[0]):
+            open_(store, Reference(buckets[0], "a.npy"))
+        assert faults.calls == {"GetObject": 1, "HeadBucket": 1}
+
+    def test_a_bucket_that_is_missing_is_our_own_fault(self, store: S3Store) -> None:
+        with pytest.raises(Misconfigured, match="no-such-bucket does not exist"):
+            open_(store, Reference("no-such-bucket", "a.npy"))
 
     @pytest.mark.parametrize("reset", [False, True])
     @pytest.mark.parametrize("into", [False, True])

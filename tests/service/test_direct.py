@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from matinv import direct, service
-from matinv.core.errors import Code, Transient
+from matinv.core.errors import Code, Misconfigured, Transient
 from matinv.core.job import Status
 from matinv.service import Verdict
 from matinv.testing.world import INPUTS, World
@@ -130,3 +130,14 @@ def test_passing_fault_leaves_the_function_so_that_lambda_tries_again(world: Wor
     world.table.fail = None
     call(world, {"job_id": "x", "matrix": GOOD})
     assert world.record("x").status is Status.SUCCEEDED
+
+
+def test_denied_table_counts_as_a_fault_of_configuration(world: World) -> None:
+    def denied(operation: str) -> None:
+        raise Misconfigured(Code.ACCESS_DENIED, "the table is denied")
+
+    world.table.fail = denied
+    with pytest.raises(Misconfigured):
+        call(world, {"job_id": "x", "matrix": GOOD})
+    assert world.report is not None
+    assert [outcome.verdict for outcome in world.report.outcomes] == [Verdict.STOPPED]

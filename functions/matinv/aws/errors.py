@@ -5,6 +5,9 @@
     ClientError        by its code: THROTTLED, ACCESS_DENIED, else STORAGE with the code in the text
     no credentials     ACCESS_DENIED
     connection, read   STORAGE
+
+All that are ACCESS_DENIED are `Misconfigured`: nothing else than our own table, queues and buckets
+is asked. Only the GET of an object may be denied by the object itself (`matinv.aws.s3`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from matinv.core.errors import Code, Transient
+from matinv.core.errors import Code, Misconfigured, Transient
 
 _THROTTLED: Final = (
     "BandwidthLimitExceeded",
@@ -116,7 +119,7 @@ FAULTS: Final = (BotoCoreError, ClientError, HTTPError, HTTPException, OSError)
 
 @contextmanager
 def translated(action: str) -> Iterator[None]:
-    """Raise `Transient` for what a boto3 call in the block raises.
+    """Raise `Transient` for what a boto3 call in the block raises, `Misconfigured` if denied.
 
     Parameters
     ----------
@@ -149,7 +152,8 @@ def transient(error: Exception, action: str) -> Transient:
     else:
         code = Code.ACCESS_DENIED if isinstance(error, _NO_CREDENTIALS) else Code.STORAGE
         found = f"{type(error).__name__}: {error}"
-    return Transient(code, f"{action} failed: {found}", HINTS[code])
+    kind = Misconfigured if code is Code.ACCESS_DENIED else Transient
+    return kind(code, f"{action} failed: {found}", HINTS[code])
 
 
 def of_code(code: str, status: int = 0) -> Code:

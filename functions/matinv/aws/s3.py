@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from matinv.aws import multipart
 from matinv.aws.bodies import Parts, Pieces, S3Blob, checksum, cut, decoded, encoded
 from matinv.aws.calls import pause
-from matinv.aws.errors import code_of, translated
-from matinv.core.errors import Code, Refused, Transient
+from matinv.aws.errors import HINTS, code_of, translated
+from matinv.core.errors import Code, Misconfigured, Refused, Transient
 from matinv.core.job import Reference
 from matinv.ports import Part, Stored
 
@@ -95,10 +95,32 @@ class S3Store:
 
     def _ask(self, reference: Reference, bytes_: str = "") -> GetObjectOutputTypeDef:
         range_: Any = {"Range": bytes_} if bytes_ else {}
-        with translated(f"reading {reference.uri}"), _refusals(reference):
-            return self._s3.get_object(
-                Bucket=reference.bucket, Key=reference.key, **_content(reference), **range_
-            )
+        try:
+            with translated(f"reading {reference.uri}"), _refusals(reference):
+                return self._s3.get_object(
+                    Bucket=reference.bucket, Key=reference.key, **_content(reference), **range_
+                )
+        except Misconfigured as denied:
+            self._check_bucket(reference.bucket)
+            # Somebody has encrypted this object with a key that we may not use.
+            raise Transient(
+                denied.code,
+                denied.info.message,
+                "give the worker's role the use of the object's key, or upload it without one",
+            ) from denied
+
+    def _check_bucket(self, bucket: str) -> None:
+        """Raise `Misconfigured` if not only an object but its bucket is denied, or missing."""
+        with translated(f"looking for s3://{bucket}"):
+            try:
+                self._s3.head_bucket(Bucket=bucket)
+            except ClientError as error:
+                if code_of(error) == "404":
+                    message = f"s3://{bucket} does not exist"
+                    raise Misconfigured(
+                        Code.ACCESS_DENIED, message, HINTS[Code.ACCESS_DENIED]
+                    ) from error
+                raise
 
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]

@@ -5,6 +5,7 @@
     MatinvError             has a code, a message, a hint; observed and allowed where they exist
     ├── Refused             permanent: the same input would fail again
     └── Transient           not the input's fault: try again later
+        └── Misconfigured   our own table, queue or bucket is denied or missing: no job can go on
 
 Messages say what was found; ``limit`` says what is allowed, ``hint`` what to do. None of them ever
 contains a matrix value.
@@ -150,6 +151,12 @@ class Transient(MatinvError):
     """A passing fault: the job is delivered again later."""
 
     codes = TRANSIENT
+
+
+class Misconfigured(Transient):
+    """Our own table, queue or bucket is denied or missing: no job can go on until it is mended."""
+
+    codes = frozenset({Code.ACCESS_DENIED})
 
 
 def printable(text: str, limit: int = _TEXT_LIMIT) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from matinv.core.errors import MatinvError
 from matinv.core.job import Delivery, Request, input_info
@@ -17,6 +18,7 @@ from matinv.service.app import (
     Unannounced,
     Verdict,
     failure,
+    stop_of,
     task_of,
 )
 from matinv.service.claim import check_claim
@@ -38,6 +40,7 @@ __all__ = [
     "give_up",
     "hand_back",
     "process",
+    "stop_of",
 ]
 
 
@@ -60,11 +63,14 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
     announcer = Announcer(app, deadline)
     for turn in _turns(batch):
         retrying = {o.delivery.job_id for o in outcomes if o.verdict is Verdict.RETRY}
+        if stop_of(outcomes):
+            break
         if deadline.remaining_s() <= MARGIN_S / 2:
             break  # not even time to say so: no outcome, no acknowledgement
         for settled in _take_turn(app, [d for d in turn if d.job_id not in retrying], deadline):
             outcomes += settled
             announcer.announce(news(settled))
+    outcomes += _rest(app, batch, outcomes)
     return Report(batch, outcomes, announcer.close())
 
 
@@ -84,6 +90,16 @@ def _given_up(app: App, delivery: Delivery, error: MatinvError) -> list[Outcome]
     task = task_of(app, delivery, found.get(delivery.job_id))
     decided = attempt(check_claim, task)  # the job may be another's, or have ended meanwhile
     return _settled(app, [Ended(task, decided or error)])
+
+
+def _rest(app: App, batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Hand back what was undecided when the batch was stopped."""
+    why = stop_of(outcomes)
+    if why is None:
+        return []
+    decided = {id(outcome.delivery) for outcome in outcomes}
+    rest = [delivery for delivery in batch if id(delivery) not in decided]
+    return list(hand_back(app, rest, why))
 
 
 def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
@@ -117,8 +133,12 @@ def _take_turn(
         yield list(hand_back(app, turn, error))
         return
     tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
-    for ended in run(app, tasks, deadline):
-        yield _settled(app, ended)
+    with closing(run(app, tasks, deadline)) as parts:
+        for ended in parts:
+            settled = _settled(app, ended)
+            yield settled
+            if stop_of(settled):
+                return
 
 
 def _settled(app: App, ended: Sequence[Ended]) -> list[Outcome]:

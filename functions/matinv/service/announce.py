@@ -18,7 +18,7 @@ from matinv.service.work import attempt
 _PATIENCE_S: Final = 5.0
 
 # Of these verdicts the record was written here; others only show what they found.
-_OURS: Final = frozenset({Verdict.DONE, Verdict.REFUSED, Verdict.RETRY})
+_OURS: Final = frozenset({Verdict.DONE, Verdict.REFUSED, Verdict.RETRY, Verdict.STOPPED})
 
 
 @dataclass(slots=True)

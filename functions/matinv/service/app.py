@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from matinv.core.errors import Code, ErrorInfo, MatinvError, Refused, Transient
+from matinv.core.errors import (
+    Code,
+    ErrorInfo,
+    MatinvError,
+    Misconfigured,
+    Refused,
+    Transient,
+)
 from matinv.core.job import (
     MESSAGE_SOURCE,
     Delivery,
@@ -89,24 +96,40 @@ class Deadline:
         Seconds that are left.
     total_s : float
         Seconds that a fresh invocation has.
+    stopped : list of Misconfigured
+        Why the invocation ends now, if one of its jobs found that none can go on.
     """
 
     remaining_s: Callable[[], float]
     total_s: float
+    stopped: list[Misconfigured] = field(default_factory=list, kw_only=True)
 
     @classmethod
     def of_milliseconds(cls, remaining_ms: Callable[[], int]) -> Deadline:
         """Make a deadline of the Lambda context's ``get_remaining_time_in_millis``."""
         return cls(lambda: remaining_ms() / 1000, remaining_ms() / 1000)
 
+    def go_on(self) -> None:
+        """Raise why the invocation was stopped, if it was.
+
+        Raises
+        ------
+        Misconfigured
+        """
+        if self.stopped:
+            raise self.stopped[0].with_traceback(None)  # else it grows with each job
+
     def check(self, needed_s: float = 0.0) -> None:
         """Raise DEADLINE unless `needed_s` seconds of work and the margin fit.
 
         Raises
         ------
+        Misconfigured
+            Why the invocation was stopped.
         Transient
             DEADLINE.
         """
+        self.go_on()
         left = self.remaining_s() - MARGIN_S
         if left < max(needed_s, 0.0) or left <= 0.0:
             raise Transient(
@@ -124,9 +147,20 @@ class Verdict(StrEnum):
     DONE = "done"  # SUCCEEDED or PARTIAL, published
     REFUSED = "refused"  # a permanent error, its copy in the dead-letter queue
     RETRY = "retry"  # a transient error: not acknowledged
+    STOPPED = "stopped"  # nor this one: no job could go on, whatever its own state
     DUPLICATE = "duplicate"  # ended before, nothing done
     STALE = "stale"  # a newer upload owns the job
     FORWARDED = "forwarded"  # sent on to the large queue
+
+    @classmethod
+    def of_transient(cls, error: BaseException) -> Verdict:
+        """Return the verdict of an error that brings a message back."""
+        return cls.STOPPED if isinstance(error, Misconfigured) else cls.RETRY
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the delivery is not needed any more."""
+        return self not in {Verdict.RETRY, Verdict.STOPPED}
 
 
 class Diverted(Exception):
@@ -204,6 +238,12 @@ class Outcome:
     exception: BaseException | None = None
 
 
+def stop_of(outcomes: Sequence[Outcome]) -> Misconfigured | None:
+    """Return why a batch was stopped, if it was: no job of it could go on."""
+    found = next((o.error for o in outcomes if o.verdict is Verdict.STOPPED), None)
+    return Misconfigured(found.code, found.message, found.hint) if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Unannounced:
     """The jobs whose events no topic has taken, and the exception behind it, if it was a bug."""
@@ -245,7 +285,7 @@ class Report:
         A message is acknowledged only if every delivery in it has an outcome that says so: what
         was forgotten comes back.
         """
-        settled = {id(o.delivery) for o in self.outcomes if o.verdict is not Verdict.RETRY}
+        settled = {id(o.delivery) for o in self.outcomes if o.verdict.acknowledged}
         failed = dict.fromkeys(d.message_id for d in self.batch if id(d) not in settled)
         failed |= dict.fromkeys(i for i, done in self.elsewhere.items() if not done)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

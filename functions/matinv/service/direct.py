@@ -70,7 +70,8 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
         known = known_error(done)
         error = _keep_failure(app, task, known, announcer) if stored else known
         text = orjson.dumps({"job_id": task.job_id, "error": _error(error.info)})
-        verdict = Verdict.RETRY if isinstance(error, Transient) else Verdict.REFUSED
+        transient = isinstance(error, Transient)
+        verdict = Verdict.of_transient(error) if transient else Verdict.REFUSED
         outcome = Outcome(delivery, verdict, None, error.info, failure(done)[1])
     else:
         text, record = done

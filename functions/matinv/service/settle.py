@@ -25,6 +25,17 @@ _ROUNDS: Final = 5
 _DELAY_S: Final = 10
 _LONGEST_DELAY_S: Final = 900
 
+# When a batch was stopped, somebody has to mend rights or settings, which takes hours, and no
+# message is to be dead by then. It is dead when it would be received once more than allowed: with
+# 5 receives after pauses of 900, 1,800, 3,600, 7,200 and 14,400 s, which is 7.75 h; with the 10 of
+# the deployed queue, the last four of the longest, after 62.75 h. Jitter takes off at most half,
+# and the queue keeps messages for 96 h. Each pause is 900 s longer than all before it together:
+# once all is mended, a job goes on after at most the time that it had waited before and 15
+# minutes, with jitter twice that.
+_STOPPED_DELAY_S: Final = 900
+# SQS hides a message for at most 12 h since it was received, 15 min of which Lambda may have taken.
+_LONGEST_STOPPED_DELAY_S: Final = 43_200 - 900
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -36,11 +47,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A task that failed, and why; `exception` is set for a bug."""
+    """A task that failed, and why; `exception` is set for a bug.
+
+    ``verdict`` is of the message, if it stays on the queue.
+    """
 
     task: Task
     error: ErrorInfo
     exception: BaseException | None
+    verdict: Verdict = Verdict.RETRY
 
 
 _NOT_BURIED: Final = Transient(
@@ -77,10 +92,11 @@ def settle(app: App, ended: Sequence[Ended]) -> Iterator[Outcome]:
 
 
 def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> Iterator[Outcome]:
-    """Yield RETRY for deliveries that were not begun; their records stay as they are."""
+    """Yield RETRY or STOPPED for deliveries that were not begun; their records stay as they are."""
+    verdict = Verdict.of_transient(error)
     if deliveries:
-        app.queue.delay(deliveries, [_delay_s(app, error.info, d) for d in deliveries])
-    yield from (Outcome(d, Verdict.RETRY, None, error.info) for d in deliveries)
+        app.queue.delay(deliveries, [_delay_s(app, error.info, verdict, d) for d in deliveries])
+    yield from (Outcome(d, verdict, None, error.info) for d in deliveries)
 
 
 def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -99,7 +115,7 @@ def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
 def _fail(app: App, failed: Sequence[Ended]) -> Iterator[Outcome]:
     """Bury what is refused, put off what is transient, and say so in the records."""
     failures = [
-        Failure(end.task, *failure(end.result))
+        Failure(end.task, *failure(end.result), Verdict.of_transient(end.result))
         for end in failed
         if isinstance(end.result, Exception)
     ]
@@ -116,7 +132,8 @@ def _refuse(app: App, refused: Sequence[Failure]) -> Iterator[Outcome]:
     for f in refused:
         match ends.get(id(f.task)):
             case Transient() as error:  # buried, but the record does not say so yet
-                unwritten.append(replace(f, error=error.info))
+                verdict = Verdict.of_transient(error)
+                unwritten.append(replace(f, error=error.info, verdict=verdict))
             case Record() as record:
                 yield Outcome(f.task.delivery, Verdict.REFUSED, record, f.error, f.exception)
             case _:  # the record is another job's
@@ -136,11 +153,16 @@ def _retry(app: App, transient: Sequence[Failure]) -> Iterator[Outcome]:
         (f, Status.FAILED if f.task.delivery.receive_count >= last else Status.RETRYING)
         for f in transient
     ]
-    # A hand-back for want of time is no news, and there is no time to write it.
-    news = [
-        pair for pair in statuses if pair[0].error.code is not Code.DEADLINE or pair[1].terminal
-    ]
+    news = [(f, to) for f, to in statuses if to.terminal or not _handed_back(f)]
     yield from _put_off(app, transient, _write_failures(app, news))
+
+
+def _handed_back(f: Failure) -> bool:
+    """Whether a task did nothing wrong, so that its record need not say anything.
+
+    For want of time there is none to write it; where a batch was stopped there may be no way.
+    """
+    return f.error.code is Code.DEADLINE or f.verdict is Verdict.STOPPED
 
 
 def _write_failures(
@@ -158,11 +180,12 @@ def _put_off(
 ) -> Iterator[Outcome]:
     deliveries = [f.task.delivery for f in failures]
     if deliveries:
-        app.queue.delay(deliveries, [_delay_s(app, f.error, f.task.delivery) for f in failures])
+        seconds = [_delay_s(app, f.error, f.verdict, f.task.delivery) for f in failures]
+        app.queue.delay(deliveries, seconds)
     for f in failures:
         end = ends.get(id(f.task))
         record = end if isinstance(end, Record) else None
-        yield Outcome(f.task.delivery, Verdict.RETRY, record, f.error, f.exception)
+        yield Outcome(f.task.delivery, f.verdict, record, f.error, f.exception)
 
 
 def _owns(task: Task) -> bool:
@@ -177,11 +200,14 @@ def _last_receive(app: App) -> int:
         return sys.maxsize
 
 
-def _delay_s(app: App, error: ErrorInfo, delivery: Delivery) -> int:
-    """Return the redelivery delay: doubling, with half of it jitter; none after a hand-back."""
+def _delay_s(app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery) -> int:
+    """Return the redelivery delay: doubling, with half of it jitter; none for want of time."""
     if error.code is Code.DEADLINE:
         return 0
-    ceiling = min(_LONGEST_DELAY_S, _DELAY_S << min(delivery.receive_count - 1, 10))
+    first_s, longest_s = _DELAY_S, _LONGEST_DELAY_S
+    if verdict is Verdict.STOPPED:
+        first_s, longest_s = _STOPPED_DELAY_S, _LONGEST_STOPPED_DELAY_S
+    ceiling = min(longest_s, first_s << min(delivery.receive_count - 1, 10))
     return int(ceiling * (1 + app.jitter()) / 2)
 
 

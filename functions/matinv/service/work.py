@@ -7,7 +7,7 @@ overlap; a gate bounds their memory and a semaphore the cores that invert at the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from typing import Final, ParamSpec, TypeVar
 import numpy as np
 
 from matinv.core import lapack
-from matinv.core.errors import Code, MatinvError, Transient
+from matinv.core.errors import Code, MatinvError, Misconfigured, Transient
 from matinv.core.inverse import SMALL_N, Inverses, invert
 from matinv.core.job import Inline, Matrix, Record, Status
 from matinv.core.limits import predict
@@ -62,8 +62,11 @@ def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exce
         return error
 
 
-def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[Ended]]:
+def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Generator[list[Ended], None, None]:
     """Do the tasks of a batch, and yield them in lists as they end.
+
+    Once one has found that no job can go on, none is begun any more: the others end like it.
+    Closing the generator leaves out what has not begun.
 
     Parameters
     ----------
@@ -79,15 +82,19 @@ def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[En
     bounds = Bounds(MemoryGate(app.budget_bytes), cores, deadline, threads)
     lapack.set_threads(threads)
     pool = app.pool(_IO_THREADS, "matinv")
+
+    def submit(call: Callable[..., Record], *args: object) -> Future[Record | Exception]:
+        return pool.submit(attempt, lambda: _unless_stopped(deadline, call, *args))
+
     try:
-        pending = {pool.submit(attempt, invert_object, app, task, bounds): task for task in objects}
+        pending = {submit(invert_object, app, task, bounds): task for task in objects}
         ended: list[Ended] = []
         for task, drafted in _invert_inline(ours, app, bounds):
             match drafted:
                 case Draft(record=record, parts=None):
                     ended.append(Ended(task, record))
                 case Draft():
-                    pending[pool.submit(attempt, publish, app, task, drafted)] = task
+                    pending[submit(publish, app, task, drafted)] = task
                 case _:
                     ended.append(Ended(task, drafted))
         yield ended
@@ -95,6 +102,16 @@ def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Iterator[list[En
     finally:
         # What still runs after the deadline may finish its PUT: the next attempt adopts it.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _unless_stopped(deadline: Deadline, call: Callable[..., Record], *args: object) -> Record:
+    """Do a piece of work, unless another one has found that no job can go on."""
+    deadline.go_on()
+    try:
+        return call(*args)
+    except Misconfigured as error:
+        deadline.stopped.append(error)
+        raise
 
 
 def _collect(
@@ -142,6 +159,7 @@ def invert_object(app: App, task: Task, bounds: Bounds) -> Record:
         if task.predicted_s > _ANNOUNCE_S:
             _announce(app, task)
         with bounds.cores, task.timed("invert_ms", app.now):
+            bounds.deadline.go_on()
             method, refusing = task.options.method, task.options.on_ill_conditioned
             inverses = invert(matrix, method, refusing, overwrite=not _was_wrong(task))
         return publish(app, task, draft(app, task, inverses))
