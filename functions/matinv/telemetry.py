@@ -1,7 +1,7 @@
 """Logs and metrics of an invocation, written after the work: the service itself knows of neither.
 
 One JSON line for each job that failed, one for each hundred that did not, one for all that were
-handed back because the service's own table, queue or bucket is denied; metrics in CloudWatch's
+handed back because the service's own table or bucket is denied; metrics in CloudWatch's
 embedded metric format. Job ids and numbers about matrices appear, matrix values never do. Tracing
 is Lambda's own: it needs no code.
 """

@@ -41,6 +41,7 @@ OWN = {
     "JobsSucceeded",
     "LoadTime",
     "MemoryUsed",
+    "Misconfigured",
     "Order",
     "PublishTime",
     "QueuedTime",

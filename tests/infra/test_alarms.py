@@ -68,6 +68,7 @@ EXPECTED = {
     **{f"{key}-{lane}": e for lane in ("standard", "large") for key, e in FOR_EACH_LANE.items()},
     "retried": row("Sum ReceivedAgain", "> 0", (2, 3)),
     "memory": row("Maximum MemoryUsed", "> 90", (1, 3)),
+    "misconfigured": row("Sum Misconfigured", "> 0", (1, 1), pages=True),
     "residual": row("Sum RESIDUAL", "> 0", (1, 1), pages=True),
     "duplicates": row("Sum Duplicates, Sum JobsSucceeded, Sum JobsRefused", "> 20", (3, 5)),
     "loss": row(

@@ -15,7 +15,7 @@ locals {
   own = {
     for name in [
       "Acknowledged", "Duplicates", "EventsLost", "Forwarded", "Heartbeat", "JobsFailed", "JobsRefused", "JobsSucceeded", "MemoryUsed",
-      "RESIDUAL", "ReceivedAgain", "Stale", "TerminalRecords",
+      "Misconfigured", "RESIDUAL", "ReceivedAgain", "Stale", "TerminalRecords",
       ] : name => {
       namespace  = var.metrics_namespace
       name       = name
@@ -85,6 +85,16 @@ locals {
         do        = "See whether one log stream (one worker) has all of them; deploy the previous image if it began with this one."
         runbook   = "residual"
         metrics   = { m = local.own.RESIDUAL }
+        threshold = 0
+        of        = [1, 1]
+        pages     = true
+      })
+
+      misconfigured = merge(local.plain, {
+        why       = "The table or a bucket is denied or missing: no job can go on. Batches are handed back whole, for 15 minutes to 12 hours."
+        do        = "Find the ERROR line with hint in the worker's log: it names what is denied. Mend it; the jobs come back by themselves."
+        runbook   = "misconfigured"
+        metrics   = { m = local.own.Misconfigured }
         threshold = 0
         of        = [1, 1]
         pages     = true

@@ -12,7 +12,7 @@ locals {
       {
         title   = "Why jobs fail"
         stat    = "Sum"
-        metrics = [for name in ["UserErrors", "JobsFailed", "SINGULAR", "BAD_MESSAGE", "TOO_LARGE", "INPUT_GONE", "RESIDUAL", "INTERNAL"] : [var.metrics_namespace, name, "service", var.metrics_service]]
+        metrics = [for name in ["UserErrors", "JobsFailed", "SINGULAR", "BAD_MESSAGE", "TOO_LARGE", "INPUT_GONE", "RESIDUAL", "INTERNAL", "Misconfigured"] : [var.metrics_namespace, name, "service", var.metrics_service]]
       },
       {
         title   = "Time of a job, median and slowest 1 % (ms)"
