@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -434,6 +434,32 @@ def test_job_that_waited_for_memory_until_the_time_was_over_waits_for_the_next()
     world.store.fail = slow
     assert len(world.deliver(*events)) == 1
     assert len([uri for uri in world.store.uris() if uri.startswith("s3://results/")]) == 1
+
+
+@pytest.mark.parametrize("dead", ["get:before", "put:before", "bury:before", "delay:before"])
+def test_service_that_never_answers_does_not_keep_the_invocation(world: World, dead: str) -> None:
+    answered = Event()
+
+    def never(operation: str) -> None:
+        if operation == dead:
+            world.remaining_s = 0.0  # as much time as there was
+            assert answered.wait(60)
+            raise Transient(Code.STORAGE, "the read timed out")
+
+    for twin in (world.table, world.queue):
+        twin.fail = never
+    # Just enough to begin, so that the test is short; or too little, so that all is put off.
+    world.remaining_s = 1.5 if dead == "delay:before" else MARGIN_S + 0.1
+    try:
+        assert world.deliver(job("a"), job("bad", SINGULAR)) in ([0, 1], [1])
+    finally:
+        answered.set()
+    for twin in (world.table, world.queue):
+        twin.fail = None
+    world.remaining_s = 60.0
+    assert world.deliver(job("a"), job("bad", SINGULAR), receive_count=2) == []
+    assert world.record("a").status is Status.SUCCEEDED
+    assert world.error("bad") == Code.SINGULAR
 
 
 # Admission

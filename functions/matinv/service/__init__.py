@@ -24,7 +24,7 @@ from matinv.service.app import (
 from matinv.service.claim import check_claim
 from matinv.service.direct import Answer, answer
 from matinv.service.settle import Ended, hand_back, settle
-from matinv.service.work import attempt, run
+from matinv.service.work import attempt, in_time, run
 
 __all__ = [
     "IDLE_BYTES",
@@ -70,36 +70,51 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
         for settled in _take_turn(app, [d for d in turn if d.job_id not in retrying], deadline):
             outcomes += settled
             announcer.announce(news(settled))
-    outcomes += _rest(app, batch, outcomes)
+    outcomes += _rest(app, batch, outcomes, deadline)
     return Report(batch, outcomes, announcer.close())
 
 
 def give_up(app: App, delivery: Delivery, error: MatinvError, deadline: Deadline) -> Report:
     """End a delivery with an error that its own work could not report."""
     announcer = Announcer(app, deadline)
-    outcomes = _given_up(app, delivery, error)
+    outcomes = _given_up(app, delivery, error, deadline)
     announcer.announce(news(outcomes))
     return Report([delivery], outcomes, announcer.close())
 
 
-def _given_up(app: App, delivery: Delivery, error: MatinvError) -> list[Outcome]:
+def _given_up(
+    app: App, delivery: Delivery, error: MatinvError, deadline: Deadline
+) -> list[Outcome]:
     try:
-        found = app.table.get([delivery.job_id])
+        found = in_time(app, deadline, lambda: app.table.get([delivery.job_id]))
     except MatinvError as unknown:
-        return list(hand_back(app, [delivery], unknown))
+        return _put_off(app, [delivery], unknown, deadline)
     task = task_of(app, delivery, found.get(delivery.job_id))
     decided = attempt(check_claim, task)  # the job may be another's, or have ended meanwhile
-    return _settled(app, [Ended(task, decided or error)])
+    return _settled(app, [Ended(task, decided or error)], deadline)
 
 
-def _rest(app: App, batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _rest(
+    app: App, batch: Sequence[Delivery], outcomes: Sequence[Outcome], deadline: Deadline
+) -> list[Outcome]:
     """Hand back what was undecided when the batch was stopped."""
     why = stop_of(outcomes)
     if why is None:
         return []
     decided = {id(outcome.delivery) for outcome in outcomes}
     rest = [delivery for delivery in batch if id(delivery) not in decided]
-    return list(hand_back(app, rest, why))
+    return _put_off(app, rest, why, deadline)
+
+
+def _put_off(
+    app: App, deliveries: Sequence[Delivery], error: MatinvError, deadline: Deadline
+) -> list[Outcome]:
+    """Hand deliveries back; if SQS does not answer, their visibility timeout decides when."""
+    outcomes = attempt(in_time, app, deadline, lambda: list(hand_back(app, deliveries, error)))
+    if isinstance(outcomes, Exception):
+        verdict = Verdict.of_transient(error)
+        return [Outcome(delivery, verdict, None, error.info) for delivery in deliveries]
+    return outcomes
 
 
 def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
@@ -128,21 +143,22 @@ def _take_turn(
 ) -> Iterator[Sequence[Outcome]]:
     try:
         deadline.check()
-        found = app.table.get([delivery.job_id for delivery in turn])
+        found = in_time(app, deadline, lambda: app.table.get([d.job_id for d in turn]))
     except MatinvError as error:
-        yield list(hand_back(app, turn, error))
+        yield _put_off(app, turn, error, deadline)
         return
     tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
     with closing(run(app, tasks, deadline)) as parts:
         for ended in parts:
-            settled = _settled(app, ended)
+            settled = _settled(app, ended, deadline)
             yield settled
-            if stop_of(settled):
+            if stop := stop_of(settled):
+                deadline.stopped.append(stop)  # what still runs ends at its next step
                 return
 
 
-def _settled(app: App, ended: Sequence[Ended]) -> list[Outcome]:
-    outcomes = attempt(lambda: list(settle(app, ended)))
+def _settled(app: App, ended: Sequence[Ended], deadline: Deadline) -> list[Outcome]:
+    outcomes = attempt(in_time, app, deadline, lambda: list(settle(app, ended)))
     if isinstance(outcomes, Exception):
         error, exception = failure(outcomes)
         return [Outcome(e.task.delivery, Verdict.RETRY, None, error, exception) for e in ended]
