@@ -63,8 +63,8 @@ def at_moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def moto_clients(moto_url: str) -> dict[str, Any]:
     """Return the product's own clients of the stand-in."""
-    from faults import ACCOUNT  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
-    from matinv.aws import clients  # noqa: PLC0415
+    from matinv.aws import clients  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
+    from matinv.testing.events import ACCOUNT  # noqa: PLC0415 - for asserts to be rewritten first
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", moto_url)

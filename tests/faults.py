@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
-
-# Whose the stand-in's queues, buckets and tables are.
-ACCOUNT = "123456789012"
+from botocore.httpsession import URLLib3Session
 
 Fault = Callable[[Any, Callable[[], Any]], Any]
 
@@ -33,20 +32,25 @@ class _Raw:
 class Faults:
     """Stands between a boto3 client and the network; counts the calls, attempts included.
 
-    Each attempt takes the next fault of the script; without one it goes through.
+    Each attempt takes the next fault of the script, or of its operation's own; without one it goes
+    through.
     """
 
     def __init__(self, client: Any) -> None:
         self.calls: Counter[str] = Counter()
         self.script: deque[Fault | None] = deque()
+        self.of: dict[str, Iterator[Fault | None]] = {}
         self._client = client
         self._turn = threading.Lock()
         client.meta.events.register("before-send", self._before_send)
 
     def _before_send(self, request: Any, event_name: str, **_: object) -> Any:
         with self._turn:
-            self.calls[event_name.rpartition(".")[2]] += 1
-            fault = self.script.popleft() if self.script else None
+            operation = event_name.rpartition(".")[2]
+            self.calls[operation] += 1
+            fault = next(self.of.get(operation, iter(())), None)
+            if self.script:
+                fault = self.script.popleft()
         return (
             fault(request, lambda: self._client._endpoint.http_session.send(request))
             if fault
@@ -74,14 +78,16 @@ def owners_named(s3: Any) -> Iterator[list[str | None]]:
         s3.meta.events.unregister("before-send.s3.*", note)
 
 
-def refusal(status: int, code: str, **extra: Any) -> Fault:
-    """Return a fault: AWS answers with an error, in JSON or, for S3, in XML."""
+def refusal(status: int, code: str, text: str = "for tests", **extra: Any) -> Fault:
+    """Return a fault: AWS answers with an error, in JSON or, for S3 and SNS, in XML."""
 
     def answer(request: Any, send: Callable[[], Any]) -> AWSResponse:
         if "X-Amz-Target" in request.headers:
-            body = json.dumps({"__type": code, "message": f"{code} for tests", **extra}).encode()
+            body = json.dumps({"__type": code, "message": f"{code} {text}", **extra}).encode()
         else:
-            body = f"<Error><Code>{code}</Code><Message>for tests</Message></Error>".encode()
+            xml = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
+            form = b"form" in request.headers.get("Content-Type", b"")
+            body = (f"<ErrorResponse>{xml}</ErrorResponse>" if form else xml).encode()
         return AWSResponse(request.url, status, {}, _Raw(b"" if request.method == "HEAD" else body))
 
     return answer
@@ -98,13 +104,93 @@ def success(xml: str = "", **body: Any) -> Fault:
 
 def lost_answer(request: Any, send: Callable[[], Any]) -> Any:
     """Do what was asked, and lose the answer."""
-    assert send().status_code < 300
+    send()
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
 def lost_request(request: Any, send: Callable[[], Any]) -> Any:
     """Lose the request."""
     raise ConnectionClosedError(endpoint_url=request.url)
+
+
+def refused(request: Any, send: Callable[[], Any]) -> Any:
+    """Send the request to a port that nobody listens to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        _move(request, server)
+    return send()
+
+
+def silent(request: Any, send: Callable[[], Any]) -> Any:
+    """Send the request to a server that never answers, by a client of little patience."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        _move(request, server)
+        return URLLib3Session(timeout=(1, 0.05)).send(request)
+
+
+def reset(request: Any, send: Callable[[], Any]) -> Any:
+    """Send the request to a server that resets the connection instead of an answer."""
+    with _broken_server(b"", reset=True) as server:
+        _move(request, server)
+        return send()
+
+
+def broken_off(*, reset: bool) -> Fault:
+    """Return a fault: what was asked is done, but half of the answer's body is all that comes.
+
+    Of an answer without a body, nothing comes.
+    """
+
+    def answer(request: Any, send: Callable[[], Any]) -> Any:
+        genuine = send()
+        request.reset_stream()
+        body = b"" if request.method == "HEAD" else genuine.content
+        headers = {name: text for name, text in genuine.headers.items() if name not in _FRAMES}
+        lines = [f"{name}: {text}" for name, text in headers.items()]
+        head = [f"HTTP/1.1 {genuine.status_code} OK", *lines, f"Content-Length: {len(body)}"]
+        half = "\r\n".join([*head, "", ""]).encode() + body[: len(body) // 2] if body else b""
+        with _broken_server(half, reset=reset) as server:
+            _move(request, server)
+            return send()
+
+    return answer
+
+
+_FRAMES: Final = frozenset({"Connection", "Content-Length", "Transfer-Encoding"})
+
+
+def _move(request: Any, server: socket.socket) -> None:
+    """Send a request elsewhere, without a second's wait for leave to send its body."""
+    where = request.url.partition("//")[2].partition("/")[2]
+    request.url = f"http://127.0.0.1:{server.getsockname()[1]}/{where}"
+    request.headers.pop("Expect", None)
+
+
+@contextmanager
+def _broken_server(answer: bytes, *, reset: bool) -> Iterator[socket.socket]:
+    """Take one request, answer it with just these bytes, then close or reset the connection."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            with connection.makefile("rb") as request:
+                lines = [line.lower() for line in iter(request.readline, b"\r\n")]
+                sizes = [int(x.split()[1]) for x in lines if x.startswith(b"content-length")]
+                request.read(sum(sizes))
+            connection.sendall(answer)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server
+        finally:
+            thread.join()
+
+
+_AT_ONCE: Final = b"\x01\0\0\0\0\0\0\0"  # linger for 0 s: a close is an RST
 
 
 def only(to: str, fault: Fault) -> Fault:
@@ -157,7 +243,7 @@ def s3_that_breaks(
             self.wfile.write(bytes(sent))
             self.wfile.flush()
             if reset:
-                self.connection.setsockopt(1, 13, b"\x01\0\0\0\0\0\0\0")  # SO_LINGER 0: RST
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.close_connection = True
             self.connection.shutdown(2) if not reset else self.connection.close()
 

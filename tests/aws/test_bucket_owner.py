@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faults import ACCOUNT, Faults, owners_named, refusal
+from faults import Faults, owners_named, refusal
 from matinv import events, service, wiring
 from matinv.aws.bodies import Pieces
 from matinv.aws.s3 import S3Store
@@ -17,7 +17,7 @@ from matinv.core.errors import Transient
 from matinv.core.job import Status
 from matinv.local.samples import npy_bytes
 from matinv.settings import Settings
-from matinv.testing.events import s3_notification, sqs_event
+from matinv.testing.events import ACCOUNT, s3_notification, sqs_event
 
 SQS = "https://sqs.eu-west-1.amazonaws.com"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults import ACCOUNT, owners_named
+from faults import owners_named
 from listening import drained, subscribe
 from matinv.aws.bodies import Pieces
 from matinv.aws.dynamodb import DynamoDBTable
@@ -21,6 +21,7 @@ from matinv.testing.contracts import (
     JobTableContract,
     MatrixStoreContract,
 )
+from matinv.testing.events import ACCOUNT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

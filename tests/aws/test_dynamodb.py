@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faults import Faults, lost_answer, lost_request, refusal, success
+from faults import Faults, broken_off, lost_answer, lost_request, refusal, success
 from matinv.aws.dynamodb import DynamoDBTable
 from matinv.aws.items import item_of, record_of
 from matinv.core.errors import Code, Transient
@@ -151,6 +151,14 @@ class TestReads:
         table.put([record("a")])
         faults.script.append(fault)
         assert table.get(["a"]) == {"a": record("a")}
+
+    def test_half_an_answer_is_a_fault_and_not_an_empty_one(
+        self, table: DynamoDBTable, faults: Faults
+    ) -> None:
+        table.put([record("a")])
+        faults.script.append(broken_off(reset=False))
+        with pytest.raises(Transient, match="STORAGE: reading 1 records failed: IncompleteRead"):
+            table.get(["a"])
 
     def test_unprocessed_keys_are_asked_for_again(
         self, table: DynamoDBTable, faults: Faults, table_name: str

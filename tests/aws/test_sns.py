@@ -78,7 +78,9 @@ class TestPublish:
         assert events.publish(records(3)) == [True] * 3
         assert faults.calls == {"PublishBatch": 2}
 
-    @pytest.mark.parametrize("fault", [DENIED, refusal(400, "Throttled"), lost_request])
+    @pytest.mark.parametrize(
+        "fault", [DENIED, refusal(400, "Throttled"), lost_request, success("<html>")]
+    )
     def test_a_fault_that_stays_is_an_answer(
         self, events: SNSEvents, faults: Faults, fault: Any
     ) -> None:

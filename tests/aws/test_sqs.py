@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from faults import Faults, lost_request, refusal, success
+from faults import Faults, broken_off, lost_request, refusal, success
 from matinv.aws.sqs import SQSQueue
 from matinv.core.errors import Transient
 from matinv.testing.contracts import delivery, letter
@@ -115,6 +115,14 @@ class TestPolicy:
     def test_it_is_asked_for_once(self, queue: SQSQueue, faults: Faults) -> None:
         assert [queue.max_receive_count() for _ in range(3)] == [5, 5, 5]
         assert faults.calls == {"GetQueueAttributes": 1}
+
+    def test_half_an_answer_is_not_a_queue_without_a_policy(
+        self, queue: SQSQueue, faults: Faults
+    ) -> None:
+        faults.script.append(broken_off(reset=False))
+        with pytest.raises(Transient, match="STORAGE"):
+            queue.max_receive_count()
+        assert queue.max_receive_count() == 5
 
     def test_a_fault_is_not_remembered(self, queue: SQSQueue, faults: Faults) -> None:
         faults.script.append(DENIED)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import botocore
 from botocore import session
 from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
 
 from matinv import __version__
 
@@ -124,10 +125,20 @@ def _make(service: str, bucket_owner: str | None) -> Any:
         response_checksum_validation="when_required",
     )
     made = _session().create_client(service, config=config)
+    made.meta.events.register("before-parse", _check_whole, "matinv-check-whole")
     if bucket_owner:
         expect = functools.partial(_expect, bucket_owner)
         made.meta.events.register("provide-client-params.s3.*", expect, "matinv-bucket-owner")
     return made
+
+
+def _check_whole(operation_model: Any, response_dict: Mapping[str, Any], **_: object) -> None:
+    """Raise if an answer was cut short: botocore would read half of an object as an empty one."""
+    body, promised = response_dict["body"], response_dict["headers"].get("Content-Length")
+    if not isinstance(body, bytes) or promised is None or operation_model.http["method"] == "HEAD":
+        return  # a stream, chunks, which are counted, or a length that is not of the answer
+    if len(body) != int(promised):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(promised))
 
 
 def _expect(

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Final
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from matinv.core.errors import Code, Misconfigured, Transient
@@ -63,8 +65,11 @@ _DENIED: Final = (
     "KmsAccessDenied",
     "KMSAccessDeniedException",
     "KmsDisabled",
+    "KmsInvalidKeyUsage",
+    "KmsInvalidState",
     "KMSDisabledException",
     "KmsNotFound",
+    "KmsOptInRequired",
     "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
     "NotSignedUp",
@@ -114,7 +119,14 @@ _NO_CREDENTIALS: Final = (
     boto.TokenRetrievalError,
 )
 # What a client raises. The last three come through while a body is read: botocore wraps only some.
-FAULTS: Final = (BotoCoreError, ClientError, HTTPError, HTTPException, OSError)
+FAULTS: Final = (
+    BotoCoreError,
+    ClientError,
+    ResponseParserError,
+    HTTPError,
+    HTTPException,
+    OSError,
+)
 
 
 @contextmanager
@@ -165,8 +177,12 @@ def of_code(code: str, status: int = 0) -> Code:
     <Code.ACCESS_DENIED: 'ACCESS_DENIED'>
     >>> of_code("SomethingNew", 503)
     <Code.STORAGE: 'STORAGE'>
+    >>> of_code("KMS.InternalException", 500)
+    <Code.STORAGE: 'STORAGE'>
     """
     family, _, last = code.rpartition(".")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        family = ""  # the key service fails; it denies nothing
     return CODES.get(last) or CODES.get(family) or CODES.get(str(status)) or Code.STORAGE
 
 
