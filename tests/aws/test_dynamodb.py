@@ -146,12 +146,6 @@ class TestWrites:
 
 
 class TestReads:
-    @pytest.mark.parametrize("fault", [lost_answer, lost_request, THROTTLED, BROKEN])
-    def test_a_fault_is_overcome(self, table: DynamoDBTable, faults: Faults, fault: Any) -> None:
-        table.put([record("a")])
-        faults.script.append(fault)
-        assert table.get(["a"]) == {"a": record("a")}
-
     def test_half_an_answer_is_a_fault_and_not_an_empty_one(
         self, table: DynamoDBTable, faults: Faults
     ) -> None:
@@ -198,16 +192,6 @@ class TestReads:
         table.delete("b")
         faults.script.append(success(Items=stale, Count=1))
         assert [r.job_id for r in table.list(Status.QUEUED, 10)] == ["c"]
-
-    @pytest.mark.parametrize("fault", [THROTTLED, BROKEN, lost_request])
-    def test_listing_and_deleting_fail_as_transient(
-        self, table: DynamoDBTable, faults: Faults, fault: Any
-    ) -> None:
-        faults.script.extend([fault] * 50)
-        with pytest.raises(Transient):
-            list(table.list(Status.FAILED, 5))
-        with pytest.raises(Transient):
-            table.delete("a")
 
 
 class TestItems:

@@ -165,16 +165,3 @@ class TestDeadLetters:
         faults.script.append(failed((0, True)))
         with pytest.raises(Transient, match="1 dead letters could not be removed: X"):
             queue.delete_dead(taken)
-
-    def test_faults_are_transient(self, queue: SQSQueue, faults: Faults) -> None:
-        queue.bury([letter(1)])
-        taken = queue.receive_dead(1, 60)
-        for call in (
-            lambda: queue.send("x"),
-            lambda: queue.receive_dead(1, 60),
-            lambda: queue.delete_dead(taken),
-            lambda: queue.release_dead(taken),
-        ):
-            faults.script.append(refusal(400, "AWS.SimpleQueueService.NonExistentQueue"))
-            with pytest.raises(Transient, match="ACCESS_DENIED"):
-                call()
