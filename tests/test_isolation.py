@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from matinv import events, isolation, service
-from matinv.core.errors import Code, Refused, Transient
+from matinv.core.errors import Code, Misconfigured, Refused, Transient
 from matinv.isolation import Died
 from matinv.testing.events import s3_notification, sqs_event
 from matinv.testing.world import INPUTS, World
@@ -44,6 +44,8 @@ class FakeChild:
                 raise Died(self.hospital.error, number)
             self.hospital.before(delivery.job_id)
             report = service.process(self.hospital.world.app, [delivery], deadline)
+            if stop := service.stop_of(report.outcomes):
+                raise stop
             acknowledge &= not report.batch_item_failures()["batchItemFailures"]
         return acknowledge
 
@@ -96,6 +98,27 @@ def test_messages_at_their_first_receive_need_no_child() -> None:
     assert hospital.deliver(jobs("a", "b")) == []
     assert hospital.started == 0
     assert hospital.world.record("b").status == "SUCCEEDED"
+
+
+def denied(moment: str) -> None:
+    raise Misconfigured(Code.ACCESS_DENIED, f"the table is denied: {moment}")
+
+
+def test_suspects_are_not_begun_after_others_found_that_no_job_can_go_on() -> None:
+    hospital = Hospital()
+    hospital.world.table.fail = denied
+    assert len(hospital.deliver(jobs("old", "older", count=2), jobs("new"))) == 3
+    assert hospital.started == 0
+    assert sorted(seconds for _, seconds in hospital.world.queue.delays) == [450, 900, 900]
+
+
+def test_a_suspect_that_finds_that_no_job_can_go_on_stops_the_others() -> None:
+    hospital = Hospital()
+    hospital.world.table.fail = denied
+    assert sorted(hospital.deliver(jobs("a", "b", "c", count=2))) == ["m0", "m1", "m2"]
+    assert hospital.seen == ["a"]
+    assert [seconds for _, seconds in hospital.world.queue.delays] == [900] * 3
+    assert (hospital.started, hospital.stopped) == (1, 1)
 
 
 def test_suspects_come_after_the_others_in_one_child_that_is_stopped_in_the_end() -> None:

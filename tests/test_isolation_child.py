@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from matinv.core.errors import Code, Transient
+from matinv.core.errors import Code, Misconfigured, Transient
 from matinv.isolation import Died
 from matinv.isolation.child_process import ChildProcess
 from matinv.service import Deadline
 from matinv.settings import Settings
-from matinv.testing.events import sqs_event
+from matinv.testing.events import s3_notification, sqs_event
 from processes import alive, until
 
 POISON = str(Path(__file__).parent / "poison")
@@ -63,6 +63,13 @@ def test_it_does_messages_and_says_which_may_be_acknowledged(child: ChildProcess
     assert child.attempt(message([[2]], "a"), within(60))
     assert child.attempt(message([[1, 2], [2, 4]], "b"), within(60))  # refused, which is an end
     assert not child.attempt(message([[2]], "c"), within(1.9))  # no time: handed back
+
+
+def test_it_says_that_no_job_can_go_on(child: ChildProcess) -> None:
+    (record,) = sqs_event([s3_notification("no-inputs", "a.npy")])["Records"]
+    with pytest.raises(Misconfigured, match="s3://no-inputs does not exist"):
+        child.attempt(record, within(60))
+    assert child.attempt(message([[2]]), within(60))
 
 
 def test_a_job_that_crashes_it_is_told_with_the_signal(child: ChildProcess) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from matinv import events, service
-from matinv.core.errors import Code, MatinvError, Transient
+from matinv.core.errors import Code, MatinvError, Misconfigured, Transient
 from matinv.core.job import Delivery
 from matinv.service import MARGIN_S, App, Deadline, Report
 from matinv.telemetry import LambdaContext
@@ -63,6 +63,8 @@ class Child(Protocol):
         ------
         Died
             The child is gone.
+        Misconfigured
+            The message was handed back, because no job can go on.
         """
         ...
 
@@ -106,6 +108,8 @@ def process(app: App, event: object, context: LambdaContext, start: Start | None
     report = service.process(app, events.deliveries({"Records": others}), deadline)
     if not suspects:
         return report
+    if stop := service.stop_of(report.outcomes):  # no job can go on, in no process
+        return Report.joined([report, _handed_back(app, suspects, stop)])
     children = _Children(context, start or _real_child)
     return Report.joined([report, *_isolated(app, suspects, deadline, children)])
 
@@ -150,7 +154,12 @@ def _isolated(
             if own.remaining_s() <= MARGIN_S:
                 yield _handed_back(app, suspects[number:], _LATE)
                 return
-            yield from _attempts(app, record, children, own, deadline)
+            try:
+                yield from _attempts(app, record, children, own, deadline)
+            except Misconfigured as stop:
+                yield _elsewhere(record, done=False)
+                yield _handed_back(app, suspects[number + 1 :], stop)
+                return
     except Transient as error:  # no child comes up
         yield _handed_back(app, suspects[number:], error)
     finally:

@@ -23,7 +23,7 @@ from typing import Any, Final, TextIO
 from matinv import events, service, telemetry, wiring
 from matinv.core import lapack
 from matinv.core.limits import Lane
-from matinv.service import IDLE_BYTES, App, Deadline
+from matinv.service import IDLE_BYTES, App, Deadline, Report
 
 # A job may take that much more CPU than predicted: calls of AWS, a noisy neighbour's cache, and
 # matrices on which an SVD converges slowly are all well inside. An endless loop is not.
@@ -80,8 +80,10 @@ def main() -> None:
     _say(replies, ready=True)
     for request in _requests():
         allowance = _allowance(request["left_s"], request["total_s"], app.lane.threads)
-        done = [*_do(app, request["record"], allowance, context, replies)]
-        _say(replies, acknowledge=all(done))
+        reports = [*_do(app, request["record"], allowance, context, replies)]
+        done = not any(report.batch_item_failures()["batchItemFailures"] for report in reports)
+        stop = service.stop_of([outcome for report in reports for outcome in report.outcomes])
+        _say(replies, acknowledge=done, stop=[stop.info.message, stop.info.hint] if stop else None)
 
 
 def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
@@ -91,8 +93,8 @@ def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
 
 def _do(
     app: App, record: events.Record, allowance: Allowance, context: Context, replies: TextIO
-) -> Iterator[bool]:
-    """Do the jobs of a message; yield for each whether it may be acknowledged."""
+) -> Iterator[Report]:
+    """Do the jobs of a message; yield a report of each."""
     _say(replies, job=None)
     allowance.allow()
     for number, delivery in enumerate(events.deliveries({"Records": [record]})):
@@ -100,7 +102,7 @@ def _do(
         report = service.process(app, [delivery], allowance)
         telemetry.publish(report, context)
         sys.stdout.flush()
-        yield not report.batch_item_failures()["batchItemFailures"]
+        yield report
 
 
 def _say(replies: TextIO, **reply: Any) -> None:

@@ -2,8 +2,8 @@
 
 Requests are lines of JSON on the child's standard input, replies lines on its standard output:
 ``{"ready": true}`` once, then for each message ``{"job": null}`` when it is taken, ``{"job": 0}``
-and so on as its jobs begin, and in the end ``{"acknowledge": …}``. A pipe needs no ``/dev/shm``,
-which Lambda does not have.
+and so on as its jobs begin, and in the end ``{"acknowledge": …, "stop": …}``. A pipe needs no
+``/dev/shm``, which Lambda does not have.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from matinv import child, events, settings
-from matinv.core.errors import Code, MatinvError, Refused, Transient
+from matinv.core.errors import Code, MatinvError, Misconfigured, Refused, Transient
 from matinv.isolation import Died
 from matinv.service import Deadline
 from matinv.telemetry import LambdaContext
@@ -90,6 +90,8 @@ class ChildProcess:
         ------
         Died
             The child is gone, killed if it was still at work in the end.
+        Misconfigured
+            The child handed the message back, because no job can go on.
         Transient
             INTERNAL, if it was gone before it took the message.
         """
@@ -99,6 +101,8 @@ class ChildProcess:
         try:
             while reply := self._reply(deadline.remaining_s):
                 if "acknowledge" in reply:
+                    if reply["stop"]:
+                        raise Misconfigured(Code.ACCESS_DENIED, *reply["stop"])
                     return bool(reply["acknowledge"])
                 last = reply
         except TimeoutError:
