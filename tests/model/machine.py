@@ -118,15 +118,15 @@ class Machine(RuleBasedStateMachine):
         visibility_s: int,
         running: bool,
     ) -> None:
-        # RUNNING is for work of more than a second; no matrix here takes that long.
-        self.patch = mock.patch.object(service_work, "_ANNOUNCE_S", -1.0 if running else 1.0)
-        self.patch.start()
         polling = Polling(batch_size, window_s, payload_bytes=payload_bytes)
         self.simulator = Simulator(type(self).process, polling, visibility_s)
         self.witness = Witness(self.simulator)
         self.sent: list[dict[str, Any]] = []
         self.uploaded: list[dict[str, Any]] = []
         self.announced: set[int] = set()
+        # RUNNING is for work of more than a second; no matrix here takes that long.
+        self.patch = mock.patch.object(service_work, "_ANNOUNCE_S", -1.0 if running else 1.0)
+        self.patch.start()
 
     @rule(job_id=st.sampled_from(JOB_IDS), matrix=st.sampled_from(MATRICES), options=_options)
     def send(self, job_id: str, matrix: Any, options: dict[str, str]) -> None:
@@ -253,8 +253,14 @@ class Machine(RuleBasedStateMachine):
         self.simulator.redrive(changes, limit, faults)
 
     def teardown(self) -> None:
-        if not hasattr(self, "witness"):
+        if not hasattr(self, "patch"):
             return
+        try:
+            self._conclude()
+        finally:
+            self.patch.stop()
+
+    def _conclude(self) -> None:
         for number in range(len(self.uploaded)):
             if number not in self.announced:
                 self._announce(number, lambda event: event)
@@ -262,7 +268,6 @@ class Machine(RuleBasedStateMachine):
             self.simulator.drain()
             self.witness.conclude()
         finally:
-            self.patch.stop()
             type(self).tally.add(self.simulator)
 
     def _announce(self, number: int, wrap: Any) -> None:
