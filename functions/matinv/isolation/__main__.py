@@ -35,6 +35,9 @@ _CPU_SHARE: Final = 0.1  # of an invocation, where that is less: the neighbours 
 _STACKS: Final = 16
 _STACK_BYTES: Final = 2 * 2**20
 
+# A child has that much for its job however much the worker holds: it is there to do small ones too.
+_LEAST_BYTES: Final = 128 * 2**20
+
 
 @dataclass(slots=True)
 class Context:
@@ -138,8 +141,9 @@ def _bounded(app: App) -> App:
         return app
     worker, own = _Memory.of(os.getppid()), _Memory.of(os.getpid())
     free_bytes = app.lane.memory_bytes - worker.resident_bytes - own.resident_bytes
+    free_bytes = max(free_bytes, _LEAST_BYTES)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (own.virtual_bytes + max(0, free_bytes), hard))
+    resource.setrlimit(resource.RLIMIT_AS, (own.virtual_bytes + free_bytes, hard))
     budget_bytes = min(app.budget_bytes, free_bytes - _STACKS * _STACK_BYTES)
     return replace(app, lane=Lane(IDLE_BYTES + budget_bytes, app.lane.threads))
 
