@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,12 @@ from matinv.local.mapping import Polling
 from matinv.local.runner import Runner
 from matinv.local.stack import Shape, Stack
 from matinv.testing.events import sqs_event
-from matinv.testing.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
+from matinv.testing.lambda_emulator import LambdaEmulator
+
+pytestmark = pytest.mark.usefixtures("emulator")
 
 POISON = str(Path(__file__).parent / "poison")
 DRAIN_S = 120.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _emulator() -> None:
-    try:
-        find_emulator()
-    except EmulatorMissing as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from matinv.local.stack import Stack
 from matinv.testing.events import s3_notification, sqs_event, url_event
 from matinv.testing.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
 from processes import alive, matinv, until
+
+pytestmark = pytest.mark.usefixtures("emulator")
 
 TINY = """
 import os, time
@@ -64,16 +65,6 @@ def broken_lapack(event, context, honest=lapack.getrf_getri):
     lapack.getrf_getri = lambda stack: [honest(stack), spoil(stack)][0]
     return worker(event, context)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _emulator() -> None:
-    try:
-        find_emulator()
-    except EmulatorMissing as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture
