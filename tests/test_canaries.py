@@ -237,9 +237,7 @@ def answered(event: Any) -> Any:
     call = direct.call_of(event)
     deadline = service.Deadline(lambda: 60.0, 60.0)
     try:
-        return direct.reply(
-            call, service.answer(world.app, call.parsed, deadline, stored=call.stored)
-        )
+        return direct.reply(service.answer(world.app, call.parsed, deadline, stored=call.stored))
     except Transient as error:
         return str(error)
 

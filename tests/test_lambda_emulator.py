@@ -280,12 +280,31 @@ def test_the_api_answers_bad_input_with_its_code(
     assert "inverse" not in answer
 
 
-def test_the_api_answers_a_post_to_its_url(api: LambdaEmulator) -> None:
-    good = api.invoke(url_event('{"matrix": [[1, 2], [3, 4]]}'))
-    assert good["statusCode"] == 200
-    assert json.loads(good["body"])["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
-    bad = api.invoke(url_event('{"matrix": [[NaN]]}'))
-    assert (bad["statusCode"], json.loads(bad["body"])["error"]["code"]) == (400, "BAD_MESSAGE")
+def asked(api: LambdaEmulator, method: str, path: str, body: str | None = None) -> Any:
+    answer = api.invoke(url_event(body, path, method=method))
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("path", ["/invert", "/"])
+def test_the_api_answers_a_post_to_its_url(api: LambdaEmulator, path: str) -> None:
+    status, good = asked(api, "POST", path, '{"matrix": [[1, 2], [3, 4]]}')
+    assert (status, good["inverse"]) == (200, [[-2.0, 1.0], [1.5, -0.5]])
+    status, bad = asked(api, "POST", path, '{"matrix": [[NaN]]}')
+    assert (status, bad["code"]) == (400, "BAD_MESSAGE")
+
+
+def test_a_job_goes_by_url_to_the_worker_and_back(stack: Stack, api: LambdaEmulator) -> None:
+    body = '{"job_id": "by/url", "matrix": [[2, 0], [0, 4]]}'
+    assert asked(api, "POST", "/jobs", body)[0] == 202
+    assert asked(api, "GET", "/jobs/by/url")[1]["status"] == "QUEUED"
+    with LambdaEmulator("matinv.handlers.worker.handler", stack.environment()) as emulator:
+        runner = Runner(
+            stack.client("sqs"), stack.settings.jobs_queue_url, OverHttp(emulator.base_url)
+        )
+        assert runner.drain(60)
+    assert asked(api, "GET", "/jobs/by%2Furl")[1]["status"] == "SUCCEEDED"
+    status, result = asked(api, "GET", "/jobs/by/url/result")
+    assert (status, result["inverse"]) == (200, [[0.5, 0.0], [0.0, 0.25]])
 
 
 def test_the_canary_beats_where_a_worker_runs(stack: Stack) -> None:

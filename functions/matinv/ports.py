@@ -42,6 +42,19 @@ class Blob(Protocol):
         ...
 
 
+Place = tuple[str, str]
+"""Where a record stands in a list: its ``updated_at`` and its job id."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadUrl:
+    """A presigned URL: a PUT with just these headers makes one object of the inputs bucket."""
+
+    uri: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An object that was written, or, when `metadata` is set, was there already."""
@@ -104,6 +117,18 @@ class MatrixStore(Protocol):
         """
         ...
 
+    def upload_url(
+        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+    ) -> UploadUrl:
+        """Return a URL that anybody can upload `key` of the inputs bucket to, unless it exists.
+
+        Raises
+        ------
+        Refused
+            BAD_MESSAGE, for metadata that S3 cannot keep.
+        """
+        ...
+
     def find_input(self, job_id: str) -> Reference | None:
         """Return the dropped file of a job that has no record yet, if there is one."""
         ...
@@ -148,8 +173,12 @@ class JobTable(Protocol):
         """Remove a record; nothing happens if it does not exist."""
         ...
 
-    def list(self, status: Status, limit: int) -> Iterator[Record]:
-        """Yield at most `limit` records in `status`, the most recently updated first."""
+    def list(self, status: Status, limit: int, before: Place | None = None) -> Iterator[Record]:
+        """Yield at most `limit` records in `status`, the most recently updated first.
+
+        Of several that were updated at the same time, the greatest job id comes first; what is
+        not `before` that place is left out.
+        """
         ...
 
 
@@ -203,6 +232,10 @@ class JobQueue(Protocol):
 
     def max_receive_count(self) -> int:
         """Return after how many receives SQS itself moves a message to the dead-letter queue."""
+        ...
+
+    def check(self) -> None:
+        """Raise `Transient` unless the jobs queue answers."""
         ...
 
     def send(self, body: str) -> None:

@@ -114,6 +114,16 @@ def _log_stop(log: Logger, stopped: Sequence[Outcome]) -> None:
         )
 
 
+def requested(
+    facts: Mapping[str, Any], exception: BaseException | None, context: LambdaContext
+) -> None:
+    """Log a request of the HTTP API, and where the bug was that it met, if it met one."""
+    log = logger()
+    log.append_keys(function_request_id=context.aws_request_id)
+    write = log.error if exception else log.info
+    write("request", **facts, **_bug(exception))
+
+
 def _log_unannounced(log: Logger, missed: Unannounced) -> None:
     if missed.job_ids:
         log.warning(

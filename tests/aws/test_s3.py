@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+import urllib.error
 import urllib.request
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from matinv.aws.bodies import Parts, Pieces, decoded, encoded
 from matinv.aws.s3 import S3Store
 from matinv.core.errors import Code, Misconfigured, Refused, Transient
 from matinv.core.job import Reference
+from matinv.ports import UploadUrl
 from matinv.testing.contracts import digest
 
 SERVICE = "s3"
@@ -296,3 +299,33 @@ class TestMetadata:
         assert header.isascii()
         assert header.isprintable()
         assert decoded({"X": header}) == {"x": text + "?"}
+
+
+class TestUploadUrl:
+    """The stand-in checks no signature: what is signed is read from the URL."""
+
+    def put(self, place: UploadUrl, body: bytes) -> int:
+        request = urllib.request.Request(
+            place.url, data=body, headers=dict(place.headers), method="PUT"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def test_it_makes_an_object_once(self, store: S3Store) -> None:
+        place = store.upload_url("a/b c.npy", 3, {"matinv-method": "spd", "matinv-tag-x": "é"}, 900)
+        assert (self.put(place, b"abc"), self.put(place, b"xyz")) == (200, 412)
+        with store.open(Reference(*place.uri.removeprefix("s3://").split("/", 1))) as blob:
+            assert blob.read(9) == b"abc"
+            assert blob.metadata == {"matinv-method": "spd", "matinv-tag-x": "é"}
+
+    def test_all_that_it_is_bound_to_is_signed(self, store: S3Store) -> None:
+        place = store.upload_url("a.npy", 3, {"matinv-method": "spd"}, 900)
+        query = dict(parse_qsl(urlsplit(place.url).query))
+        assert set(query["X-Amz-SignedHeaders"].split(";")) == {"host", *place.headers}
+        assert place.headers.keys() >= {"content-length", "content-type", "if-none-match"}
+        assert query["X-Amz-Expires"] == "900"
+        assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"

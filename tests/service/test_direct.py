@@ -26,7 +26,7 @@ def call(world: World, event: Any) -> dict[str, Any]:
     deadline = service.Deadline(lambda: world.remaining_s, 60.0)
     answer = service.answer(world.app, asked.parsed, deadline, stored=asked.stored)
     world.report = answer.report
-    found: dict[str, Any] = direct.reply(asked, answer)
+    found: dict[str, Any] = direct.reply(answer)
     return found
 
 

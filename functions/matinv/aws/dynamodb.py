@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from matinv.aws.calls import pages, pause, side_by_side
@@ -12,6 +13,7 @@ from matinv.aws.errors import translated
 from matinv.aws.items import SHARDS, listing, record_of
 from matinv.aws.writes import ATTEMPTS, accept_bodies, calls_of, put_all, throttled, write_of
 from matinv.core.job import Record, Status
+from matinv.ports import Place
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,7 +105,7 @@ class DynamoDBTable:
         with translated(f"removing the record of {job_id}"):
             self._dynamodb.delete_item(TableName=self._table_name, Key={"job_id": {"S": job_id}})
 
-    def list(self, status: Status, limit: int) -> Iterator[Record]:
+    def list(self, status: Status, limit: int, before: Place | None = None) -> Iterator[Record]:
         """Yield records in `status`, the most recently updated first.
 
         The index tells ids and times, and may be a moment late; the records are read as they are.
@@ -112,10 +114,11 @@ class DynamoDBTable:
             return
         size = min(limit, _KEYS_PER_READ)
         first = side_by_side(
-            lambda shard: self._query(listing(status, shard), size, {}), range(SHARDS)
+            lambda shard: self._query(listing(status, shard), size, before, {}), range(SHARDS)
         )
-        shards = [self._keys(listing(status, i), size, page) for i, page in enumerate(first)]
-        ids = (job_id for _, job_id in heapq.merge(*shards, reverse=True))
+        shards = [self._keys(listing(status, i), size, before, p) for i, p in enumerate(first)]
+        places = heapq.merge(*shards, reverse=True)
+        ids = (job_id for at, job_id in places if before is None or (at, job_id) < before)
         left = limit
         while left > 0 and (page := [*islice(ids, min(left, _KEYS_PER_READ))]):
             found = self.get(page)
@@ -124,21 +127,33 @@ class DynamoDBTable:
             yield from records
             left -= len(records)
 
-    def _keys(self, key: str, size: int, page: QueryOutputTypeDef) -> Iterator[tuple[str, str]]:
-        """Yield time and id of the records under an index key, page by page."""
+    def _keys(
+        self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
+    ) -> Iterator[Place]:
+        """Yield the places of the records under an index key, the last first."""
+        for _, tied in groupby(self._places(key, size, before, page), key=itemgetter(0)):
+            yield from sorted(tied, reverse=True)  # in an index, equal times have no order
+
+    def _places(
+        self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
+    ) -> Iterator[Place]:
         while True:
             yield from ((i["updated_at"]["S"], i["job_id"]["S"]) for i in page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
-            page = self._query(key, size, {"ExclusiveStartKey": page["LastEvaluatedKey"]})
+            page = self._query(key, size, before, {"ExclusiveStartKey": page["LastEvaluatedKey"]})
 
-    def _query(self, key: str, size: int, start: Mapping[str, Any]) -> QueryOutputTypeDef:
+    def _query(
+        self, key: str, size: int, before: Place | None, start: Mapping[str, Any]
+    ) -> QueryOutputTypeDef:
+        values = {":key": {"S": key}} | ({":at": {"S": before[0]}} if before else {})
         with translated(f"listing {key}"):
             return self._dynamodb.query(
                 TableName=self._table_name,
                 IndexName=INDEX,
-                KeyConditionExpression="listing = :key",
-                ExpressionAttributeValues={":key": {"S": key}},
+                KeyConditionExpression="listing = :key"
+                + (" AND updated_at <= :at" if before else ""),
+                ExpressionAttributeValues=values,
                 ScanIndexForward=False,
                 Limit=size,
                 **start,

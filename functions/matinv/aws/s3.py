@@ -19,7 +19,7 @@ from matinv.aws.calls import pause
 from matinv.aws.errors import HINTS, code_of, translated
 from matinv.core.errors import Code, Misconfigured, Refused, Transient
 from matinv.core.job import Reference
-from matinv.ports import Part, Stored
+from matinv.ports import Part, Stored, UploadUrl
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -196,6 +196,34 @@ class S3Store:
         with translated(f"writing s3://{bucket}/{key}"):
             answer = self._write(bucket, key, parts, headers)
         return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
+
+    def upload_url(
+        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+    ) -> UploadUrl:
+        """Return a presigned URL; all headers are signed, so that no other ones will do."""
+        encoded_ = encoded(metadata)
+        _check_metadata(encoded_)
+        headers = {
+            "content-length": str(size_bytes),
+            "content-type": _content_type(key),
+            "if-none-match": "*",
+            **{f"x-amz-meta-{name}": text for name, text in encoded_.items()},
+        }
+        uri = f"s3://{self._inputs_bucket}/{key}"
+        with translated(f"signing a URL of {uri}"):
+            url = self._s3.generate_presigned_url(
+                "put_object",
+                Params={
+                    "Bucket": self._inputs_bucket,
+                    "Key": key,
+                    "ContentLength": size_bytes,
+                    "ContentType": _content_type(key),
+                    "IfNoneMatch": "*",
+                    "Metadata": encoded_,
+                },
+                ExpiresIn=expires_s,
+            )
+        return UploadUrl(uri, url, headers)
 
     def find_input(self, job_id: str) -> Reference | None:
         """Return the dropped file of a job."""

@@ -153,6 +153,13 @@ class SQSQueue:
             self._max_receive_count = int(policy.get("maxReceiveCount", sys.maxsize))
         return self._max_receive_count
 
+    def check(self) -> None:
+        """Ask for the queue's ARN."""
+        with translated("looking at the jobs queue"):
+            self._sqs.get_queue_attributes(
+                QueueUrl=self._jobs_queue_url, AttributeNames=["QueueArn"]
+            )
+
     def send(self, body: str) -> None:
         """Send a message to the jobs queue."""
         with translated("sending a message"):

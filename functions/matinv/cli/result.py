@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import click
-import numpy as np
 
 from matinv.cli.exits import Exit, say
-from matinv.cli.output import json_text, note
+from matinv.cli.output import note
 from matinv.cli.params import Duration, client_of
 from matinv.client.prepare import matrix_of
-from matinv.client.results import Verification, decoded, fetch_bytes, result_of, result_url, verify
-from matinv.core import jsonmat, npy
-from matinv.core.job import Format, Matrix, Record, Status
+from matinv.client.results import (
+    Verification,
+    converted,
+    decoded,
+    fetch_bytes,
+    result_of,
+    result_url,
+    verify,
+)
+from matinv.core.job import Format, Record, Status
 
 _HOUR_S = 3600.0
 _WEEK_S = 7 * 24 * 3600.0  # the longest that S3 signs for
@@ -85,8 +90,8 @@ def result(  # noqa: PLR0913 - each is an option of the command
     if url:
         click.echo(result_url(client.store, record, int(expires)))
     else:
-        converted = _converted(content, record, _target(file, output, record))
-        _write(converted + b"\n" if output == "json" and not file else converted, file)
+        rendered = _rendered(content, record, _target(file, output, record))
+        _write(rendered + b"\n" if output == "json" and not file else rendered, file)
     if record.status is Status.PARTIAL:
         say("PARTIAL", f"{job_id}: {note(record)}", f"see which: matinv status {job_id}")
         return Exit.PARTIAL
@@ -110,25 +115,11 @@ def _target(file: Path | None, output: str, record: Record) -> str:
     return "text" if file is None and sys.stdout.isatty() else result_of(record).format
 
 
-def _converted(content: bytes, record: Record, form: str) -> bytes:
-    """Return a stored result in another form; untouched if it has that form already."""
-    if form == result_of(record).format:
-        return content
-    inverse = decoded(content, record)
-    if form == Format.NPY:
-        return b"".join(npy.parts(inverse))
-    if form == Format.JSON:
-        return _document(record, inverse)
-    return (str(inverse) + "\n").encode()
-
-
-def _document(record: Record, inverse: Matrix) -> bytes:
-    facts: dict[str, object] = {"job_id": record.job_id}
-    if record.certificate:
-        facts["certificate"] = asdict(record.certificate)
-    nan = np.isnan(inverse.reshape(-1, *inverse.shape[-2:])).any(axis=(1, 2))
-    text = jsonmat.encode(inverse, [int(index) for index in np.flatnonzero(nan)])
-    return b'%b, "inverse": %b}' % (json_text(facts)[:-1].encode(), text)
+def _rendered(content: bytes, record: Record, form: str) -> bytes:
+    """Return a stored result in another form."""
+    if form == "text":
+        return (str(decoded(content, record)) + "\n").encode()
+    return converted(content, record, Format(form))
 
 
 def _write(content: bytes, file: Path | None) -> None:

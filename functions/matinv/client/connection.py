@@ -17,7 +17,7 @@ from matinv.client.submission import Submission
 from matinv.client.waiting import Mode, OnChange, Watch, watch
 from matinv.core.errors import MatinvError
 from matinv.core.job import Format, Method, OnIllConditioned, Options, Output, Record, Status
-from matinv.ports import JobQueue, JobTable, MatrixStore
+from matinv.ports import JobQueue, JobTable, MatrixStore, Place
 from matinv.settings import Settings
 
 
@@ -205,15 +205,23 @@ class Client:
         watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
         return watch(watched, look_at, self.now, self._sleep, self._jitter)
 
-    def list(self, status: Status | str | None = None, limit: int = 100) -> Iterator[Record]:
+    def list(
+        self,
+        status: Status | str | None = None,
+        limit: int = 100,
+        before: Place | None = None,
+    ) -> Iterator[Record]:
         """Yield at most `limit` records, the most recently updated first.
 
-        Files that no worker has taken yet have no record and are not listed.
+        With `before` only those that stand behind that place, the ``updated_at`` and job id of a
+        record. Files that no worker has taken yet have no record and are not listed.
         """
         if status is not None:
-            return self.table.list(Status(status), limit)
-        each = (self.table.list(one, limit) for one in Status)
-        newest_first = merge(*each, key=lambda record: record.updated_at, reverse=True)
+            return self.table.list(Status(status), limit, before)
+        each = (self.table.list(one, limit, before) for one in Status)
+        newest_first = merge(
+            *each, key=lambda record: (record.updated_at, record.job_id), reverse=True
+        )
         return islice(newest_first, limit)
 
     def _handles(self, jobs: Iterable[Job | str]) -> Iterator[Job]:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import orjson
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
 from matinv.client.residual import residual
@@ -80,6 +81,23 @@ def fetch_bytes(store: MatrixStore, record: Record) -> bytes:
     """Return a result as it is stored: a .npy file, or a JSON document."""
     with _opened(store, result_of(record)) as blob:
         return blob.read(blob.size_bytes)
+
+
+def converted(content: bytes, record: Record, form: Format) -> bytes:
+    """Return a stored result in another format; untouched if it has that format already."""
+    if form is result_of(record).format:
+        return content
+    inverse = decoded(content, record)
+    return b"".join(npy.parts(inverse)) if form is Format.NPY else _document(record, inverse)
+
+
+def _document(record: Record, inverse: Matrix) -> bytes:
+    facts: dict[str, Any] = {"job_id": record.job_id}
+    if record.certificate:
+        facts["certificate"] = record.certificate
+    nan = np.isnan(inverse.reshape(-1, *inverse.shape[-2:])).any(axis=(1, 2))
+    text = jsonmat.encode(inverse, [int(index) for index in np.flatnonzero(nan)])
+    return b'%b,"inverse":%b}' % (orjson.dumps(facts)[:-1], text)
 
 
 def warn_of_failed_slices(record: Record) -> None:

@@ -1,4 +1,4 @@
-"""The api: a direct call in, the inverse or the error out."""
+"""The api: a direct call in, the inverse or the error out; a request to its URL, a response."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from matinv.telemetry import LambdaContext
 
 
 def handler(event: object, context: LambdaContext) -> Any:
-    """Invert the matrix of a call and return its result, or ``{"error": {"code": …}}``.
-
-    A call by URL gets that as an HTTP response.
+    """Serve the HTTP API, or invert the matrix of a call and return its result.
 
     Raises
     ------
     Transient
         A passing fault of an invocation: Lambda tries an asynchronous one again.
     """
+    serve = _request if direct.by_url(event) else _invocation
+    return serve(event, context)
+
+
+def _request(event: Any, context: LambdaContext) -> Any:
+    from matinv import rest  # noqa: PLC0415 - 0.3 s of CPU, for those who come by URL
+
+    return rest.serve(event, context)
+
+
+def _invocation(event: object, context: LambdaContext) -> Any:
     call = direct.call_of(event)
     deadline = service.Deadline.of_milliseconds(context.get_remaining_time_in_millis)
     answer = service.answer(wiring.app(), call.parsed, deadline, stored=call.stored)
     telemetry.publish(answer.report, context)
-    return direct.reply(call, answer)
+    return direct.reply(answer)

@@ -14,7 +14,7 @@ from typing import Final
 from matinv.core.errors import Code, Refused, Transient
 from matinv.core.job import Reference
 from matinv.memory.twin import Twin
-from matinv.ports import Part, Stored
+from matinv.ports import Part, Stored, UploadUrl
 
 _METADATA_BYTES: Final = 2048  # S3's limit
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
@@ -96,16 +96,22 @@ class MemoryStore(Twin):
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         """Write an object of the inputs bucket."""
-        if sum(len(name) + len(text) for name, text in metadata.items()) > _METADATA_BYTES:
-            message = "the options and tags do not fit the metadata of a file"
-            raise Refused(Code.BAD_MESSAGE, message, "use fewer or shorter tags")
-        if not all(map(_NAME.fullmatch, metadata)):
-            message = "the tag of a file has a name that S3 cannot keep"
-            raise Refused(Code.BAD_MESSAGE, message, "rename the tag", limit="a-z 0-9 . _ -")
+        _check_metadata(metadata)
         uri = f"s3://{self.inputs_bucket}/{key}"
         with self.operation("upload"):
             written = self._write(uri, b"".join(parts), metadata)
         return Reference(self.inputs_bucket, key, written.version_id, written.etag)
+
+    def upload_url(
+        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+    ) -> UploadUrl:
+        """Return something that looks like a presigned URL."""
+        _check_metadata(metadata)
+        uri = f"s3://{self.inputs_bucket}/{key}"
+        with self.operation("upload_url"):
+            headers = {f"x-amz-meta-{name}": text for name, text in metadata.items()}
+            headers |= {"content-length": str(size_bytes), "if-none-match": "*"}
+            return UploadUrl(uri, f"memory:{uri}?expires={expires_s}", headers)
 
     def find_input(self, job_id: str) -> Reference | None:
         """Return the dropped file of a job."""
@@ -156,3 +162,12 @@ class MemoryStore(Twin):
                 observed="overwritten",
             )
         return _MemoryBlob(found, self.ask)
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    if sum(len(name) + len(text) for name, text in metadata.items()) > _METADATA_BYTES:
+        message = "the options and tags do not fit the metadata of a file"
+        raise Refused(Code.BAD_MESSAGE, message, "use fewer or shorter tags")
+    if not all(map(_NAME.fullmatch, metadata)):
+        message = "the tag of a file has a name that S3 cannot keep"
+        raise Refused(Code.BAD_MESSAGE, message, "rename the tag", limit="a-z 0-9 . _ -")

@@ -7,6 +7,7 @@ from itertools import islice
 
 from matinv.core.job import Record, Status
 from matinv.memory.twin import Twin
+from matinv.ports import Place
 
 
 class MemoryTable(Twin):
@@ -38,8 +39,13 @@ class MemoryTable(Twin):
         with self.operation("delete"):
             self.records.pop(job_id, None)
 
-    def list(self, status: Status, limit: int) -> Iterator[Record]:
+    def list(self, status: Status, limit: int, before: Place | None = None) -> Iterator[Record]:
         """Yield records in `status`, the most recently updated first."""
         with self.operation("list"):
             found = [record for record in self.records.values() if record.status is status]
-        yield from islice(sorted(found, key=lambda r: r.updated_at, reverse=True), limit)
+        found.sort(key=_place, reverse=True)
+        yield from islice((r for r in found if before is None or _place(r) < before), limit)
+
+
+def _place(record: Record) -> Place:
+    return record.updated_at, record.job_id

@@ -174,20 +174,29 @@ def eventbridge(
     }
 
 
-def url_event(body: str | None, *, method: str | None = "POST", encoded: bool = False) -> Json:
+def url_event(  # noqa: PLR0913 - what a request consists of
+    body: str | None = None,
+    path: str = "/",
+    *,
+    method: str | None = "POST",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    encoded: bool = False,
+) -> Json:
     """Return Lambda's event for a request to a function URL (payload format 2.0)."""
     host = "k7example.lambda-url.eu-central-1.on.aws"
     return {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": "/",
-        "rawQueryString": "",
+        "rawPath": path,
+        "rawQueryString": query,
         "headers": {
             "content-length": str(len(body or "")),
             "content-type": "application/json",
             "host": host,
             "x-forwarded-for": "203.0.113.17",
             "x-forwarded-proto": "https",
+            **(headers or {}),
         },
         "requestContext": {
             "accountId": ACCOUNT,
@@ -196,7 +205,7 @@ def url_event(body: str | None, *, method: str | None = "POST", encoded: bool = 
             "domainName": host,
             "http": _present(
                 method=method,
-                path="/",
+                path=path,
                 protocol="HTTP/1.1",
                 sourceIp="203.0.113.17",
                 userAgent="curl/8.7.1",

@@ -47,6 +47,9 @@ class JobQueueContract:
         """Return the bodies on the large queue."""
         raise NotImplementedError
 
+    def test_a_queue_that_is_there_passes_its_check(self, queue: JobQueue) -> None:
+        queue.check()
+
     def test_a_dead_letter_says_why(self, queue: JobQueue) -> None:
         assert queue.bury([letter(1, "the body é 逆")]) == [True]
         (found,) = queue.receive_dead(10, 60)

@@ -225,3 +225,15 @@ class MatrixStoreContract:
     def test_a_url_names_the_object(self, store: MatrixStore) -> None:
         stored = store.put_result("j/1.npy", [b"1"], digest([b"1"]), {})
         assert "j/1.npy" in store.url(stored.uri, stored.version_id, 60)
+
+    def test_an_upload_url_is_bound_to_a_key_a_size_and_options(self, store: MatrixStore) -> None:
+        place = store.upload_url("a/b.npy", 136, {"matinv-tag-x": "y"}, 900)
+        assert place.uri.endswith("/a/b.npy")
+        assert "a/b.npy" in place.url
+        assert place.headers.items() >= {
+            "content-length": "136",
+            "if-none-match": "*",
+            "x-amz-meta-matinv-tag-x": "y",
+        }.items()
+        with pytest.raises(Refused, match="BAD_MESSAGE"):
+            store.upload_url("a.npy", 1, {"matinv-tag-a b": "x"}, 900)

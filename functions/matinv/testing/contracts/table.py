@@ -154,6 +154,17 @@ class JobTableContract:
         assert [r.job_id for r in table.list(Status.QUEUED, 4)] == [r.job_id for r in listed[:4]]
         assert list(table.list(Status.QUEUED, 0)) == []
 
+    def test_a_list_goes_on_behind_a_place(self, table: JobTable) -> None:
+        """Also among records of one time, more of them than a page of the index has."""
+        table.put([record(f"j{n:03d}", at=n // 50) for n in range(130)])
+        whole = [(r.updated_at, r.job_id) for r in table.list(Status.QUEUED, 200)]
+        assert whole == sorted(whole, reverse=True)
+        assert len(whole) == 130
+        for size in (1, 7, 60, 129):
+            rest = table.list(Status.QUEUED, 7, before=whole[size - 1])
+            assert [(r.updated_at, r.job_id) for r in rest] == whole[size : size + 7]
+        assert list(table.list(Status.QUEUED, 7, before=whole[-1])) == []
+
     def test_a_record_is_listed_under_its_last_status_only(self, table: JobTable) -> None:
         for revision, status in enumerate(Status, start=1):
             table.put([record("a", revision, status, at=revision)])
