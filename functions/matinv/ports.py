@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from matinv.core.job import Delivery, Record, Reference, Status
 
@@ -252,6 +252,15 @@ class JobQueue(Protocol):
 
     def release_dead(self, messages: Sequence[Received]) -> None:
         """Make messages that were taken from the dead-letter queue visible again at once."""
+        ...
+
+
+@runtime_checkable
+class ByJobId(Protocol):
+    """A queue that shows no dead letters, but finds those of a job itself: the HTTP API's."""
+
+    def redrive(self, job_id: str, changes: Mapping[str, Any]) -> Sequence[str]:
+        """Send a dead job back to work; return the ids of all jobs of its letters, if any."""
         ...
 
 

@@ -6,11 +6,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 DAY_S: Final = 86_400
 
 # Names a whole stack, for the command alone (`matinv.cli.stack`).
 STACK: Final = "MATINV_STACK"
+
+# Names an HTTP API, for the command alone.
+API_URL: Final = "MATINV_API_URL"
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SettingsError(Exception):
@@ -117,9 +123,28 @@ class Settings:
         return {name: value for name, value in pairs.items() if value}
 
 
+def of_api(url: str) -> Settings:
+    """Return the settings of who speaks with an HTTP API: it alone knows the names of its parts.
+
+    Raises
+    ------
+    SettingsError
+        If `url` is none, or would carry signed requests unencrypted over a network.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
+        msg = "the API's URL must begin with https://, or http:// on this machine"
+        raise SettingsError(msg)
+    return Settings("", "", "", "", "")
+
+
 def names_set() -> set[str]:
     """Return the ``MATINV_*`` names of this process's environment that belong to some stack."""
-    return {name for name in os.environ if name.startswith("MATINV_")} - {STACK}
+    return {name for name in os.environ if name.startswith("MATINV_")} - {STACK, API_URL}
 
 
 def environment() -> dict[str, str]:

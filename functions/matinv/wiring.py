@@ -95,3 +95,10 @@ def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
             settings.large_queue_url,
         ),
     )
+
+
+def remote_ports(url: str) -> tuple[MatrixStore, JobTable, JobQueue]:
+    """Return the ports over the HTTP API at a URL, for `matinv.client.Client`."""
+    from matinv import remote  # noqa: PLC0415 - for those who have no other way
+
+    return remote.ports(url)

@@ -1,12 +1,18 @@
-"""The HTTP API on the memory twins."""
+"""The HTTP API on the memory twins: by its events, and over a real socket."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from asking import Asking
+from matinv.cli.app import cli
+from serving import Serving, serving
+from standin import Run, Standin
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +23,28 @@ def _quiet(log: io.StringIO) -> None:
 @pytest.fixture
 def ask() -> Asking:
     return Asking()
+
+
+@pytest.fixture
+def api(log: io.StringIO) -> Iterator[Serving]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def service(api: Serving) -> Standin:
+    return api.service
+
+
+@pytest.fixture
+def run(api: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run_(*args: str, stdin: str | bytes = "") -> Result:
+        result = CliRunner().invoke(
+            cli, args, input=stdin, obj=api.client, prog_name="matinv", catch_exceptions=False
+        )
+        assert "Traceback" not in result.output
+        return result
+
+    return run_

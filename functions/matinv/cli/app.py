@@ -111,5 +111,13 @@ class Commands(click.Group):
     "`terraform output -json` prints there. Replaces all MATINV_* variables; the variable "
     "MATINV_STACK counts where none of them is set.",
 )
-def cli(stack: str | None) -> None:
+@click.option(
+    "--api",
+    envvar="MATINV_API_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Speak with the HTTP API at this URL, with signed requests, instead of with S3, SQS and "
+    "DynamoDB: submit, status, wait, result, list, dlq redrive --job-id.",
+)
+def cli(stack: str | None, api: str | None) -> None:
     """Invert matrices: submit them, wait, and fetch their certified inverses by job id."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 import click
 
-from matinv.cli.exits import Exit, complain
+from matinv.cli.exits import Exit, complain, complain_missing
 from matinv.cli.output import emit
 from matinv.cli.params import Duration, OneOf, Pair, client_of, output_option
 from matinv.client import Client
 from matinv.client.dead_letters import DeadLetters, Letter, Redriven, redrive
 from matinv.core.errors import Code
 from matinv.core.job import Format, Method, OnIllConditioned, Output
+from matinv.ports import ByJobId
 from matinv.service.publish import timestamp
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -117,12 +118,33 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
         "on_ill_conditioned": on_ill_conditioned,
     }
     changes = {name: value for name, value in options.items() if value is not None}
+    if isinstance(client.queue, ByJobId):
+        return _redrive_by_id(client.queue, changes, limit, dry_run=dry_run, **filters)
     done = redrive(client, _selector(client, **filters), changes, limit, dry_run=dry_run)
     for one in done:
         if one.problem:
             complain(one.problem, f"message {one.letter.received.message_id}")
     emit((_redriven_row(one, dry_run=dry_run) for one in done), _REDRIVEN_COLUMNS, output)
     return Exit.REFUSED if any(one.problem for one in done) else Exit.OK
+
+
+def _redrive_by_id(
+    queue: ByJobId,
+    changes: Mapping[str, Any],
+    limit: int | None,
+    *,
+    dry_run: bool,
+    job_ids: tuple[str, ...],
+    **others: Any,
+) -> Exit:
+    """Send jobs back through an API, which finds their letters itself."""
+    if not job_ids or dry_run or limit is not None or any(others.values()):
+        raise click.UsageError("with --api, dead letters are redriven by --job-id alone")
+    missing = [job_id for job_id in job_ids if not queue.redrive(job_id, changes)]
+    for job_id in job_ids:
+        if job_id not in missing:
+            click.echo(job_id)
+    return complain_missing(missing)
 
 
 def _selector(  # noqa: PLR0913 - the filters

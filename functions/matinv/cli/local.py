@@ -110,6 +110,13 @@ def _worker_options(command: Command) -> Command:
     show_default=True,
     help="Worker processes of the jobs queue.",
 )
+@click.option(
+    "--api",
+    "api_port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Also serve the HTTP API, on this port of the loopback interface.",
+)
 @click.option("--no-worker", is_flag=True, help="Only the stack; run `matinv local worker` beside.")
 @click.option(
     "--large-memory-mb",
@@ -125,6 +132,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     workers: int,
     no_worker: bool,
     large_memory_mb: int | None,
+    api_port: int | None,
     memory_mb: int,
     **options: Any,
 ) -> Exit:
@@ -158,6 +166,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
                 lane(1, large_memory_mb) if large_memory_mb else None,
                 ready,
                 _note,
+                api_port=api_port,
             )
         except StackError as error:
             say(
@@ -230,3 +239,33 @@ def _arguments(polling: Polling, timeout_s: int, memory_mb: int) -> list[str]:
 
 def _note(line: str) -> None:
     click.echo(f"matinv: {line}", err=True)
+
+
+@local.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="On the loopback interface; 0 takes a free one.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.IntRange(1, 900),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that a request has.",
+)
+@click.pass_context
+def api(ctx: click.Context, port: int, timeout_s: int) -> None:
+    """Serve the HTTP API of the stack that the environment names, until Ctrl-C.
+
+    It prints its URL, for --api, and listens on the loopback interface. Unlike a deployed one, it
+    does not check who asks.
+    """
+    use_stack(ctx)
+    from matinv.local.api import serve  # noqa: PLC0415 - see the module's docstring
+
+    serve(port, timeout_s, click.echo)

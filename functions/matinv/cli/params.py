@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from matinv.cli.stack import use_stack
 from matinv.client import Client
@@ -77,13 +78,27 @@ class Pair(_Tag):
 
 
 def client_of(ctx: click.Context) -> Client:
-    """Return the client that the caller put into the context, or one of the stack that is named."""
+    """Return the client in the context, or one of the API or the stack that is named."""
     root = ctx.find_root()
     if root.obj is None:
-        use_stack(root)
-        root.obj = Client.connect()
+        root.obj = _connected(root)
     client: Client = root.obj
     return client
+
+
+def _connected(root: click.Context) -> Client:
+    """Return a client; an option of the command line wins over a variable, and an API's over it."""
+    given = [
+        name
+        for name in ("api", "stack")
+        if root.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if len(given) > 1:
+        raise click.UsageError("--api and --stack are two ways to a service (allowed: one of them)")
+    if root.params.get("api") and given != ["stack"]:
+        return Client.connect(api=root.params["api"])
+    use_stack(root)
+    return Client.connect()
 
 
 def output_option(command: Command) -> Command:

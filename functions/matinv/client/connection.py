@@ -18,7 +18,7 @@ from matinv.client.waiting import Mode, OnChange, Watch, watch
 from matinv.core.errors import MatinvError
 from matinv.core.job import Format, Method, OnIllConditioned, Options, Output, Record, Status
 from matinv.ports import JobQueue, JobTable, MatrixStore, Place
-from matinv.settings import Settings
+from matinv.settings import Settings, of_api
 
 
 class Client:
@@ -58,7 +58,9 @@ class Client:
         self._jitter = jitter
 
     @classmethod
-    def connect(cls, environment: Mapping[str, str] | None = None) -> Client:
+    def connect(
+        cls, environment: Mapping[str, str] | None = None, *, api: str | None = None
+    ) -> Client:
         """Return a client of the service that the ``MATINV_*`` variables name.
 
         Parameters
@@ -66,16 +68,19 @@ class Client:
         environment : mapping, optional
             Those variables; the process's own environment by default. Region, credentials and
             endpoints are boto3's and always come from the process.
+        api : str, optional
+            URL of the service's HTTP API, to speak with that instead; no other setting counts.
 
         Raises
         ------
         SettingsError
-            If names are missing.
+            If names are missing, or the URL is none.
         """
-        settings = Settings.from_environment(environment)
+        settings = of_api(api) if api else Settings.from_environment(environment)
         from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
 
-        return cls(*wiring.ports(settings), settings)
+        parts = wiring.remote_ports(api) if api else wiring.ports(settings)
+        return cls(*parts, settings)
 
     def submit(  # noqa: PLR0913 - the fields of a message
         self,

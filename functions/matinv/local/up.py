@@ -49,12 +49,21 @@ class Worker:
         Its environment.
     note : callable
         Takes a line for people.
+    command, name : str
+        For another process than a worker: what follows ``matinv local``, and what it is called.
     """
 
     def __init__(
-        self, arguments: Sequence[str], env: Mapping[str, str], note: Callable[[str], object]
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        note: Callable[[str], object],
+        *,
+        command: str = "worker",
+        name: str = "a worker",
     ) -> None:
-        self._command = ["-m", "matinv.cli", "local", "worker", *arguments]
+        self._command = ["-m", "matinv.cli", "local", command, *arguments]
+        self._name = name
         self._env = env
         self._note = note
         self._short_lives = 0
@@ -75,7 +84,7 @@ class Worker:
             lived = now - self._started
             self._short_lives = 0 if lived >= _HEALTHY_S else self._short_lives + 1
             pause_s = _RESTART_S[min(self._short_lives, len(_RESTART_S) - 1)]
-            self._note(f"a worker ended with code {code}; starting another in {pause_s:g} s")
+            self._note(f"{self._name} ended with code {code}; starting another in {pause_s:g} s")
             child.stop(self._process, 0)
             self._start_at = now + pause_s
         if now >= self._start_at:
@@ -87,12 +96,14 @@ class Worker:
         child.stop(self._process, _STOP_S)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - a stack and what runs beside it
     shape: Shape,
     lane: Lane,
     large: Lane | None,
     ready: Callable[[Stack], object],
     note: Callable[[str], object],
+    *,
+    api_port: int | None = None,
 ) -> None:
     """Run a stack and its workers until told to stop.
 
@@ -106,6 +117,8 @@ def serve(
         Called once with the stack, when everything exists.
     note : callable
         Takes a line for people.
+    api_port : int, optional
+        Where to serve the HTTP API too.
 
     Raises
     ------
@@ -118,6 +131,8 @@ def serve(
         large_stack = stack.large_lane()
         if large and large_stack:
             workers += _workers(large_stack, large, note)
+        if api_port is not None:
+            workers.append(_api(stack, api_port, note))
         for worker in workers:
             ending.callback(worker.stop)
         ready(stack)
@@ -134,6 +149,12 @@ def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterato
     env = stack.process_environment(os.environ)
     for _ in range(lane.count):
         yield Worker(lane.arguments, env, note)
+
+
+def _api(stack: Stack, port: int, note: Callable[[str], object]) -> Worker:
+    env = stack.process_environment(os.environ)
+    note(f"the HTTP API will be at http://127.0.0.1:{port}")
+    return Worker(["--port", str(port)], env, note, command="api", name="the HTTP API")
 
 
 @contextmanager

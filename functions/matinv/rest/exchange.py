@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from matinv.client import Client, ClientError
 from matinv.core.errors import Code, MatinvError, Refused, printable
 from matinv.core.job import JOB_ID_RULE, valid_job_id
+from matinv.core.paths import ACTIONS, JOBS, path_of
 from matinv.rest.problems import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -44,8 +45,6 @@ METHODS: Final = {
     "/openapi.json": ("GET",),
 }
 _KNOWN_METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
-_JOBS: Final = "/jobs/"
-_ACTIONS: Final = ("/result", "/redrive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,27 +262,18 @@ def checked_id(job_id: str) -> str:
     return text
 
 
-def path_of(job_id: str) -> str:
-    """Return the path of a job.
-
-    Slashes stay as they are, unless the id would then read as another, or as a step of the path.
-    """
-    plain = not job_id.endswith(_ACTIONS) and "/./" not in f"/{job_id}/"
-    return _JOBS + quote(job_id, safe="/" if plain else "")
-
-
 def _split(path: str) -> tuple[str, str]:
     """Return the template of a path, and the job id in it, decoded.
 
     A job id may have slashes, and they may come as they are or encoded. So ``/result`` at the end
     of a path asks for a result, and is a part of the id only where its slash is encoded.
     """
-    if not path.startswith(_JOBS):
+    if not path.startswith(JOBS):
         return path, ""
-    rest = path.removeprefix(_JOBS)
-    action = next((action for action in _ACTIONS if rest.endswith(action)), "")
+    rest = path.removeprefix(JOBS)
+    action = next((action for action in ACTIONS if rest.endswith(action)), "")
     job_id = unquote(rest.removesuffix(action))
-    return (f"{_JOBS}{{job_id}}{action}", job_id) if job_id else (path, "")
+    return (f"{JOBS}{{job_id}}{action}", job_id) if job_id else (path, "")
 
 
 def _at_stage(path: str, stage: str) -> tuple[str, str]:

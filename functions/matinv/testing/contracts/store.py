@@ -230,10 +230,13 @@ class MatrixStoreContract:
         place = store.upload_url("a/b.npy", 136, {"matinv-tag-x": "y"}, 900)
         assert place.uri.endswith("/a/b.npy")
         assert "a/b.npy" in place.url
-        assert place.headers.items() >= {
-            "content-length": "136",
-            "if-none-match": "*",
-            "x-amz-meta-matinv-tag-x": "y",
-        }.items()
+        assert (
+            place.headers.items()
+            >= {
+                "content-length": "136",
+                "if-none-match": "*",
+                "x-amz-meta-matinv-tag-x": "y",
+            }.items()
+        )
         with pytest.raises(Refused, match="BAD_MESSAGE"):
             store.upload_url("a.npy", 1, {"matinv-tag-a b": "x"}, 900)
