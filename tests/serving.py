@@ -24,7 +24,8 @@ OBJECTS = "/objects/"
 
 @dataclass
 class Serving:
-    """A server; ``url`` is set while it runs, and ``busy`` says how often it is too much for it.
+    """A server; ``url`` is set while it runs, ``busy`` says how often it is too much for it, and
+    ``working`` whether a worker does what is on the queue after each request.
 
     Presigned URLs of its store lead back to it: it plays S3 as well, and refuses what is not as it
     was signed.
@@ -33,6 +34,7 @@ class Serving:
     service: Standin = field(default_factory=Standin.make)
     url: str = ""
     busy: int = 0
+    working: bool = False
     uploads: dict[str, UploadUrl] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
 
@@ -62,7 +64,10 @@ class Serving:
             self.busy -= 1
             return _answer(429)
         parts = rest.Parts(self.service.world.app, self.service.client, Throttle(lambda: 0.0))
-        return rest.respond(parts, event, Context())
+        answer = rest.respond(parts, event, Context())
+        if self.working:
+            self.service.work()
+        return answer
 
     def _object(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:
         store = self.service.store

@@ -3,7 +3,6 @@
 Beside those of `tests/cli`, which find their `run` and `service` here, what only HTTP has.
 """
 
-
 from __future__ import annotations
 
 import json

@@ -6,7 +6,7 @@ knows limits and codes; tests hold both against these models. Only queries are r
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.json_schema import SkipJsonSchema
@@ -15,7 +15,7 @@ from matinv.core.certificate import Checked, Side
 from matinv.core.errors import Code
 from matinv.core.job import Format, Method, OnIllConditioned, Output, Status
 
-JOB_ID_PATTERN = r"^(?!.*(\.\.|//|/$))[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
+JOB_ID_PATTERN: Final = r"^(?!.*(\.\.|//|/$))[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
 
 # Said, not checked: pydantic's own patterns cannot look ahead.
 JobId = Annotated[str, Field(json_schema_extra={"pattern": JOB_ID_PATTERN})]
@@ -24,6 +24,9 @@ Rows = list[list[float]] | list[list[list[float]]]
 Absent = SkipJsonSchema[None]  # may be left out, and is never null
 TagName = Annotated[str, Field(min_length=1, max_length=128)]
 TagValue = Annotated[str, Field(max_length=256)]
+
+
+LARGEST_UPLOAD_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
 
 
 class _Model(BaseModel):
@@ -199,12 +202,28 @@ class _Named(Options):
 class Reference(_Model):
     """An object of the inputs bucket."""
 
-    bucket: str
-    key: str
-    version_id: str | Absent = None
+    bucket: str = Field(min_length=1, max_length=255)
+    key: str = Field(min_length=1, max_length=1024)
+    version_id: str | Absent = Field(None, min_length=1, max_length=1024)
 
 
-class Message(_Named):
+class SmallMatrix(_Named):
+    """A matrix to invert at once: either matrix or npy."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [{"required": ["matrix"]}, {"required": ["npy"]}],
+            "examples": [{"matrix": [[1, 2], [3, 4]]}],
+        },
+    )
+
+    v: Literal[1] | Absent = None
+    matrix: Rows | Complex | Absent = None
+    npy: str | Absent = Field(None, description="A .npy file in base64.")
+
+
+class Message(SmallMatrix):
     """A matrix to invert: exactly one of matrix, npy and s3."""
 
     model_config = ConfigDict(
@@ -215,9 +234,6 @@ class Message(_Named):
         },
     )
 
-    v: Literal[1] | Absent = None
-    matrix: Rows | Complex | Absent = None
-    npy: str | Absent = None
     s3: Reference | Absent = None
 
 
@@ -225,7 +241,7 @@ class UploadForm(_Model):
     """The file that is going to be sent."""
 
     format: Format
-    bytes: int
+    bytes: int = Field(ge=1, description=f"At most {LARGEST_UPLOAD_BYTES}.")
 
 
 class UploadRequest(_Named):

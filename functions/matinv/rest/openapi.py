@@ -27,7 +27,7 @@ they are or encoded; `/result` or `/redrive` at the end of a path asks for that,
 is encoded."""
 
 _BODIES: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
-    "invert": (models.Message,),
+    "invert": (models.SmallMatrix,),
     "submit": (models.Message, models.UploadRequest),
     "redrive": (models.Options,),
 }

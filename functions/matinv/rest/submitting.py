@@ -27,7 +27,6 @@ from matinv.rest.messages import Body
 from matinv.service.publish import timestamp
 
 EXPIRES_S: Final = 900
-LARGEST_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
 
 
 def submission_of(body: Body) -> Submission:
@@ -132,13 +131,13 @@ def upload_schema() -> cs.TypedDictSchema:
 def _upload_submission(body: Body) -> Submission:
     fields = validated(upload_schema, body.tree)
     size_bytes = fields["upload"]["bytes"]
-    if size_bytes > LARGEST_BYTES:
+    if size_bytes > models.LARGEST_UPLOAD_BYTES:
         raise Refused(
             Code.TOO_LARGE,
             "the file is too large for one upload",
             "drop it into the inputs bucket in pieces: matinv submit does",
             observed=f"{size_bytes} bytes",
-            limit=f"{LARGEST_BYTES} bytes",
+            limit=f"{models.LARGEST_UPLOAD_BYTES} bytes",
         )
     job_id = checked_id(fields.get("job_id") or f"upload-{uuid4().hex}")
     chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
