@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from matinv import direct
 from matinv.cli.reference import markdown
 from matinv.core.certificate import Certificate
 from matinv.core.errors import TRANSIENT, Code
 from matinv.core.event import event_of
 from matinv.core.message import message_schema
-from matinv.settings import STACK, Settings
+from matinv.rest.exchange import METHODS
+from matinv.rest.problems import STATUSES
+from matinv.settings import API_URL, STACK, Settings
 from matinv.testing.contracts import full_record
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -56,14 +57,25 @@ def test_job_events_are_described_with_every_field() -> None:
     assert set(re.findall(r"`([^`]+)`", text)) == fields
 
 
-def test_every_status_of_the_url_is_named_with_its_codes() -> None:
-    text = README.split("By the function's URL")[1].split("\n\n")[0]
-    for code, status in direct._STATUSES.items():
+def test_every_status_of_the_api_is_named_with_its_codes() -> None:
+    text = README.split("Errors are problem documents")[1].split("\n\n")[0]
+    for code, status in STATUSES.items():
         assert re.search(rf"{int(status)}[^,0-9][^0-9]*`{code}`", text), code
 
 
+def test_every_route_is_in_the_table() -> None:
+    paths = {name for name in table_after("## HTTP API") if "/" in name}
+    routes = {
+        f"{method} {path.replace('job_id', 'id')}"
+        for path, methods in METHODS.items()
+        for method in methods
+        if path != "/"
+    }
+    assert paths == routes
+
+
 @pytest.mark.parametrize(
-    "name", [*Settings("i", "r", "t", "q", "d", "l", "e").to_environment(), STACK]
+    "name", [*Settings("i", "r", "t", "q", "d", "l", "e").to_environment(), STACK, API_URL]
 )
 def test_setting_is_documented(name: str) -> None:
     assert name in table_after("## Settings")

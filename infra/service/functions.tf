@@ -63,7 +63,7 @@ module "api" {
   source = "../modules/function"
 
   name        = "${var.name}-api"
-  description = "Inverts the matrix of a call and answers at once."
+  description = "Inverts the matrix of a call and answers at once; by its URL it serves the HTTP API."
   image_uri   = var.image_uri
   handler     = "matinv.handlers.api.handler"
   memory_mb   = var.api.memory_mb
@@ -76,10 +76,15 @@ module "api" {
   environment = merge(local.environment, { MATINV_JOBS_QUEUE_URL = module.standard.queue.url })
   statements = [
     local.allow.list_objects,
+    local.allow.read_inputs,
+    local.allow.sign_uploads,
     local.allow.read_results,
     local.allow.write_results,
     local.allow.read_records,
     local.allow.write_records,
+    local.allow.list_records,
+    local.allow_submit,
+    local.allow.take_letters,
     local.allow.bury, # Lambda itself, with this role, sends asynchronous calls there that failed
     local.allow.announce,
   ]

@@ -21,6 +21,13 @@ locals {
       Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
       Resource = ["${module.inputs.arn}/*"]
     }
+    # For presigned URLs, which may do what their signer may: one PUT of one key.
+    sign_uploads = {
+      Sid      = "SignUploads"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["${module.inputs.arn}/*"]
+    }
     read_results = {
       Sid      = "ReadResults"
       Effect   = "Allow"
@@ -66,6 +73,13 @@ locals {
         "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
         "sqs:StartMessageMoveTask", "sqs:CancelMessageMoveTask", "sqs:ListMessageMoveTasks",
       ]
+      Resource = [aws_sqs_queue.dead.arn]
+    }
+    # What sending the dead letters of one job back to work takes.
+    take_letters = {
+      Sid      = "TakeDeadLetters"
+      Effect   = "Allow"
+      Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
       Resource = [aws_sqs_queue.dead.arn]
     }
     # `matinv doctor` and the canary remove the job that they tried the stack with.
@@ -147,7 +161,7 @@ locals {
 # For people and programs that submit jobs and read results.
 resource "aws_iam_policy" "client" {
   name        = "${var.name}-client"
-  description = "Submit jobs to the stack ${var.name}, watch them, fetch results, call the api."
+  description = "Submit jobs to the stack ${var.name}, watch them, fetch results, call the api (which also redrives)."
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [

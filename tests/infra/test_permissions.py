@@ -52,13 +52,18 @@ ROLES = {
     }
     | {"sqs:SendMessage": {"matinv-dead"}},
     "matinv-api": {
-        "s3:GetObject": {"results/*"},
-        "s3:GetObjectVersion": {"results/*"},
+        "s3:GetObject": {"inputs/*", "results/*"},  # of inputs, for what it is asked to redrive
+        "s3:GetObjectVersion": {"inputs/*", "results/*"},
         "s3:ListBucket": {"inputs", "results"},
-        "s3:PutObject": {"results/*"},
+        "s3:PutObject": {"inputs/*", "results/*"},  # of inputs, for the URLs that it signs
         "s3:AbortMultipartUpload": {"results/*"},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
-        "sqs:SendMessage": {"matinv-dead"},
+        "dynamodb:Query": {"table/matinv-jobs/index/by-status"},
+        "sqs:SendMessage": {"matinv-jobs", "matinv-dead"},
+        "sqs:GetQueueAttributes": {"matinv-jobs"},
+        "sqs:ReceiveMessage": {"matinv-dead"},
+        "sqs:DeleteMessage": {"matinv-dead"},
+        "sqs:ChangeMessageVisibility": {"matinv-dead"},
         "sns:Publish": {"matinv-events"},
     },
     "matinv-canary": {

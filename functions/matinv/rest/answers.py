@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from types import UnionType
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from matinv.rest.problems import PROBLEM_TYPE
 _ALWAYS: Final = (429, 503)
 
 
-def answers(good: dict[int, tuple[str, type[BaseModel]]], *problems: int) -> Any:
+def answers(good: dict[int, tuple[str, type[BaseModel] | UnionType]], *problems: int) -> Any:
     """Return the responses of a route: what it gives, and the statuses of its problems."""
     found: dict[int, Any] = {
         status: {"description": text, "content": {"application/json": {"model": model}}}

@@ -34,8 +34,7 @@ LOOK_AGAIN_S: Final = 1
     responses=answers(
         {
             200: ("The job has ended before, for this very matrix.", models.Job),
-            201: ("Send the file there.", models.Upload),
-            202: ("The job is on its way.", models.Job),
+            202: ("It is on its way, or the file is to be sent there.", models.Job | models.Upload),
         },
         400, 409, 413, 415,
     ),
@@ -48,7 +47,7 @@ def submit() -> Response[str]:
     if isinstance(body.tree, dict) and "upload" in body.tree:
         upload = submitting.upload_of(client, body)
         headers = exchange.location(upload.job_id)
-        return Response(201, JSON_TYPE, upload.model_dump_json(), headers)
+        return Response(202, JSON_TYPE, upload.model_dump_json(), headers)
     (sent,) = client.send([submitting.submission_of(body)])
     if isinstance(sent, MatinvError):
         raise sent
