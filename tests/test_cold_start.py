@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from matinv.settings import Settings
-from matinv.testing.events import sqs_event
+from matinv.testing.events import sqs_event, url_event
 
 # Runs in a fresh interpreter: notes who imports what, does one job, tells what it took.
 WORKER = """
@@ -82,7 +82,8 @@ OTHERS = """
 # What is easily loaded by accident: of the packages that may be, and of the standard library.
 HEAVY = """
     numpy.f2py numpy.fft numpy.ma numpy.polynomial numpy.random numpy.testing
-    matinv.cli matinv.client matinv.local matinv.memory matinv.testing matinv.aws.sns
+    matinv.cli matinv.client matinv.local matinv.memory matinv.remote matinv.rest matinv.testing
+    matinv.aws.sns matinv.aws.signed
     scipy scipy_openblas64 boto3 s3transfer pydantic moto click rich pytest
     asyncio http.server multiprocessing smtplib sqlite3 unittest
 """
@@ -117,9 +118,13 @@ def settings(table_name: str, queue_urls: tuple[str, str, str]) -> Settings:
 
 def do_first(settings: Settings, body: Any) -> FirstJob:
     """Let a fresh worker handle one message."""
+    return handle_first(settings, WORKER, sqs_event([body]))
+
+
+def handle_first(settings: Settings, script: str, event: Any) -> FirstJob:
     done = subprocess.run(
-        [sys.executable, "-c", WORKER],
-        input=json.dumps(sqs_event([body])),
+        [sys.executable, "-c", script],
+        input=json.dumps(event),
         env={**os.environ, **settings.to_environment()},
         capture_output=True,
         text=True,
@@ -190,3 +195,13 @@ def test_only_a_topic_takes_a_client_of_topics(
 
     assert first.made == ["dynamodb", "sns"]
     assert first.calls == ["dynamodb.BatchGetItem", "dynamodb.PutItem", "sns.PublishBatch"]
+
+
+def test_a_direct_call_loads_nothing_of_the_http_api(at_moto: str, settings: Settings) -> None:
+    script = WORKER.replace("matinv.handlers.worker", "matinv.handlers.api")
+    call = handle_first(settings, script, {"matrix": [[1, 2], [3, 4]]})
+    assert call.answer["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
+    assert call.chains(set(call.importers) & {*HEAVY.split()}) == ""
+    by_url = handle_first(settings, script, url_event('{"matrix": [[1, 2], [3, 4]]}'))
+    assert by_url.answer["statusCode"] == 200
+    assert "matinv.rest" in by_url.importers

@@ -268,4 +268,7 @@ def api(ctx: click.Context, port: int, timeout_s: int) -> None:
     use_stack(ctx)
     from matinv.local.api import serve  # noqa: PLC0415 - see the module's docstring
 
-    serve(port, timeout_s, click.echo)
+    try:
+        serve(port, timeout_s, click.echo)
+    except OSError as error:
+        raise click.UsageError(f"--port {port}: {error.strerror}") from error

@@ -21,7 +21,7 @@ def handler(event: object, context: LambdaContext) -> Any:
 
 
 def _request(event: Any, context: LambdaContext) -> Any:
-    from matinv import rest  # noqa: PLC0415 - 0.3 s of CPU, for those who come by URL
+    from matinv import rest  # noqa: PLC0415 - 0.25 s of CPU, for those who come by URL
 
     return rest.serve(event, context)
 

@@ -36,6 +36,11 @@ def serve(port: int, timeout_s: float, ready: Callable[[str], object]) -> None:
         Time that a request has.
     ready : callable
         Called once with the API's URL.
+
+    Raises
+    ------
+    OSError
+        If the port is taken.
     """
     logging.getLogger("botocore").setLevel(logging.WARNING)
     stop = stop_event()

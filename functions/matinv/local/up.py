@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -135,11 +136,14 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             workers.append(_api(stack, api_port, note))
         for worker in workers:
             ending.callback(worker.stop)
-        ready(stack)
+        told = False
         while not stop.is_set():
             if not stack.alive():
                 message = "the stand-in for AWS ended; its state is lost"
                 raise StackError(message)
+            if not told and (api_port is None or _listens(api_port)):
+                ready(stack)
+                told = True
             for worker in workers:
                 worker.tend()
             time.sleep(_LOOK_S)
@@ -153,8 +157,13 @@ def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterato
 
 def _api(stack: Stack, port: int, note: Callable[[str], object]) -> Worker:
     env = stack.process_environment(os.environ)
-    note(f"the HTTP API will be at http://127.0.0.1:{port}")
+    note(f"the HTTP API is going to be at http://127.0.0.1:{port}")
     return Worker(["--port", str(port)], env, note, command="api", name="the HTTP API")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

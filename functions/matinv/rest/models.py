@@ -24,6 +24,10 @@ Rows = list[list[float]] | list[list[list[float]]]
 Absent = SkipJsonSchema[None]  # may be left out, and is never null
 TagName = Annotated[str, Field(min_length=1, max_length=128)]
 TagValue = Annotated[str, Field(max_length=256)]
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=10)]
+Tag = Annotated[str, Field(pattern="^[^=]{1,128}=.{0,256}$")]
+Key = Annotated[str, Field(min_length=1, max_length=1024)]
+Cursor = Annotated[str, Field(max_length=400)]
 
 
 LARGEST_UPLOAD_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
@@ -196,15 +200,15 @@ class Options(_Model):
 
 class _Named(Options):
     job_id: JobId | Absent = None
-    tags: dict[TagName, TagValue] | Absent = Field(None, max_length=10)
+    tags: Tags | Absent = None
 
 
 class Reference(_Model):
     """An object of the inputs bucket."""
 
     bucket: str = Field(min_length=1, max_length=255)
-    key: str = Field(min_length=1, max_length=1024)
-    version_id: str | Absent = Field(None, min_length=1, max_length=1024)
+    key: Key
+    version_id: Key | Absent = None
 
 
 class SmallMatrix(_Named):
@@ -254,7 +258,7 @@ class JobQuery(_Model):
     """Which jobs to list."""
 
     status: Status | Absent = None
-    tag: str | Absent = Field(None, pattern="^[^=]{1,128}=.{0,256}$", description="key=value")
+    tag: Tag | Absent = Field(None, description="key=value")
     since: str | Absent = Field(None, description="Updated at or after: an ISO 8601 time in UTC.")
     limit: int = Field(50, ge=1, le=100)
-    cursor: str | Absent = Field(None, max_length=400, description="What the last page ended with.")
+    cursor: Cursor | Absent = Field(None, description="What the last page ended with.")
