@@ -194,6 +194,25 @@ class TestReads:
         assert [r.job_id for r in table.list(Status.QUEUED, 10)] == ["c"]
 
 
+class TestLists:
+    def test_records_of_one_time_have_an_order_though_the_index_has_none(
+        self, table: DynamoDBTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The stand-in's index has one."""
+        query = table._query
+
+        def mixed(*arguments: Any) -> Any:
+            page = query(*arguments)
+            return {**page, "Items": sorted(page["Items"], key=lambda item: hash(str(item)))}
+
+        monkeypatch.setattr(table, "_query", mixed)
+        table.put([record(f"j{n:03d}") for n in range(60)])
+        names = [f"j{n:03d}" for n in range(59, -1, -1)]
+        assert [r.job_id for r in table.list(Status.QUEUED, 100)] == names
+        rest = table.list(Status.QUEUED, 5, before=(record("x").updated_at, "j030"))
+        assert [r.job_id for r in rest] == ["j029", "j028", "j027", "j026", "j025"]
+
+
 class TestItems:
     def test_an_item_is_readable_with_the_aws_cli(self) -> None:
         item = item_of(full_record(result=ResultInfo(Format.JSON, "ab", 9, inline=b'{"x": 1}')))

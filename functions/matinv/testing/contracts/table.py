@@ -156,7 +156,9 @@ class JobTableContract:
 
     def test_a_list_goes_on_behind_a_place(self, table: JobTable) -> None:
         """Also among records of one time, more of them than a page of the index has."""
-        table.put([record(f"j{n:03d}", at=n // 50) for n in range(130)])
+        table.put(
+            [record(f"j{n:03d}", at=n // 50) for n in sorted(range(130), key=lambda n: n % 7)]
+        )
         whole = [(r.updated_at, r.job_id) for r in table.list(Status.QUEUED, 200)]
         assert whole == sorted(whole, reverse=True)
         assert len(whole) == 130
