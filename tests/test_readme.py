@@ -14,7 +14,7 @@ from matinv.core.certificate import Certificate
 from matinv.core.errors import TRANSIENT, Code
 from matinv.core.event import event_of
 from matinv.core.message import message_schema
-from matinv.rest.exchange import METHODS
+from matinv.rest.paths import METHODS
 from matinv.rest.problems import STATUSES
 from matinv.settings import API_URL, STACK, Settings
 from matinv.testing.contracts import full_record

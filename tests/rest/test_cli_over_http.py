@@ -17,7 +17,7 @@ from matinv.aws.signed import Reply
 from matinv.cli.app import cli
 from matinv.client import Client
 from matinv.core.errors import Code, Refused, Transient
-from matinv.remote import Api, error_of
+from matinv.remote.api import Api, error_of
 from matinv.settings import SettingsError
 from serving import Serving
 from standin import Run, Standin, general
@@ -131,7 +131,7 @@ def test_dead_letters_are_not_shown(run: Run) -> None:
 
 
 def test_jobs_are_listed_over_several_pages(api: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("matinv.remote._PAGE", 2)
+    monkeypatch.setattr("matinv.remote.table._PAGE", 2)
     for number in range(5):
         api.client.submit([[number + 1.0]], job_id=f"j{number}")
         api.service.world.now_s += 1
@@ -143,7 +143,7 @@ def test_a_caller_who_came_too_often_waits_and_comes_again(
     api: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
-    monkeypatch.setattr("matinv.remote.pause", pauses.append)
+    monkeypatch.setattr("matinv.remote.api.pause", pauses.append)
     api.busy = 2
     assert api.client.records(["never"]) == {}
     assert len(pauses) == 2

@@ -386,6 +386,15 @@ def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: Asking) -> No
     assert len(ask.service.queue._letters) == 1
 
 
+def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: Asking) -> None:
+    done(ask, "a", matrix=[[0]])
+    error = Refused(Code.NOT_SQUARE, "not square")
+    dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
+    ask.service.queue.bury([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
+    assert ask.post("/jobs/a/redrive").tree == {"job_ids": ["a"]}
+    assert len(ask.service.queue._letters) == 1
+
+
 def test_a_search_through_many_letters_ends_with_the_invocation(ask: Asking) -> None:
     done(ask, "bad", matrix=[[0]])
     ask.remaining_ms = 1000

@@ -14,8 +14,8 @@ from matinv import rest
 from matinv.core.document import document_of
 from matinv.core.message import message_schema, options_schema
 from matinv.rest import models
-from matinv.rest.exchange import METHODS
 from matinv.rest.openapi import document
+from matinv.rest.paths import METHODS
 from matinv.rest.submitting import upload_schema
 from matinv.testing.contracts import full_record
 

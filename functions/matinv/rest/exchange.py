@@ -6,15 +6,15 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from matinv.client import Client, ClientError
 from matinv.core.errors import Code, MatinvError, Refused, printable
-from matinv.core.job import JOB_ID_RULE, valid_job_id
-from matinv.core.paths import ACTIONS, JOBS, path_of
+from matinv.core.paths import path_of
+from matinv.rest.paths import METHODS, at_stage, split
 from matinv.rest.problems import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -33,17 +33,6 @@ JSON_TYPE: Final = "application/json"
 # comes in one piece all the same is measured as it came.
 REQUEST_BYTES: Final = 6 * 10**6
 
-# What may be asked for: the OpenAPI document says the same, and a test that it does.
-METHODS: Final = {
-    "/": ("POST",),
-    "/invert": ("POST",),
-    "/jobs": ("GET", "POST"),
-    "/jobs/{job_id}": ("GET",),
-    "/jobs/{job_id}/result": ("GET",),
-    "/jobs/{job_id}/redrive": ("POST",),
-    "/health": ("GET",),
-    "/openapi.json": ("GET",),
-}
 _KNOWN_METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 
 
@@ -112,7 +101,7 @@ class Exchange:
         asked = _mapping(event.get("requestContext"))
         http = _mapping(asked.get("http"))
         content = event.get("body")
-        root, path = _at_stage(str(event.get("rawPath", "")), str(asked.get("stage", "")))
+        root, path = at_stage(str(event.get("rawPath", "")), str(asked.get("stage", "")))
         return cls(
             parts,
             context,
@@ -130,7 +119,7 @@ class Exchange:
     @property
     def template(self) -> str:
         """The path with the job's id left out, for logs, ``other`` for one that is unknown."""
-        template, _ = _split(self.path)
+        template, _ = split(self.path)
         return template if template in METHODS else "other"
 
     def check(self) -> None:
@@ -170,7 +159,7 @@ class Exchange:
 
     def event(self) -> dict[str, Any]:
         """Return an event with nothing but what routing takes."""
-        template, job_id = _split(self.path)
+        template, job_id = split(self.path)
         path = template.replace("{job_id}", quote(job_id, safe=""))
         context = {"stage": "$default", "http": {"method": self.method, "path": path}}
         return {"version": "2.0", "rawPath": path, "headers": {}, "requestContext": context}
@@ -244,44 +233,6 @@ def exchange_of(routes: Router) -> Exchange:
     """Return the request that is being served."""
     exchange: Exchange = routes.context["exchange"]
     return exchange
-
-
-def checked_id(job_id: str) -> str:
-    """Return the job id in a path, decoded.
-
-    Raises
-    ------
-    Refused
-        BAD_JOB_ID.
-    """
-    text = unquote(job_id)
-    if not valid_job_id(text):
-        raise Refused(
-            Code.BAD_JOB_ID, "not a valid job id", "check it", observed=text, limit=JOB_ID_RULE
-        )
-    return text
-
-
-def _split(path: str) -> tuple[str, str]:
-    """Return the template of a path, and the job id in it, decoded.
-
-    A job id may have slashes, and they may come as they are or encoded. So ``/result`` at the end
-    of a path asks for a result, and is a part of the id only where its slash is encoded.
-    """
-    if not path.startswith(JOBS):
-        return path, ""
-    rest = path.removeprefix(JOBS)
-    action = next((action for action in ACTIONS if rest.endswith(action)), "")
-    job_id = unquote(rest.removesuffix(action))
-    return (f"{JOBS}{{job_id}}{action}", job_id) if job_id else (path, "")
-
-
-def _at_stage(path: str, stage: str) -> tuple[str, str]:
-    """Split a path into the stage of an API Gateway, if it begins with one, and the rest."""
-    root = f"/{stage}"
-    if stage in {"", "$default"} or not f"{path}/".startswith(f"{root}/"):
-        return "", path
-    return root, path.removeprefix(root) or "/"
 
 
 def _caller(asked: Mapping[str, Any], http: Mapping[str, Any]) -> str:

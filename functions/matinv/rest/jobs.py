@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -10,13 +11,14 @@ from aws_lambda_powertools.event_handler import Response
 from matinv.client.dead_letters import Letter, redrive
 from matinv.core import jsontext
 from matinv.core.document import document_of
-from matinv.core.errors import Code, MatinvError, Refused
+from matinv.core.errors import Code, ErrorInfo, MatinvError, Refused
 from matinv.core.job import Record
 from matinv.core.message import options_schema, validated
 from matinv.rest import listing, models, submitting
 from matinv.rest.answers import answers
-from matinv.rest.exchange import JSON_TYPE, checked_id, exchange_of, router
+from matinv.rest.exchange import JSON_TYPE, exchange_of, router
 from matinv.rest.messages import read
+from matinv.rest.paths import checked_id
 from matinv.rest.problems import NOT_FOUND, Problem
 
 routes: Final = router()
@@ -98,14 +100,18 @@ def redrive_job(job_id: str) -> Response[str]:
         return wanted in letter.job_ids
 
     done = redrive(exchange.parts.client, selected, changes)
-    problem = next((one.problem for one in done if one.problem), None)
-    if problem:
-        raise Refused(problem.code, problem.message, problem.hint)
-    if not done:
-        raise Problem(404, NOT_FOUND, f"no dead letter is of job {wanted}", "see its record")
-    ids = [job_id for one in done for job_id in one.letter.job_ids]
-    body = orjson.dumps({"job_ids": ids}).decode()
+    sent = [job_id for one in done if not one.problem for job_id in one.letter.job_ids]
+    if not sent:
+        raise _not_sent(wanted, [one.problem for one in done if one.problem])
+    body = orjson.dumps({"job_ids": sent}).decode()
     return Response(202, JSON_TYPE, body, exchange.location(wanted))
+
+
+def _not_sent(job_id: str, problems: Sequence[ErrorInfo]) -> Exception:
+    """Return why no letter was sent back: there is none, or the first is no job."""
+    for problem in problems:
+        return Refused(problem.code, problem.message, problem.hint)
+    return Problem(404, NOT_FOUND, f"no dead letter is of job {job_id}", "see its record")
 
 
 def _changes(text: bytes) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from matinv.client.results import converted, fetch_bytes, result_of, result_url
 from matinv.core.errors import printable
 from matinv.core.job import Format
 from matinv.rest.answers import answers
-from matinv.rest.exchange import checked_id, exchange_of, router
+from matinv.rest.exchange import exchange_of, router
 from matinv.rest.models import Inverse
+from matinv.rest.paths import checked_id
 from matinv.rest.problems import NOT_ACCEPTABLE, Problem
 
 routes: Final = router()
@@ -50,7 +51,7 @@ def result(job_id: str) -> Response[Any]:
     if stored.uri is None:
         content = fetch_bytes(client.store, record)
         return Response(200, TYPES[stored.format], content, headers)
-    return Response(303, headers=headers | {"location": result_url(client.store, record, URL_S)})
+    return Response(303, None, "", headers | {"location": result_url(client.store, record, URL_S)})
 
 
 def _chosen(accept: str, stored: Format) -> Format:

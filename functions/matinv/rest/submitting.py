@@ -22,8 +22,8 @@ from matinv.core.message import (
     validated,
 )
 from matinv.rest import models
-from matinv.rest.exchange import checked_id
 from matinv.rest.messages import Body
+from matinv.rest.paths import checked_id
 from matinv.service.publish import timestamp
 
 EXPIRES_S: Final = 900
