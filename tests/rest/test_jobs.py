@@ -216,9 +216,12 @@ def test_a_result_comes_in_the_form_that_is_accepted(ask: Asking) -> None:
         assert answer.tree["inverse"] == x.tolist()
 
 
-def test_an_npy_result_is_converted_to_the_document_of_a_json_one(ask: Asking) -> None:
-    done(ask, "as-json")
-    ask.post("/jobs", {"job_id": "as-npy", "npy": npy(GOOD)})
+@pytest.mark.parametrize("matrix", [GOOD, [GOOD, [[0, 0], [0, 0]]], [[1, 1], [1, 1 + 1e-9]]])
+def test_an_npy_result_is_converted_to_the_document_of_a_json_one(
+    ask: Asking, matrix: list[Any]
+) -> None:
+    done(ask, "as-json", matrix=matrix)
+    ask.post("/jobs", {"job_id": "as-npy", "npy": npy(np.array(matrix, float))})
     ask.service.work()
     accept = {"accept": "application/json"}
     stored, converted = (
@@ -413,3 +416,38 @@ def test_health_is_that_of_table_and_queue(ask: Asking) -> None:
         answer = ask.get("/health")
         assert (answer.status, answer.code) == (503, "STORAGE")
         part.fail = None
+
+
+# Faults
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("code", [Code.STORAGE, Code.THROTTLED, Code.ACCESS_DENIED])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/invert", {"job_id": "new", "matrix": GOOD}),
+        ("POST", "/jobs", {"job_id": "new", "matrix": GOOD}),
+        ("POST", "/jobs", {"job_id": "new", "upload": {"format": "npy", "bytes": 9}}),
+        ("GET", "/jobs", None),
+        ("GET", "/jobs/a", None),
+        ("GET", "/jobs/a/result", None),
+        ("POST", "/jobs/bad/redrive", None),
+        ("GET", "/health", None),
+    ],
+)
+def test_a_service_that_is_away_is_503_for_every_route(  # noqa: PLR0917 - what is asked, and how
+    ask: Asking, method: str, path: str, body: Any, code: Code, moment: str
+) -> None:
+    done(ask, "a")
+    done(ask, "bad", matrix=[[0]])
+
+    def away(at: str) -> None:
+        if at.endswith(moment):
+            raise Transient(code, "away")
+
+    for part in (ask.service.table, ask.service.queue, ask.service.store):
+        part.fail = away
+    answer = ask(method, path, None if body is None else json.dumps(body))
+    assert (answer.status, answer.code, answer.tree["retryable"]) == (503, code, True)
+    assert int(answer.headers["retry-after"]) > 0

@@ -92,9 +92,13 @@ def converted(content: bytes, record: Record, form: Format) -> bytes:
 
 
 def _document(record: Record, inverse: Matrix) -> bytes:
-    facts: dict[str, Any] = {"job_id": record.job_id}
-    if record.certificate:
-        facts["certificate"] = record.certificate
+    """Return what the worker writes of a job whose result is to be JSON."""
+    parts = {
+        "certificate": record.certificate,
+        "slices": record.slices,
+        "warnings": record.warnings,
+    }
+    facts = {"job_id": record.job_id} | {name: part for name, part in parts.items() if part}
     nan = np.isnan(inverse.reshape(-1, *inverse.shape[-2:])).any(axis=(1, 2))
     text = jsonmat.encode(inverse, [int(index) for index in np.flatnonzero(nan)])
     return b'%b,"inverse":%b}' % (orjson.dumps(facts)[:-1], text)

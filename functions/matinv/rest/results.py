@@ -48,9 +48,6 @@ def result(job_id: str) -> Response[Any]:
         if len(content) <= BODY_BYTES:
             body: Any = content if form is Format.NPY else content.decode()
             return Response(200, TYPES[form], body, headers)
-    if stored.uri is None:
-        content = fetch_bytes(client.store, record)
-        return Response(200, TYPES[stored.format], content, headers)
     return Response(303, None, "", headers | {"location": result_url(client.store, record, URL_S)})
 
 
