@@ -86,6 +86,7 @@ def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
             clients.client("s3", settings.account_id),
             settings.inputs_bucket,
             settings.results_bucket,
+            bucket_owner=settings.account_id,
         ),
         DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
         SQSQueue(

@@ -94,6 +94,12 @@ def test_a_presigned_url_needs_no_header(settings: Settings) -> None:
     assert "expected-bucket-owner" not in url.lower()
 
 
+def test_a_url_for_an_upload_names_the_owner(settings: Settings) -> None:
+    place = wiring.app_from(settings).store.upload_url("a.npy", 1, {}, 60)
+    assert place.headers["x-amz-expected-bucket-owner"] == ACCOUNT
+    assert "x-amz-expected-bucket-owner" in place.url  # among the headers that are signed
+
+
 def test_without_an_account_in_the_url_no_owner_is_named(settings: Settings) -> None:
     store = wiring.ports(replace(settings, jobs_queue_url="http://127.0.0.1/jobs"))[0]
     with owners_named(store._s3) as named:

@@ -65,15 +65,24 @@ class S3Store:
         Their names.
     pieces : Pieces
         How large bodies travel.
+    bucket_owner : str, optional
+        The account that must own the bucket of an upload by URL; `s3` says it itself.
     """
 
     def __init__(
-        self, s3: S3Client, inputs_bucket: str, results_bucket: str, pieces: Pieces = _PIECES
+        self,
+        s3: S3Client,
+        inputs_bucket: str,
+        results_bucket: str,
+        pieces: Pieces = _PIECES,
+        *,
+        bucket_owner: str | None = None,
     ) -> None:
         self._s3 = s3
         self._inputs_bucket = inputs_bucket
         self._results_bucket = results_bucket
         self._pieces = pieces
+        self._bucket_owner = bucket_owner
 
     @contextmanager
     def open(self, reference: Reference) -> Iterator[S3Blob]:
@@ -209,6 +218,10 @@ class S3Store:
             "if-none-match": "*",
             **{f"x-amz-meta-{name}": text for name, text in encoded_.items()},
         }
+        owner: Any = {}
+        if self._bucket_owner:
+            headers["x-amz-expected-bucket-owner"] = self._bucket_owner
+            owner = {"ExpectedBucketOwner": self._bucket_owner}
         uri = f"s3://{self._inputs_bucket}/{key}"
         with translated(f"signing a URL of {uri}"):
             url = self._s3.generate_presigned_url(
@@ -220,6 +233,7 @@ class S3Store:
                     "ContentType": _content_type(key),
                     "IfNoneMatch": "*",
                     "Metadata": encoded_,
+                    **owner,
                 },
                 ExpiresIn=expires_s,
             )
