@@ -107,6 +107,11 @@ class Settings:
         owner = self.jobs_queue_url.rpartition("/")[0].rpartition("/")[2]
         return owner if len(owner) == 12 and owner.isascii() and owner.isdigit() else None
 
+    @property
+    def stack(self) -> str:
+        """The stack's name, which its table's begins with: ``<stack>-jobs``."""
+        return self.jobs_table.removesuffix("-jobs")
+
     def to_environment(self) -> dict[str, str]:
         """Return the ``MATINV_*`` names that make these settings again."""
         pairs = {

@@ -8,6 +8,7 @@ import platform
 import random
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from matinv.core.limits import Lane, threads_of
 from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
 from matinv.service import App
 from matinv.settings import DAY_S, Settings
+
+if TYPE_CHECKING:
+    from matinv.monitor import Monitor
 
 
 @functools.cache
@@ -103,3 +107,21 @@ def remote_ports(url: str) -> tuple[MatrixStore, JobTable, JobQueue]:
     from matinv import remote  # noqa: PLC0415 - for those who have no other way
 
     return remote.ports(url)
+
+
+def monitor(settings: Settings) -> Monitor:
+    """Return what AWS knows of the stack, for `matinv.client.Client`."""
+    from matinv.aws.monitor import AWSMonitor  # noqa: PLC0415 - no function looks at itself
+    from matinv.monitor import Queue  # noqa: PLC0415 - likewise
+
+    urls = {
+        Queue.STANDARD: settings.jobs_queue_url,
+        Queue.LARGE: settings.large_queue_url,
+        Queue.DEAD: settings.dlq_url,
+    }
+    return AWSMonitor(
+        clients.client("sqs"),
+        clients.client("cloudwatch"),
+        {queue: url for queue, url in urls.items() if url},
+        settings.stack,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matinv.cli.prices import cost
+from matinv.client.prices import cost
 from matinv.core.job import Method
 from matinv.core.limits import predict
 from matinv.local.samples import npy_bytes

@@ -13,7 +13,7 @@ import pytest
 from terraform_cli import State
 
 from matinv.aws.dynamodb import TTL_ATTRIBUTE, table_schema
-from matinv.cli.estimate import LANES, TIMEOUTS_S
+from matinv.client.lanes import LANES, TIMEOUTS_S
 from matinv.core.limits import threads_of
 from matinv.settings import Settings
 

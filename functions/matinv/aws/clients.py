@@ -20,6 +20,7 @@ from botocore.exceptions import IncompleteReadError
 from matinv import __version__
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
@@ -68,6 +69,8 @@ def client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
 def client(service: Literal["sqs"]) -> SQSClient: ...
 @overload
 def client(service: Literal["sns"]) -> SNSClient: ...
+@overload
+def client(service: Literal["cloudwatch"]) -> CloudWatchClient: ...
 def client(service: str, bucket_owner: str | None = None) -> Any:
     """Return a client of `service`; region, credentials and endpoint are boto3's own settings.
 
@@ -75,7 +78,7 @@ def client(service: str, bucket_owner: str | None = None) -> Any:
 
     Parameters
     ----------
-    service : {'s3', 'dynamodb', 'sqs', 'sns'}
+    service : {'s3', 'dynamodb', 'sqs', 'sns', 'cloudwatch'}
         Its name.
     bucket_owner : str, optional
         The account that must own each bucket that a request of S3 names; else S3 answers 403. A

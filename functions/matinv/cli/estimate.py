@@ -14,21 +14,14 @@ import numpy as np
 from matinv.cli.exits import Exit, complain
 from matinv.cli.output import emit
 from matinv.cli.params import OneOf, output_option
-from matinv.cli.prices import Cost, cost
+from matinv.client.lanes import LANES, TIMEOUTS_S, lane_of
 from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.client.prices import Cost, cost
 from matinv.core import npy
 from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import Format, Method
-from matinv.core.limits import Lane, Prediction, predict, predict_json, threads_of
+from matinv.core.limits import Lane, Prediction, predict, predict_json
 from matinv.core.message import format_of_key
-from matinv.service.app import IDLE_BYTES, MARGIN_S
-
-# As infra/service deploys them.
-LANES: Final = {
-    "standard": Lane(1769 * 2**20, threads_of(1769 * 2**20)),
-    "large": Lane(10_240 * 2**20, threads_of(10_240 * 2**20)),
-}
-TIMEOUTS_S: Final = {"standard": 120.0, "large": 900.0}
 
 _INLINE_RESULT_BYTES: Final = 8 * 1024  # MATINV_INLINE_RESULT_BYTES unless it is set
 _NOTIFICATION_BYTES: Final = 1024
@@ -99,15 +92,6 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
             complain(_too_large(row).info, row["input"])
     fits = sum(row["lane"] is not None for row in rows)
     return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
-
-
-def lane_of(prediction: Prediction) -> str | None:
-    """Return the first lane that admits the job, None if there is none."""
-    for name, lane in LANES.items():
-        fits_memory = prediction.memory_bytes <= lane.memory_bytes - IDLE_BYTES
-        if fits_memory and prediction.seconds / lane.threads <= TIMEOUTS_S[name] - MARGIN_S:
-            return name
-    return None
 
 
 def _imagined(shape: tuple[int, ...], dtype: str, method: Method) -> Subject:

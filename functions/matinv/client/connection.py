@@ -17,6 +17,7 @@ from matinv.client.submission import Submission
 from matinv.client.waiting import Mode, OnChange, Watch, watch
 from matinv.core.errors import MatinvError
 from matinv.core.job import Format, Method, OnIllConditioned, Options, Output, Record, Status
+from matinv.monitor import Monitor
 from matinv.ports import JobQueue, JobTable, MatrixStore, Place
 from matinv.settings import Settings, of_api
 
@@ -34,6 +35,8 @@ class Client:
         The jobs queue and its dead letters.
     settings : Settings
         Where all of that is.
+    monitor : Monitor, optional
+        What AWS knows of the stack, for `matinv.client.health`.
     now, sleep, jitter : callable
         Seconds since the epoch, a pause of so many seconds, a random number in [0, 1).
     """
@@ -45,6 +48,7 @@ class Client:
         queue: JobQueue,
         settings: Settings,
         *,
+        monitor: Monitor | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -53,6 +57,7 @@ class Client:
         self.table = table
         self.queue = queue
         self.settings = settings
+        self.monitor = monitor
         self.now = now
         self._sleep = sleep
         self._jitter = jitter
@@ -79,8 +84,9 @@ class Client:
         settings = of_api(api) if api else Settings.from_environment(environment)
         from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
 
-        parts = wiring.remote_ports(api) if api else wiring.ports(settings)
-        return cls(*parts, settings)
+        if api:
+            return cls(*wiring.remote_ports(api), settings)
+        return cls(*wiring.ports(settings), settings, monitor=wiring.monitor(settings))
 
     def submit(  # noqa: PLR0913 - the fields of a message
         self,

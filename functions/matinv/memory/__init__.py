@@ -6,8 +6,9 @@ Each twin counts its calls in ``calls`` and asks ``fail``, if set, before and af
 """
 
 from matinv.memory.events import MemoryEvents
+from matinv.memory.monitor import MemoryMonitor
 from matinv.memory.queue import MemoryQueue
 from matinv.memory.store import MemoryStore
 from matinv.memory.table import MemoryTable
 
-__all__ = ["MemoryEvents", "MemoryQueue", "MemoryStore", "MemoryTable"]
+__all__ = ["MemoryEvents", "MemoryMonitor", "MemoryQueue", "MemoryStore", "MemoryTable"]
