@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matinv import events, service
 from matinv.client import Client
 from matinv.core.job import Reference
-from matinv.memory import MemoryQueue, MemoryStore, MemoryTable
+from matinv.memory import MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
 from matinv.ports import Part
 from matinv.settings import Settings
 from matinv.testing.events import s3_notification, sqs_event
@@ -60,6 +60,7 @@ class Standin:
     working: bool = True
     pauses: list[float] = field(default_factory=list)
     on_sleep: Callable[[], None] | None = None
+    monitor: MemoryMonitor = field(default_factory=MemoryMonitor)
 
     @classmethod
     def make(cls, **options: Any) -> Standin:
@@ -84,6 +85,7 @@ class Standin:
             self.table,
             self.queue,
             SETTINGS,
+            monitor=self.monitor,
             now=lambda: self.world.now_s,
             sleep=self.sleep,
             jitter=lambda: 0.5,

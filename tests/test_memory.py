@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 
 from matinv.core.errors import Code, Transient
-from matinv.memory import MemoryEvents, MemoryQueue, MemoryStore, MemoryTable
+from matinv.memory import MemoryEvents, MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
+from matinv.monitor import Alarm, Depth, Figures, Queue, State
 from matinv.testing.contracts import (
     JobEventsContract,
     JobQueueContract,
     JobTableContract,
     MatrixStoreContract,
+    MonitorContract,
     delivery,
     letter,
     record,
 )
+from matinv.testing.contracts.monitor import DO, RUNBOOK, WHY
 
 
 class TestMemoryStore(MatrixStoreContract):
@@ -114,6 +117,30 @@ class TestMemoryEvents(JobEventsContract):
         events.fail = failing(moment)
         assert events.publish([record("a")]) == [False]
         assert len(events.published) == published
+
+
+class TestMemoryMonitor(MonitorContract):
+    @pytest.fixture
+    def monitor(self) -> MemoryMonitor:
+        monitor = MemoryMonitor()
+        monitor.depths[Queue.LARGE] = Depth()
+        return monitor
+
+    @pytest.fixture
+    def laneless(self) -> MemoryMonitor:
+        return MemoryMonitor()
+
+    def fill(self, monitor: MemoryMonitor, queue: Queue, depth: Depth) -> None:
+        monitor.depths[queue] = depth
+
+    def ring(self, monitor: MemoryMonitor, name: str, state: State, *, pages: bool = False) -> None:
+        since = "2026-11-21T03:00:01.500Z"
+        monitor.rings.append(Alarm(name, state, since, WHY, DO, RUNBOOK, pages=pages))
+
+    def count(
+        self, monitor: MemoryMonitor, *, acknowledged: int, duplicates: int, age_s: float
+    ) -> None:
+        monitor.counted = Figures({Queue.STANDARD: age_s}, acknowledged, duplicates)
 
 
 def failing(*moments: str):

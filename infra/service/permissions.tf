@@ -104,6 +104,19 @@ locals {
     Action   = ["sqs:SendMessage"]
     Resource = [module.large.queue.arn]
   }
+  # `matinv top`: the alarms and metrics of one stack cannot be told apart here, and neither tells more than numbers.
+  allow_watch = {
+    Sid      = "WatchHealth"
+    Effect   = "Allow"
+    Action   = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"]
+    Resource = ["*"]
+  }
+  allow_watch_lanes = {
+    Sid      = "WatchLanes"
+    Effect   = "Allow"
+    Action   = ["sqs:GetQueueAttributes"]
+    Resource = [module.standard.queue.arn, module.large.queue.arn]
+  }
   allow_submit = {
     Sid      = "Submit"
     Effect   = "Allow"
@@ -182,9 +195,15 @@ resource "aws_iam_policy" "client" {
 # For those who answer alarms: on top of `client`.
 resource "aws_iam_policy" "operator" {
   name        = "${var.name}-operator"
-  description = "Look into the dead letters of the stack ${var.name}, send jobs again, run matinv doctor."
+  description = "Look into the dead letters of the stack ${var.name}, send jobs again, run matinv doctor and matinv top."
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [local.allow.exhume, local.allow.clean_up, local.allow_forward]
+    Version = "2012-10-17"
+    Statement = [
+      local.allow.exhume,
+      local.allow.clean_up,
+      local.allow_forward,
+      local.allow_watch,
+      local.allow_watch_lanes,
+    ]
   })
 }

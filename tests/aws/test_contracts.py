@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from alarming import Composite, make_alarm, measure
 from faults import owners_named
 from listening import drained, subscribe
+from matinv.aws import clients
 from matinv.aws.bodies import Pieces
 from matinv.aws.dynamodb import DynamoDBTable
+from matinv.aws.monitor import AWSMonitor
 from matinv.aws.s3 import S3Store
 from matinv.aws.sns import SNSEvents
 from matinv.aws.sqs import SQSQueue
+from matinv.monitor import Depth, Queue, State
 from matinv.testing.contracts import (
     JobEventsContract,
     JobQueueContract,
     JobTableContract,
     MatrixStoreContract,
+    MonitorContract,
 )
 from matinv.testing.events import ACCOUNT
 
@@ -101,3 +106,47 @@ class TestSNSEvents(JobEventsContract):
             texts = {name: value["StringValue"] for name, value in attributes.items()}
             found[body["job_id"]] = (texts, body)
         return found
+
+
+class TestAWSMonitor(MonitorContract):
+    @pytest.fixture
+    def monitor(
+        self,
+        sqs: SQSClient,
+        at_moto: str,
+        queue_urls: tuple[str, str, str],
+        unique: str,
+    ) -> AWSMonitor:
+        cloudwatch = clients.client("cloudwatch")
+        self.sqs, self.cloudwatch, self.stack = sqs, cloudwatch, unique
+        jobs, dead, large = queue_urls
+        self.urls = {Queue.STANDARD: jobs, Queue.LARGE: large, Queue.DEAD: dead}
+        self.composite = Composite(cloudwatch, unique)
+        return AWSMonitor(sqs, cloudwatch, self.urls, unique)
+
+    @pytest.fixture
+    def laneless(self, monitor: AWSMonitor) -> AWSMonitor:
+        urls = {queue: url for queue, url in self.urls.items() if queue is not Queue.LARGE}
+        return AWSMonitor(self.sqs, self.cloudwatch, urls, self.stack)
+
+    def fill(self, monitor: AWSMonitor, queue: Queue, depth: Depth) -> None:
+        url = self.urls[queue]
+        for number in range(depth.working + depth.waiting):
+            self.sqs.send_message(QueueUrl=url, MessageBody=str(number))
+        if depth.working:
+            self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=depth.working)
+        for number in range(depth.delayed):
+            self.sqs.send_message(QueueUrl=url, MessageBody=str(number), DelaySeconds=900)
+
+    def ring(self, monitor: AWSMonitor, name: str, state: State, *, pages: bool = False) -> None:
+        make_alarm(self.cloudwatch, self.stack, name, state)
+        if pages:
+            self.composite.names.append(name)
+
+    def count(
+        self, monitor: AWSMonitor, *, acknowledged: int, duplicates: int, age_s: float
+    ) -> None:
+        measure(self.cloudwatch, "Acknowledged", acknowledged, service=self.stack)
+        measure(self.cloudwatch, "Duplicates", duplicates, service=self.stack)
+        queue = self.urls[Queue.STANDARD].rpartition("/")[2]
+        measure(self.cloudwatch, "ApproximateAgeOfOldestMessage", age_s, QueueName=queue)

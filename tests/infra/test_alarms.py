@@ -7,11 +7,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 from published import OWN, PUBLISHED
 from terraform_cli import INFRA, REPOSITORY, Resource, State
+
+from matinv.aws.monitor import AWSMonitor
+from matinv.monitor import Queue
 
 RUNBOOK = (INFRA / "README.md").read_text()
 PLAIN: Final = "aws_cloudwatch_metric_alarm"
@@ -194,6 +198,43 @@ def test_only_the_composite_pages(stack: State) -> None:
     pages = "arn:aws:sns:eu-west-1:123456789012:matinv-pages"
     assert pages in composite_of(stack)["alarm_actions"]
     assert not [a for a in alarms_of(stack).values() if pages in a["alarm_actions"]]
+
+
+def test_the_monitor_knows_all_alarms_and_which_of_them_page(stack: State) -> None:
+    def answer(values: Mapping[str, Any]) -> dict[str, Any]:
+        names = ("AlarmName", "AlarmDescription", "AlarmActions", "AlarmRule")
+        found = {n: values.get(re.sub("(?<=.)([A-Z])", r"_\1", n).lower()) for n in names}
+        return found | {"StateValue": "OK", "StateUpdatedTimestamp": "0.0"}
+
+    page = {
+        "MetricAlarms": [answer(alarm) for alarm in alarms_of(stack).values()],
+        "CompositeAlarms": [answer(composite_of(stack))],
+    }
+    pages = SimpleNamespace(paginate=lambda **_: [page])
+    cloudwatch: Any = SimpleNamespace(get_paginator=lambda _: pages)
+    found = AWSMonitor(cloudwatch, cloudwatch, {}, "matinv").alarms()
+    paging = {key: expected.pages for key, expected in EXPECTED.items()}
+    assert {alarm.name: alarm.pages for alarm in found} == paging | {"unhealthy": True}
+    assert all(alarm.why and alarm.do and "#alarm-" in alarm.runbook for alarm in found)
+
+
+def test_the_monitor_asks_for_metrics_that_alarms_watch(stack: State) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def paginate(**call: Any) -> list[Any]:
+        asked.extend(query["MetricStat"] for query in call["MetricDataQueries"])
+        return []
+
+    pages = SimpleNamespace(paginate=paginate)
+    cloudwatch: Any = SimpleNamespace(get_paginator=lambda _: pages)
+    AWSMonitor(cloudwatch, cloudwatch, {Queue.STANDARD: ".../matinv-jobs"}, "matinv").figures(900)
+    watched = [m for alarm in alarms_of(stack).values() for m in metrics_of(alarm)]
+    for query in asked:
+        metric = query["Metric"]
+        dimensions = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+        found = Metric(metric["Namespace"], metric["MetricName"], query["Stat"], dimensions)
+        assert found in watched
+    assert len(asked) == 3
 
 
 def test_table_alarm_looks_at_each_operation_that_is_used(stack: State) -> None:

@@ -34,6 +34,8 @@ WORKER = {
     "sqs:SendMessage": {"matinv-dead", "matinv-large"},
     "sns:Publish": {"matinv-events"},
 }
+# They know no resources; DescribeAlarms does, but then hides composite alarms.
+WATCHING = {"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"}
 OF_OWN_OBJECTS = (
     "s3:GetObject",
     "s3:GetObjectVersion",
@@ -143,7 +145,8 @@ def test_nobody_may_everything(stack: State) -> None:
         actions = as_list(statement["Action"])
         assert not [a for a in actions if "*" in a], address
         if "Resource" in statement and as_list(statement["Resource"]) == ["*"]:
-            assert set(actions) <= LOGS_AND_TRACES, address
+            own = WATCHING if address == "aws_iam_policy.operator" else set()
+            assert set(actions) <= LOGS_AND_TRACES | own, address
         assert statement.get("Principal") != "*", address
 
 
@@ -226,6 +229,12 @@ def test_operator_may_look_into_the_dead_letters(stack: State) -> None:
     assert found["sqs:ReceiveMessage"] == {"matinv-dead"}
     assert found["sqs:SendMessage"] == {"matinv-large"}
     assert not {a for a in found if "Scan" in a}
+
+
+def test_operator_may_watch_the_health_of_the_stack(stack: State) -> None:
+    found = granted(stack["aws_iam_policy.operator"]["policy"])
+    assert found["sqs:GetQueueAttributes"] == {"matinv-dead", "matinv-jobs", "matinv-large"}
+    assert all(found[action] == {"*"} for action in WATCHING)
 
 
 def test_roles_stay_within_the_boundary_that_bootstrap_makes(

@@ -26,6 +26,11 @@ _COMMANDS: Final = {
     "wait": ("matinv.cli.jobs", "wait", "Wait for jobs to end and print how they did."),
     "result": ("matinv.cli.result", "result", "Fetch a job's inverse."),
     "list": ("matinv.cli.jobs", "list_", "List jobs, the most recently updated first."),
+    "top": (
+        "matinv.cli.top",
+        "top",
+        "Show how the stack is doing: lanes, alarms, throughput, latency, cost.",
+    ),
     "dlq": ("matinv.cli.dlq", "dlq", "Look into the dead-letter queue and send jobs back."),
     "estimate": ("matinv.cli.estimate", "estimate", "Predict memory, time, lane and cost."),
     "doctor": ("matinv.cli.doctor", "doctor", "Check settings, access and a whole small job."),

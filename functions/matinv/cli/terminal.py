@@ -1,4 +1,7 @@
-"""What a person at a terminal sees; the only user of rich (which respects ``NO_COLOR``)."""
+"""What a person at a terminal sees.
+
+With `matinv.cli.frame` the only user of rich, which respects ``NO_COLOR``.
+"""
 
 from __future__ import annotations
 

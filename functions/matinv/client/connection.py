@@ -59,7 +59,7 @@ class Client:
         self.settings = settings
         self.monitor = monitor
         self.now = now
-        self._sleep = sleep
+        self.sleep = sleep
         self._jitter = jitter
 
     @classmethod
@@ -214,7 +214,7 @@ class Client:
             return look(self.table, self.store, [sent[job_id] for job_id in job_ids], queued)
 
         watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
-        return watch(watched, look_at, self.now, self._sleep, self._jitter)
+        return watch(watched, look_at, self.now, self.sleep, self._jitter)
 
     def list(
         self,

@@ -19,6 +19,8 @@ from matinv.service.publish import timestamp
 
 _FAILURES: Final = 5  # that are shown
 
+_WITHOUT_API: Final = "use --stack, or the MATINV_* settings"
+
 T = TypeVar("T")
 
 
@@ -138,6 +140,12 @@ class Health:
     failures: tuple[Failure, ...]
     unknown: tuple[Unknown, ...]
 
+    @property
+    def blind(self) -> bool:
+        """Whether nothing at all could be read."""
+        parts = (self.backlog, self.dead_letters, self.alarms, self.flow)
+        return all(part is None for part in parts)
+
     def document(self) -> dict[str, Any]:
         """Return all of it as plain mappings, lists, texts and numbers."""
         return asdict(self)
@@ -203,7 +211,7 @@ class _Look:
     def _monitored(self, part: str, ask: Callable[[Monitor], T]) -> T | None:
         monitor = self._client.monitor
         if monitor is None:
-            error = ErrorInfo(Code.ACCESS_DENIED, "an HTTP API does not tell", "use --stack")
+            error = ErrorInfo(Code.ACCESS_DENIED, "an HTTP API does not tell", _WITHOUT_API)
             self._unknown.append(Unknown(part, error))
             return None
         return self._asked(part, lambda: ask(monitor))

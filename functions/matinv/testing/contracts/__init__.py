@@ -9,6 +9,7 @@ A test module makes a subclass of a suite and gives it the fixture that it lacks
 """
 
 from matinv.testing.contracts.events import JobEventsContract
+from matinv.testing.contracts.monitor import MonitorContract
 from matinv.testing.contracts.queue import JobQueueContract, delivery, letter
 from matinv.testing.contracts.store import MatrixStoreContract, digest
 from matinv.testing.contracts.table import JobTableContract, full_record, record
@@ -18,6 +19,7 @@ __all__ = [
     "JobQueueContract",
     "JobTableContract",
     "MatrixStoreContract",
+    "MonitorContract",
     "delivery",
     "digest",
     "full_record",
