@@ -95,6 +95,20 @@ def complain_unfinished(job_ids: Sequence[str]) -> Exit:
     return Exit.TIMED_OUT if job_ids else Exit.OK
 
 
+class Missing(Exception):
+    """A package of an extra is not installed.
+
+    Parameters
+    ----------
+    package, extra : str
+        What is missing, and which extra of ours brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed")
+        self.hint = f"run: pip install 'matinv[{extra}]'"
+
+
 class Reported:
     """A block whose errors become lines on stderr and an exit code; a bug keeps its traceback."""
 
@@ -126,6 +140,9 @@ def report(error: Exception) -> int | None:
         case MatinvError(info=info):
             complain(info)
             return Exit.REFUSED if isinstance(error, Refused) else Exit.ERROR
+        case Missing(hint=hint):
+            say("MISSING", str(error), hint)
+            return Exit.ERROR
         case OSError(filename=filename, strerror=strerror) if strerror:
             say("FILE", f"{filename}: {strerror}", "check the path and its permissions")
             return Exit.ERROR

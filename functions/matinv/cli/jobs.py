@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
-from matinv.cli.exits import Exit, complain_missing, complain_unfinished, exit_of_status, gravest
+from matinv.cli.exits import (
+    Exit,
+    Missing,
+    complain_missing,
+    complain_unfinished,
+    exit_of_status,
+    gravest,
+)
+from matinv.cli.files import check_writable, place
 from matinv.cli.output import JOB_COLUMNS, emit, job_row
 from matinv.cli.params import OneOf, client_of, job_ids_of, output_option, timeout_option
 from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
@@ -38,14 +47,21 @@ def status(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--all/--any", "all_", default=True, help="Until all have ended, or the first.")
 @timeout_option
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Then draw a timeline of the jobs as PNG: a row per job, its phases in colours.",
+)
 @output_option
 @click.pass_context
-def wait(
+def wait(  # noqa: PLR0913 - each is an option of the command
     ctx: click.Context,
     *,
     job_ids: tuple[str, ...],
     all_: bool,
     timeout: float | None,
+    plot: Path | None,
     output: str,
 ) -> Exit:
     """Wait for jobs to end and print how they did.
@@ -56,7 +72,24 @@ def wait(
     """
     ids = job_ids_of(job_ids)
     mode = Mode.ALL if all_ else Mode.ANY
-    return wait_for(client_of(ctx), ids, mode, timeout).print_all(output)
+    draw = _drawing(plot) if plot else None
+    client = client_of(ctx)
+    waited = wait_for(client, ids, mode, timeout)
+    if draw and waited.records:
+        draw(waited.records.values(), client.now())
+    return waited.print_all(output)
+
+
+def _drawing(file: Path) -> Callable[[Iterable[Record], float], None]:
+    """Return what draws a timeline into a file; raise now, before the wait, if that cannot work."""
+    try:
+        from matinv.cli import timeline  # noqa: PLC0415 - matplotlib, an extra, half a second
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise Missing("matplotlib", "plot") from None
+    check_writable(file)
+    return lambda records, now_s: place(timeline.png(records, now_s), file)
 
 
 @click.command("list")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 
 from matinv.cli.exits import Exit, say
+from matinv.cli.files import place
 from matinv.cli.output import note
 from matinv.cli.params import Duration, client_of
 from matinv.client.prepare import matrix_of
@@ -130,19 +129,4 @@ def _write(content: bytes, file: Path | None) -> None:
             stdout.write(b"\n")
         stdout.flush()
         return
-    # Into place at once: a reader, or a crash, never meets half a matrix.
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    place(content, file)
