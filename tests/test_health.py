@@ -78,9 +78,11 @@ class TestLanes:
             if moment == "depth:before" and next(depths):
                 raise Misconfigured(Code.ACCESS_DENIED, "denied", "ask for it")
 
+        service.monitor.depths[Queue.LARGE] = Depth(3)
         service.monitor.fail = deny
         found = look(service)
-        assert found.lanes == (LaneHealth("standard", None, None, None, None),)
+        unread = LaneHealth("standard", None, None, None, None)
+        assert found.lanes == (unread, LaneHealth("large", 3, 0, 0, None))
         assert (found.backlog, found.eta_s, found.dead_letters) == (None, None, 0)
         (unknown,) = found.unknown
         assert (unknown.part, unknown.error.message) == ("queue standard", "denied")

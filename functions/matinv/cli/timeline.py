@@ -26,9 +26,9 @@ from matinv.service.publish import timestamp
 
 # Colours that also people with a colour vision deficiency tell apart (Okabe and Ito, 2008).
 COLOURS: Final = {
-    "queued": "#bbbbbb",
+    "queued": "#a0a0a0",
     "load": "#56b4e9",
-    "in its batch": "#e5e5e5",
+    "in its batch": "#d9d9d9",
     "invert": "#0072b2",
     "publish": "#e69f00",
 }
