@@ -460,7 +460,10 @@ def test_every_operation_of_the_adapters_is_in_the_table(rig: Rig) -> None:
         for service in SERVICES
         for name, operation in rig.clients[service].meta.method_to_api_mapping.items()
     }
-    sources = [path.read_text() for path in Path(matinv.aws.__file__).parent.glob("*.py")]
+    # The monitor is apart: no job needs it, and what it cannot learn is told as unknown, by
+    # tests/aws/test_monitor.py and tests/test_health.py.
+    paths = Path(matinv.aws.__file__).parent.glob("*.py")
+    sources = [path.read_text() for path in paths if path.name != "monitor.py"]
     names = {
         node.attr
         for source in sources
