@@ -11,10 +11,10 @@ from uuid import uuid4
 import click
 
 from matinv.cli.exits import Exit, error_line
-from matinv.cli.output import json_text
 from matinv.cli.params import Duration, client_of, output_option
 from matinv.client import Client, ClientError
 from matinv.client.check import Way, whole_job
+from matinv.client.documents import json_text
 from matinv.core.errors import MatinvError, Refused
 from matinv.settings import SettingsError
 

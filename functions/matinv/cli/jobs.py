@@ -19,9 +19,10 @@ from matinv.cli.exits import (
     gravest,
 )
 from matinv.cli.files import check_writable, place
-from matinv.cli.output import JOB_COLUMNS, emit, job_row
+from matinv.cli.output import JOB_COLUMNS, emit
 from matinv.cli.params import OneOf, client_of, job_ids_of, output_option, timeout_option
 from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
+from matinv.client.documents import job_row
 from matinv.core.job import Record, Status
 
 

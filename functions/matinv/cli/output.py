@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
 
-from matinv.core.job import Record
+from matinv.client.documents import json_text
 
 Row = Mapping[str, Any]
 
@@ -57,22 +54,6 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def json_text(value: Row) -> str:
-    """Return a document on one line; numbers that JSON does not have become null."""
-    return json.dumps(_plain(value), allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value
-
-
 def _cell(row: Row, path: str) -> str:
     value: Any = row
     for name in path.split("."):
@@ -97,25 +78,3 @@ JOB_COLUMNS = {
     "UPDATED": "updated_at",
     "NOTE": "note",
 }
-
-
-def job_row(record: Record) -> dict[str, Any]:
-    """Return a record as a document; the bytes of a small result are left to `matinv result`."""
-    row: dict[str, Any] = asdict(record)
-    row["input"]["bytes"] = row["input"].pop("size_bytes")
-    if record.result:
-        row["result"]["bytes"] = row["result"].pop("size_bytes")
-        row["result"]["inline"] = record.result.inline is not None
-    if record.error:
-        row["error"]["retryable"] = record.error.retryable
-    return {key: value for key, value in row.items() if value is not None} | {"note": note(record)}
-
-
-def note(record: Record) -> str | None:
-    """Return what a person should know of a job: its error, failed slices, warnings."""
-    if record.error:
-        return f"{record.error.code}: {record.error.message}"
-    parts = list(record.warnings)
-    if record.slices and record.slices.failed:
-        parts.insert(0, f"{record.slices.failed} of {record.slices.count} slices failed")
-    return ", ".join(parts) or None

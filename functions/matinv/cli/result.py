@@ -9,8 +9,8 @@ import click
 
 from matinv.cli.exits import Exit, say
 from matinv.cli.files import place
-from matinv.cli.output import note
 from matinv.cli.params import Duration, client_of
+from matinv.client.documents import note
 from matinv.client.prepare import matrix_of
 from matinv.client.results import (
     Verification,

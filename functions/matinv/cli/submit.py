@@ -10,10 +10,11 @@ import click
 
 from matinv.cli.exits import Exit, complain, gravest, say
 from matinv.cli.jobs import wait_for
-from matinv.cli.output import emit, note
+from matinv.cli.output import emit
 from matinv.cli.params import OneOf, Pair, client_of, output_option, timeout_option
 from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
+from matinv.client.documents import note
 from matinv.core.errors import Code, MatinvError, Refused
 from matinv.core.job import Format, Method, OnIllConditioned, Options, Output, Status
 

@@ -1,0 +1,49 @@
+"""Documents: records as JSON, for people's tools and pages."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from matinv.core.job import Record
+
+
+def job_row(record: Record) -> dict[str, Any]:
+    """Return a record as a document; the bytes of a small result are left to `matinv result`."""
+    row: dict[str, Any] = asdict(record)
+    row["input"]["bytes"] = row["input"].pop("size_bytes")
+    if record.result:
+        row["result"]["bytes"] = row["result"].pop("size_bytes")
+        row["result"]["inline"] = record.result.inline is not None
+    if record.error:
+        row["error"]["retryable"] = record.error.retryable
+    return {key: value for key, value in row.items() if value is not None} | {"note": note(record)}
+
+
+def note(record: Record) -> str | None:
+    """Return what a person should know of a job: its error, failed slices, warnings."""
+    if record.error:
+        return f"{record.error.code}: {record.error.message}"
+    parts = list(record.warnings)
+    if record.slices and record.slices.failed:
+        parts.insert(0, f"{record.slices.failed} of {record.slices.count} slices failed")
+    return ", ".join(parts) or None
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """Return a document on one line; numbers that JSON does not have become null."""
+    return json.dumps(_plain(value), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return value
