@@ -7,6 +7,8 @@ when the *thread* that started the child ends, and other systems have none.)
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import threading
@@ -82,3 +84,11 @@ def when_orphaned(act: Callable[[], object]) -> None:
         act()
 
     threading.Thread(target=watch, name="matinv-parent", daemon=True).start()
+
+
+def stdin_is_a_pipe() -> bool:
+    """Whether this process may have a parent that holds the other end."""
+    try:
+        return stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):  # none, closed, or a test's stand-in
+        return False

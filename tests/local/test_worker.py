@@ -225,7 +225,7 @@ def test_a_worker_that_crashes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> N
         return real_start(["-c", "raise SystemExit(9)"])
 
     monkeypatch.setattr(child, "start", start)
-    worker = service.Worker([], {}, notes.append)
+    worker = service.Kept("a worker", ["local", "worker"], {}, notes.append)
 
     def tended() -> bool:
         worker.tend()

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "estimate": ("matinv.cli.estimate", "estimate", "Predict memory, time, lane and cost."),
     "doctor": ("matinv.cli.doctor", "doctor", "Check settings, access and a whole small job."),
     "env": ("matinv.cli.stack", "env", "Print a stack's settings as lines for a shell."),
+    "console": ("matinv.cli.console", "console", "Show a stack on a local web page."),
     "local": ("matinv.cli.local", "local", "Run the whole stack on this machine."),
 }
 

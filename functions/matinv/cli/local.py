@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from matinv.cli.console import require_console
 from matinv.cli.exits import Exit, say
 from matinv.cli.stack import use_stack
 
@@ -123,6 +124,15 @@ def _worker_options(command: Command) -> Command:
     type=click.IntRange(128, 10240),
     help="Also run the large lane, with a worker of so much memory.",
 )
+@click.option("--console", is_flag=True, help="Also run `matinv console` for this stack.")
+@click.option(
+    "--console-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port of the console; 0 takes a free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the console's link.")
 def up(  # noqa: PLR0913 - each is an option of the command
     *,
     port: int,
@@ -133,6 +143,9 @@ def up(  # noqa: PLR0913 - each is an option of the command
     no_worker: bool,
     large_memory_mb: int | None,
     api_port: int | None,
+    console: bool,
+    console_port: int,
+    no_browser: bool,
     memory_mb: int,
     **options: Any,
 ) -> Exit:
@@ -167,6 +180,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
                 ready,
                 _note,
                 api_port=api_port,
+                console=_console_options(console_port, browser=not no_browser) if console else None,
             )
         except StackError as error:
             say(
@@ -235,6 +249,12 @@ def _arguments(polling: Polling, timeout_s: int, memory_mb: int) -> list[str]:
         "--memory-mb": memory_mb,
     }
     return [str(word) for option in options.items() for word in option]
+
+
+def _console_options(port: int, *, browser: bool) -> list[str]:
+    """Return the options of `matinv console`, which is there if its libraries are."""
+    require_console()
+    return ["--port", str(port), *([] if browser else ["--no-browser"])]
 
 
 def _note(line: str) -> None:

@@ -35,15 +35,16 @@ def note(record: Record) -> str | None:
 
 def json_text(value: Mapping[str, Any]) -> str:
     """Return a document on one line; numbers that JSON does not have become null."""
-    return json.dumps(_plain(value), allow_nan=False)
+    return json.dumps(plain(value), allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON can have it: numbers that are not finite become None."""
     match value:
         case float() if not math.isfinite(value):
             return None
         case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
+            return {key: plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
     return value

@@ -63,7 +63,7 @@ def fetch(store: MatrixStore, record: Record) -> Matrix:
     result = result_of(record)
     if result.format is Format.JSON:
         return decoded(fetch_bytes(store, record), record)
-    with _opened(store, result) as blob:
+    with opened(store, result) as blob:
         return npy.read_body(blob, npy.read_header(blob, blob.size_bytes))
 
 
@@ -79,7 +79,7 @@ def decoded(content: bytes, record: Record) -> Matrix:
 
 def fetch_bytes(store: MatrixStore, record: Record) -> bytes:
     """Return a result as it is stored: a .npy file, or a JSON document."""
-    with _opened(store, result_of(record)) as blob:
+    with opened(store, result_of(record)) as blob:
         return blob.read(blob.size_bytes)
 
 
@@ -171,12 +171,7 @@ def verify(
 def _input(store: MatrixStore, record: Record, matrix: Matrix | None) -> Matrix:
     info = record.input
     if matrix is None:
-        if info.source == MESSAGE_SOURCE:
-            raise NotVerified(
-                f"the input of job {record.job_id} came inside a message, which nobody keeps",
-                "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
-            )
-        return _read_input(store, record)
+        return read_input(store, record)
     if info.id.startswith("sha256:") and info.id != f"sha256:{matrix_digest(matrix)}":
         raise NotVerified(
             f"the matrix is not the one that job {record.job_id} inverted",
@@ -185,8 +180,22 @@ def _input(store: MatrixStore, record: Record, matrix: Matrix | None) -> Matrix:
     return matrix
 
 
-def _read_input(store: MatrixStore, record: Record) -> Matrix:
+def read_input(store: MatrixStore, record: Record) -> Matrix:
+    """Return the input of a job from where its record says that it is.
+
+    Raises
+    ------
+    NotVerified
+        If it came inside a message.
+    Refused, Transient
+        What the store says: INPUT_GONE, if it is not there any more.
+    """
     info = record.input
+    if info.source == MESSAGE_SOURCE:
+        raise NotVerified(
+            f"the input of job {record.job_id} came inside a message, which nobody keeps",
+            "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
+        )
     bucket, _, key = info.source.removeprefix("s3://").partition("/")
     kind, _, identity = info.id.partition(":")
     reference = Reference(
@@ -232,7 +241,8 @@ class _InlineBlob:
 
 
 @contextmanager
-def _opened(store: MatrixStore, result: ResultInfo) -> Iterator[Blob]:
+def opened(store: MatrixStore, result: ResultInfo) -> Iterator[Blob]:
+    """Open a result for reading, wherever it is."""
     if result.inline is not None:
         yield _InlineBlob(result.inline)
     elif result.uri is not None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import stat
-import sys
 import threading
 from types import FrameType
 
@@ -29,13 +26,6 @@ def stop_event() -> threading.Event:
 
     for number in _SIGNALS:
         signal.signal(number, on_signal)
-    if _stdin_is_a_pipe():
+    if child.stdin_is_a_pipe():
         child.when_orphaned(stop.set)
     return stop
-
-
-def _stdin_is_a_pipe() -> bool:
-    try:
-        return stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)
-    except (AttributeError, OSError, ValueError):  # none, closed, or a test's stand-in
-        return False

@@ -39,32 +39,30 @@ class Lane:
     arguments: Sequence[str]
 
 
-class Worker:
-    """A worker process that is started again when it ends, as Lambda replaces a crashed one.
+class Kept:
+    """A process that is started again when it ends, as Lambda replaces a worker that crashed.
 
     Parameters
     ----------
+    name : str
+        What it is called for people: ``a worker``.
     arguments : sequence of str
-        Options of ``matinv local worker``.
+        What follows ``matinv``.
     env : mapping
         Its environment.
     note : callable
         Takes a line for people.
-    command, name : str
-        For another process than a worker: what follows ``matinv local``, and what it is called.
     """
 
     def __init__(
         self,
+        name: str,
         arguments: Sequence[str],
         env: Mapping[str, str],
         note: Callable[[str], object],
-        *,
-        command: str = "worker",
-        name: str = "a worker",
     ) -> None:
-        self._command = ["-m", "matinv.cli", "local", command, *arguments]
         self._name = name
+        self._command = ["-m", "matinv.cli", *arguments]
         self._env = env
         self._note = note
         self._short_lives = 0
@@ -76,7 +74,7 @@ class Worker:
         self._process = child.start(self._command, env=self._env, stdout=sys.stderr)
 
     def tend(self) -> None:
-        """Start the worker again if it has ended, after a pause if it keeps ending."""
+        """Start it again if it has ended, after a pause if it keeps ending."""
         now = time.monotonic()
         code = self._process.poll()
         if code is None:
@@ -93,7 +91,7 @@ class Worker:
             self._start()
 
     def stop(self) -> None:
-        """Let the worker finish its batch, then end it."""
+        """Let it finish what it has in hand, then end it."""
         child.stop(self._process, _STOP_S)
 
 
@@ -105,8 +103,9 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     note: Callable[[str], object],
     *,
     api_port: int | None = None,
+    console: Sequence[str] | None = None,
 ) -> None:
-    """Run a stack and its workers until told to stop.
+    """Run a stack and its workers, and perhaps a console, until told to stop.
 
     Parameters
     ----------
@@ -120,6 +119,8 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
         Takes a line for people.
     api_port : int, optional
         Where to serve the HTTP API too.
+    console : sequence of str, optional
+        Options of ``matinv console``.
 
     Raises
     ------
@@ -128,14 +129,19 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     """
     stop = stop_event()
     with Stack.start(shape) as stack, ExitStack() as ending:
-        workers = list(_workers(stack, lane, note))
+        kept = list(_workers(stack, lane, note))
         large_stack = stack.large_lane()
         if large and large_stack:
-            workers += _workers(large_stack, large, note)
+            kept += _workers(large_stack, large, note)
+        env = stack.process_environment(os.environ)
+        if console is not None:
+            kept.append(Kept("the console", ["console", *console], env, note))
         if api_port is not None:
-            workers.append(_api(stack, api_port, note))
-        for worker in workers:
-            ending.callback(worker.stop)
+            note(f"the HTTP API is going to be at http://127.0.0.1:{api_port}")
+            arguments = ["local", "api", "--port", str(api_port)]
+            kept.append(Kept("the HTTP API", arguments, env, note))
+        for process in kept:
+            ending.callback(process.stop)
         told = False
         while not stop.is_set():
             if not stack.alive():
@@ -144,21 +150,15 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             if not told and (api_port is None or _listens(api_port)):
                 ready(stack)
                 told = True
-            for worker in workers:
-                worker.tend()
+            for process in kept:
+                process.tend()
             time.sleep(_LOOK_S)
 
 
-def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterator[Worker]:
+def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterator[Kept]:
     env = stack.process_environment(os.environ)
     for _ in range(lane.count):
-        yield Worker(lane.arguments, env, note)
-
-
-def _api(stack: Stack, port: int, note: Callable[[str], object]) -> Worker:
-    env = stack.process_environment(os.environ)
-    note(f"the HTTP API is going to be at http://127.0.0.1:{port}")
-    return Worker(["--port", str(port)], env, note, command="api", name="the HTTP API")
+        yield Kept("a worker", ["local", "worker", *lane.arguments], env, note)
 
 
 def _listens(port: int) -> bool:

@@ -1,0 +1,167 @@
+"""The console's server: a page, a stream of events and a few answers in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from matinv import __version__
+from matinv.client import Client, ClientError
+from matinv.console.answers import Bad, refused
+from matinv.console.board import Board
+from matinv.console.guard import CSRF_HEADER, Guard, Session
+from matinv.console.jobs import download, picture, shown, submitted
+from matinv.console.letters import Desk
+from matinv.console.live import Live
+from matinv.core.errors import MatinvError
+from matinv.core.job import Format
+
+_STATIC: Final = Path(__file__).with_name("static")
+_ORDER_BYTES: Final = 2**20  # a redrive of a thousand letters is 40 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the console takes.
+
+    Parameters
+    ----------
+    jobs : int
+        How many jobs the table shows at most, the latest.
+    upload_bytes : int
+        The largest file that may be dropped on the page.
+    """
+
+    jobs: int = 10_000
+    upload_bytes: int = 2**30
+
+
+def console(client: Client, session: Session, limits: Limits = Limits()) -> Starlette:
+    """Return the server as an ASGI application.
+
+    Parameters
+    ----------
+    client : Client
+        The stack that it shows.
+    session : Session
+        Who may use it.
+    limits : Limits
+        What it takes.
+    """
+    pages = _Pages(client, session, limits, Live(Board(client, limits.jobs)), Desk(client, Lock()))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.live = pages.live
+        yield
+
+    return Starlette(
+        routes=pages.routes(),
+        middleware=[Middleware(Guard, session=session)],
+        exception_handlers=dict.fromkeys((MatinvError, ClientError, Bad), refused),
+        lifespan=lifespan,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """The endpoints. Those that are no coroutines run in a thread: they wait for AWS."""
+
+    client: Client
+    session: Session
+    limits: Limits
+    live: Live
+    desk: Desk
+
+    def routes(self) -> list[Route | Mount]:
+        return [
+            Route("/", self.page),
+            Route("/api/session", self.about),
+            Route("/api/live", self.stream),
+            Route("/api/jobs", self.submit, methods=["POST"]),
+            Route("/api/job", self.job),
+            Route("/api/job/picture", self.picture),
+            Route("/api/job/result", self.result),
+            Route("/api/dead-letters", self.letters),
+            Route("/api/dead-letters/redrive", self.redrive, methods=["POST"]),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ]
+
+    async def page(self, _request: Request) -> Response:
+        return FileResponse(_STATIC / "index.html")
+
+    async def about(self, _request: Request) -> Response:
+        settings = self.client.settings
+        return JSONResponse(
+            {
+                "csrf": {"header": CSRF_HEADER, "token": self.session.csrf},
+                "version": __version__,
+                "stack": settings.jobs_table,
+                "upload_bytes": self.limits.upload_bytes,
+            }
+        )
+
+    async def stream(self, _request: Request) -> Response:
+        return StreamingResponse(self.live.events(), media_type="text/event-stream")
+
+    async def submit(self, request: Request) -> Response:
+        limit = self.limits.upload_bytes
+        return JSONResponse(await submitted(self.client, self.live, request, limit), 201)
+
+    def job(self, request: Request) -> Response:
+        return JSONResponse(shown(self.client, _given(request, "id")))
+
+    def picture(self, request: Request) -> Response:
+        number = request.query_params.get("slice", "0")
+        slice_ = int(number) if number.isascii() and number.isdigit() else -1
+        which = "a" if request.query_params.get("of") == "a" else "x"
+        return JSONResponse(picture(self.client, _given(request, "id"), which, slice_))
+
+    def result(self, request: Request) -> Response:
+        form = request.query_params.get("format")
+        if form not in list(Format):
+            raise Bad("BAD_REQUEST", f"there is no format {form}", "npy or json")
+        return download(self.client, _given(request, "id"), Format(form))
+
+    def letters(self, _request: Request) -> Response:
+        return JSONResponse(self.desk.listed())
+
+    async def redrive(self, request: Request) -> Response:
+        answer = await run_in_threadpool(self.desk.redriven, await _order(request))
+        self.live.wake()
+        return JSONResponse(answer)
+
+
+def _given(request: Request, name: str) -> str:
+    value = request.query_params.get(name)
+    if not value:
+        raise Bad("BAD_REQUEST", f"{name} is missing", "name a job")
+    return value
+
+
+async def _order(request: Request) -> dict[str, Any]:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _ORDER_BYTES:
+            raise Bad("TOO_LARGE", "the request is too large", "choose fewer", status=413)
+    try:
+        order = json.loads(body)
+    except ValueError:
+        order = None
+    if not isinstance(order, dict):
+        raise Bad("BAD_REQUEST", "the request is no JSON object", "load the page again")
+    return order

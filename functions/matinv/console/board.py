@@ -1,0 +1,118 @@
+"""The board: the rows of all jobs, kept up to date with few reads.
+
+The table's index lists the records of a status, the latest first. What changed since the last look
+therefore stands at the front of the lists, and a look ends where it meets what it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from matinv.client import Client, Job
+from matinv.client.parallel import side_by_side
+from matinv.console.rows import Row, row_of
+from matinv.core.job import Record, Status
+from matinv.service.publish import timestamp
+
+# So many records of each status are read by a look that finds nothing new: 150 reads at most, and
+# 48 queries of half a unit (8 shards). At $0.125 per million units and a look in two seconds an
+# hour of an open page costs 4 cents. Workers' clocks differ, so that what is new may stand behind
+# what is known, but not further than this.
+_FRONT: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a look found: rows that are new or other than before, and jobs that left the board."""
+
+    rows: tuple[Row, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Board:
+    """The jobs that the page shows.
+
+    Parameters
+    ----------
+    client : Client
+        The stack.
+    limit : int
+        How many jobs at most, the latest.
+    """
+
+    client: Client
+    limit: int
+    rows: dict[str, Row] = field(default_factory=dict)
+    _sent: dict[str, Job] = field(default_factory=dict)
+
+    def expect(self, job: Job) -> None:
+        """Show a job that was just sent: of an uploaded file there is no record yet."""
+        self._sent[job.job_id] = job
+
+    def look(self) -> Change:
+        """Bring the board up to date.
+
+        Raises
+        ------
+        Transient
+            If the table cannot be read.
+        """
+        found: dict[str, Record] = {}
+        for records in side_by_side(self._fresh, list(Status)):
+            for record in records:
+                known = found.get(record.job_id)
+                if known is None or known.revision < record.revision:
+                    found[record.job_id] = record
+        found |= self._own()
+        changed = tuple(row for row in map(row_of, found.values()) if self._news(row))
+        self.rows |= {row.job_id: row for row in changed}
+        return Change(changed, self._dropped())
+
+    def busy(self) -> bool:
+        """Whether a job has not ended yet."""
+        return any(not Status(row.status).terminal for row in self.rows.values())
+
+    def _fresh(self, status: Status) -> list[Record]:
+        """Return the records of a status that the board does not have as they are."""
+        front = [*self.client.table.list(status, min(_FRONT, self.limit))]
+        fresh = [record for record in front if self._news(row_of(record))]
+        if len(fresh) < len(front) or len(front) < _FRONT:
+            return fresh
+        return [*self._until_known(self.client.table.list(status, self.limit))]
+
+    def _until_known(self, records: Iterator[Record]) -> Iterator[Record]:
+        known = 0
+        for record in records:
+            if self._news(row_of(record)):
+                known = 0
+                yield record
+            elif (known := known + 1) == _FRONT:
+                return
+
+    def _own(self) -> dict[str, Record]:
+        """Return what is known of jobs that this console sent, until they have a record."""
+        records = self.client.records(list(self._sent.values()))
+        now = timestamp(self.client.now())
+        for job_id, record in records.items():
+            if record.revision:
+                del self._sent[job_id]
+            else:
+                records[job_id] = replace(record, created_at=now, updated_at=now)
+        return records
+
+    def _news(self, row: Row) -> bool:
+        known = self.rows.get(row.job_id)
+        return known is None or (row.revision, row.status) != (known.revision, known.status)
+
+    def _dropped(self) -> tuple[str, ...]:
+        """Take the oldest jobs off a board that is too full."""
+        over = len(self.rows) - self.limit
+        if over <= 0:
+            return ()
+        oldest = sorted(self.rows.values(), key=lambda row: row.updated_at)[:over]
+        for row in oldest:
+            del self.rows[row.job_id]
+        return tuple(row.job_id for row in oldest)

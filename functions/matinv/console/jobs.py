@@ -1,0 +1,162 @@
+"""One job: its record in words, its pictures, its result; and how new ones come in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from matinv.client import Client, Job
+from matinv.client.documents import converted, job_row, plain
+from matinv.client.prepare import job_id_of_name
+from matinv.client.results import fetch, fetch_bytes, opened, read_input, result_of
+from matinv.console.answers import Answer, Bad
+from matinv.console.heat import heat_of
+from matinv.console.live import Live
+from matinv.console.rows import lane_name, work_ms
+from matinv.console.snippets import command_line, python
+from matinv.console.words import explained, verdict
+from matinv.core.job import MESSAGE_SOURCE, Format, Record
+
+_CHUNK_BYTES: Final = 2**20
+_OPTIONS: Final = ("method", "output", "on_ill_conditioned")
+_TYPES: Final = {Format.NPY: "application/octet-stream", Format.JSON: "application/json"}
+
+# Matrices up to this size are read to be drawn: n = 8192 in float64, a second on loopback, and as
+# much memory.
+_DRAWN_BYTES: Final = 512 * 2**20
+
+
+def shown(client: Client, job_id: str) -> dict[str, Any]:
+    """Return all that the page shows of a job.
+
+    Raises
+    ------
+    NotFound, Transient
+        If nothing is known of it, or the table cannot be read.
+    """
+    record = client.job(job_id).record()
+    found: dict[str, Any] = plain(
+        {
+            "record": job_row(record),
+            "verdict": verdict(record.certificate) if record.certificate else None,
+            "explained": explained(record),
+            "work_ms": work_ms(record),
+            "lane": lane_name(record),
+            "kept": record.input.source != MESSAGE_SOURCE,
+            "command": command_line(record),
+            "python": python(record, client.settings),
+        }
+    )
+    return found
+
+
+def picture(client: Client, job_id: str, which: str, slice_: int) -> dict[str, Any]:
+    """Return the heat map of a job's matrix (``a``) or inverse (``x``).
+
+    Raises
+    ------
+    Bad
+        If the matrix is too large to be read for a picture, or has no such slice.
+    NotFound, NotFinished, JobFailed, NotVerified, Refused, Transient
+        If there is nothing to read.
+    """
+    job = client.job(job_id)
+    record = job.record() if which == "a" else job.ended_record()
+    size_bytes = record.input.size_bytes if which == "a" else result_of(record).size_bytes
+    if (size_bytes or 0) > _DRAWN_BYTES:
+        raise Bad("TOO_LARGE", "the matrix is too large to be drawn here", "download it instead")
+    matrix = read_input(client.store, record) if which == "a" else fetch(client.store, record)
+    if not 0 <= slice_ < (len(matrix) if matrix.ndim == 3 else 1):
+        raise Bad("NO_SUCH_SLICE", f"there is no slice {slice_}", "choose one of the stack")
+    return asdict(heat_of(matrix, slice_))
+
+
+def download(client: Client, job_id: str, form: Format) -> Response:
+    """Return the inverse as a file; as it is stored, it goes through in pieces.
+
+    Raises
+    ------
+    NotFound, NotFinished, JobFailed, Refused, Transient
+        If there is none to be had.
+    """
+    record = client.job(job_id).ended_record()
+    name = f"{job_id.replace('/', '-')}.inverse.{form}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    if form is result_of(record).format:
+        headers["content-length"] = str(result_of(record).size_bytes)
+        return StreamingResponse(_pieces(client, record), headers=headers, media_type=_TYPES[form])
+    content = converted(fetch_bytes(client.store, record), record, form)
+    return Response(content, headers=headers, media_type=_TYPES[form])
+
+
+def _pieces(client: Client, record: Record) -> Iterator[bytes]:
+    with opened(client.store, result_of(record)) as blob:
+        while piece := blob.read(_CHUNK_BYTES):
+            yield piece
+
+
+async def submitted(client: Client, live: Live, request: Request, limit_bytes: int) -> Answer:
+    """Take a matrix that the page sends as a file's content, and submit it.
+
+    The query names it: ``name`` of the file, perhaps ``job_id``, options, and ``tag`` repeatedly.
+
+    Raises
+    ------
+    Bad
+        If it is larger than the console takes.
+    Refused, Transient, ClientError
+        What `Client.submit` says.
+    """
+    name = request.query_params.get("name", "pasted.json")
+    suffix = Path(name).suffix.lower() or ".json"
+    with tempfile.TemporaryDirectory(prefix="matinv-console-") as folder:
+        file = Path(folder, f"matrix{suffix}")
+        await _received(request, file, limit_bytes)
+        job = await run_in_threadpool(_submit, client, file, name, request)
+    live.board.expect(job)
+    live.wake()
+    return {"job_id": job.job_id, "ended": job.ended}
+
+
+async def _received(request: Request, file: Path, limit_bytes: int) -> None:
+    size_bytes = 0
+    with file.open("wb") as target:
+        async for piece in request.stream():
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise Bad(
+                    "TOO_LARGE",
+                    f"the file is larger than {limit_bytes // 2**20} MiB",
+                    "start the console with a larger --max-upload-mb, or use `matinv submit`",
+                    status=413,
+                )
+            await run_in_threadpool(target.write, piece)
+
+
+def _submit(client: Client, file: Path, name: str, request: Request) -> Job:
+    query = request.query_params
+    pasted = "name" not in query
+    job_id = query.get("job_id") or (None if pasted else job_id_of_name(Path(name).stem))
+    return client.submit(
+        file.read_bytes() if pasted else file,
+        job_id=job_id,
+        tags=_tags(query.getlist("tag")),
+        **{option: query[option] for option in _OPTIONS if query.get(option)},
+    )
+
+
+def _tags(texts: list[str]) -> Mapping[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise Bad("BAD_TAG", f"{text!r} is no tag", "write key=value")
+        pairs[key] = value
+    return pairs

@@ -1,0 +1,142 @@
+"""Live: one look at the stack serves all pages, which hear only of what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+
+from matinv.client.documents import plain
+from matinv.console.answers import error_fields
+from matinv.console.board import Board, Change
+from matinv.console.rows import COLUMNS, Row
+from matinv.core.errors import MatinvError
+
+_BUSY_S: Final = 0.5  # between two looks while jobs are on their way
+_IDLE_S: Final = 2.0
+_BEAT_S: Final = 15.0  # a comment, so that a page that is gone is noticed
+
+# A page that takes nothing for so many messages begins anew.
+_BEHIND: Final = 64
+
+
+@dataclass(slots=True)
+class Live:
+    """The stream of changes.
+
+    Parameters
+    ----------
+    board : Board
+        What is looked at, and only while a page listens.
+    """
+
+    board: Board
+    _pages: set[asyncio.Queue[str | None]] = field(default_factory=set)
+    _looking: asyncio.Task[None] | None = None
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _trouble: str | None = None
+    _known: bool = False
+
+    def wake(self) -> None:
+        """Look at once: something was sent. To be called in the event loop."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """End all streams, so that the server can stop."""
+        for page in self._pages:
+            page.put_nowait(None)
+        if self._looking:
+            self._looking.cancel()
+
+    async def events(self) -> AsyncIterator[str]:
+        """Yield the events of one page: everything once, then changes."""
+        page: asyncio.Queue[str | None] = asyncio.Queue()
+        self._pages.add(page)
+        try:
+            for event in self._beginning():
+                yield event
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look_on())
+            while (told := await _next(page)) is not None:
+                yield told
+        finally:
+            self._leave(page)
+
+    def _beginning(self) -> list[str]:
+        known = [_everything(self.board)] if self._known else []
+        return known + ([self._trouble] if self._trouble else [])
+
+    def _leave(self, page: asyncio.Queue[str | None]) -> None:
+        self._pages.discard(page)
+        if not self._pages and self._looking:
+            self._looking.cancel()
+            self._looking = None
+            # Records that were removed are not noticed: the next page begins with a fresh board.
+            # The old one is left to a look that may still be on its way.
+            self.board = replace(self.board, rows={})
+            self._known = False
+
+    async def _look_on(self) -> None:
+        while True:
+            self._wake.clear()
+            await self._look()
+            with suppress(TimeoutError):
+                pause_s = _BUSY_S if self.board.busy() else _IDLE_S
+                await asyncio.wait_for(self._wake.wait(), pause_s)
+
+    async def _look(self) -> None:
+        try:
+            change = await run_in_threadpool(self.board.look)
+        except MatinvError as error:
+            event = _event("trouble", {"error": error_fields(error.info)})
+            if event != self._trouble:
+                self._trouble = event
+                self._tell(event)
+            return
+        if self._trouble:
+            self._trouble = None
+            self._tell(_event("recovered", {}))
+        if not self._known:
+            self._known = True
+            self._tell(_everything(self.board))
+        elif change.rows or change.gone:
+            self._tell(_event("changed", _rows(change)))
+
+    def _tell(self, event: str) -> None:
+        for page in self._pages:
+            if page.qsize() >= _BEHIND:
+                while not page.empty():
+                    page.get_nowait()
+                event = _everything(self.board)
+            page.put_nowait(event)
+
+
+async def _next(page: asyncio.Queue[str | None]) -> str | None:
+    """Return a page's next event, None at the end of all."""
+    try:
+        return await asyncio.wait_for(page.get(), _BEAT_S)
+    except TimeoutError:
+        return ": still here\n\n"
+
+
+def _everything(board: Board) -> str:
+    rows = tuple(board.rows.values())
+    return _event("all", _rows(Change(rows)) | {"limit": board.limit})
+
+
+def _rows(change: Change) -> dict[str, Any]:
+    return {"columns": COLUMNS, "rows": [_cells(row) for row in change.rows], "gone": change.gone}
+
+
+def _cells(row: Row) -> tuple[Any, ...]:
+    return tuple(getattr(row, column) for column in COLUMNS)
+
+
+def _event(name: str, data: dict[str, Any]) -> str:
+    text = json.dumps(plain(data), allow_nan=False, separators=(",", ":"))
+    return f"event: {name}\ndata: {text}\n\n"

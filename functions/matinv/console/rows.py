@@ -1,0 +1,97 @@
+"""`Row`: what the table of jobs shows of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from matinv.client.documents import note
+from matinv.client.lanes import lane_of
+from matinv.core.job import Method, Record
+from matinv.core.limits import predict
+
+# Where a worker spends time on a job, in this order; `queued_ms` comes before.
+STAGES: Final = ("load_ms", "invert_ms", "publish_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job in the table.
+
+    Parameters
+    ----------
+    job_id, status : str
+        Which, and where it is.
+    shape : tuple of int or None
+        Of the input.
+    dtype : str or None
+        Of the input.
+    digits : float or None
+        Decimal digits to trust.
+    work_ms : float or None
+        Time that a worker spent on it, without the time in the queue.
+    lane : str or None
+        The lane that does jobs of this size.
+    code : str or None
+        Why it failed.
+    note : str or None
+        What a person should know: the error, failed slices, warnings.
+    tags : mapping
+        As they were sent.
+    updated_at : str
+        When its record last changed.
+    revision : int
+        How often.
+    """
+
+    job_id: str
+    status: str
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    digits: float | None
+    work_ms: float | None
+    lane: str | None
+    code: str | None
+    note: str | None
+    tags: Mapping[str, str]
+    updated_at: str
+    revision: int
+
+
+COLUMNS: Final = tuple(Row.__slots__)
+
+
+def row_of(record: Record) -> Row:
+    """Return a record's row."""
+    return Row(
+        record.job_id,
+        str(record.status),
+        record.input.shape,
+        record.input.dtype,
+        record.certificate.digits if record.certificate else None,
+        work_ms(record),
+        lane_name(record),
+        str(record.error.code) if record.error else None,
+        note(record),
+        dict(record.tags),
+        record.updated_at,
+        record.revision,
+    )
+
+
+def work_ms(record: Record) -> float | None:
+    """Return the time that a worker spent on a job, in milliseconds, as far as it is known."""
+    known = [record.timings_ms[stage] for stage in STAGES if stage in record.timings_ms]
+    return sum(known) if known else None
+
+
+def lane_name(record: Record) -> str | None:
+    """Return the lane that does jobs of this size; None if there is none, or it is not known."""
+    shape, dtype = record.input.shape, record.input.dtype
+    if not shape or not dtype or len(shape) not in {2, 3} or shape[-1] < 1:
+        return None
+    method = record.certificate.method if record.certificate else Method.AUTO
+    return lane_of(predict(shape, np.dtype(dtype), Method(method)))

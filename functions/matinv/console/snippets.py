@@ -1,0 +1,88 @@
+"""Snippets: the job that the page shows, as commands and as Python that anybody can run.
+
+Both find the stack by the environment that `matinv env` or `matinv local up` prints; resources are
+named outright in the Python, which knows boto3 and numpy alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from matinv.core.job import MESSAGE_SOURCE, Format, Record
+from matinv.settings import Settings
+
+_SEND_MESSAGE: Final = """\
+a = np.load("matrix.npy")
+text = io.BytesIO()
+np.save(text, a)
+boto3.client("sqs").send_message(
+    QueueUrl={queue!r},
+    MessageBody=json.dumps({{
+        "job_id": {job_id!r},
+        "npy": base64.b64encode(text.getvalue()).decode(),
+        "tags": {tags!r},
+    }}),
+)"""
+_SEND_FILE: Final = """\
+boto3.client("s3").upload_file("matrix.{form}", {bucket!r}, {key!r})"""
+_FETCH: Final = """\
+table = boto3.resource("dynamodb").Table({table!r})
+record = table.get_item(Key={{"job_id": {job_id!r}}})["Item"]
+print(record["status"], record.get("certificate", record.get("error")))"""
+_INLINE: Final = """\
+content = record["result"]["inline"]  # small results are in the record"""
+_OBJECT: Final = """\
+bucket, _, key = record["result"]["uri"].removeprefix("s3://").partition("/")
+content = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()"""
+_READ: Final = {
+    (Format.NPY, True): "inverse = np.load(io.BytesIO(bytes(content)))",
+    (Format.NPY, False): "inverse = np.load(io.BytesIO(content))",
+    (Format.JSON, True): 'inverse = json.loads(content)["inverse"]',
+    (Format.JSON, False): 'inverse = json.loads(content)["inverse"]',
+}
+
+
+def command_line(record: Record) -> str:
+    """Return the commands that submit a job like this one, look at it and fetch its inverse."""
+    name = shlex.quote(record.job_id)
+    tags = "".join(f" --tag {shlex.quote(f'{key}={text}')}" for key, text in record.tags.items())
+    lines = [
+        f"matinv submit matrix.npy --job-id {name}{tags} --wait",
+        f"matinv status {name} --output json",
+    ]
+    if record.result:
+        kept = record.input.source != MESSAGE_SOURCE
+        check = "--verify" if kept else "--verify --input matrix.npy"
+        lines.append(f"matinv result {name} -o inverse.npy {check}")
+    return "\n".join(lines)
+
+
+def python(record: Record, settings: Settings) -> str:
+    """Return a program that sends a job like this one, and fetches this one's inverse."""
+    return "\n".join(
+        [
+            "import base64, io, json\n\nimport boto3\nimport numpy as np\n",
+            f"# send\n{_send(record, settings)}\n",
+            f"# fetch, once it has ended\n{_fetch(record, settings)}",
+        ]
+    )
+
+
+def _send(record: Record, settings: Settings) -> str:
+    if record.input.source == MESSAGE_SOURCE:
+        return _SEND_MESSAGE.format(
+            queue=settings.jobs_queue_url, job_id=record.job_id, tags=dict(record.tags)
+        )
+    key = record.input.source.removeprefix(f"s3://{settings.inputs_bucket}/")
+    form = Format.JSON if key.lower().endswith(".json") else Format.NPY
+    return _SEND_FILE.format(form=form, bucket=settings.inputs_bucket, key=key)
+
+
+def _fetch(record: Record, settings: Settings) -> str:
+    look = _FETCH.format(table=settings.jobs_table, job_id=record.job_id)
+    if record.result is None:
+        return look
+    inline = record.result.inline is not None
+    read = _READ[record.result.format, inline]
+    return f"{look}\n{_INLINE if inline else _OBJECT}\n{read}"

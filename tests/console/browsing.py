@@ -1,0 +1,120 @@
+"""Chromium, from Debian's packages: Playwright drives it, and downloads none of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from matinv.client import Client
+from matinv.console.app import Limits, console
+from matinv.console.guard import Session
+from matinv.console.serving import Server, listen
+
+ROOT = Path(__file__).parents[2]
+WAIT_MS = 20_000  # a bound for what takes a fraction of a second on an idle machine
+
+
+class MissingError(Exception):
+    """This machine lacks something, and the message says what."""
+
+
+def chromium() -> str:
+    """Return Chromium's path, installed if need be and if it can be.
+
+    Raises
+    ------
+    MissingError
+        If there is none, and none can be installed.
+    """
+    if not shutil.which("chromium"):
+        if not shutil.which("apt-get") or os.geteuid() != 0:
+            raise MissingError("needs chromium: no such command, and no root on Debian to install")
+        cache = ROOT / ".cache"
+        cache.mkdir(exist_ok=True)
+        with (cache / "chromium.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _install("chromium")
+    return shutil.which("chromium") or "chromium"
+
+
+def _install(package: str) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        done = subprocess.run(
+            ["apt-get", *command], capture_output=True, text=True, check=False, env=environment
+        )
+        if done.returncode != 0:
+            raise MissingError(f"apt-get {' '.join(command)} failed: {done.stderr[-300:]}")
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Run Chromium without a window for the length of the block."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        # Inside containers its own sandbox cannot be had; it opens our own pages alone.
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+@dataclass(frozen=True)
+class Console:
+    """A console that runs in this process."""
+
+    session: Session
+    link: str
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.session.port}"
+
+
+@contextmanager
+def running(client: Client, limits: Limits = Limits()) -> Iterator[Console]:  # noqa: B008 - frozen
+    """Serve a console of a client for the length of the block."""
+    with listen(0) as listening:
+        session = Session(listening.getsockname()[1])
+        server = Server(console(client, session, limits))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield Console(session, session.link)
+        finally:
+            server.stop()
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+@contextmanager
+def page_of(browser: Browser, link: str, **options: object) -> Iterator[Page]:
+    """Open a link in a profile of its own; the block fails if the page has said an error."""
+    context = browser.new_context(**options)  # type: ignore[arg-type]
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda line: said.append(line.text) if _is_mistake(line) else None)
+    page.goto(link)
+    try:
+        yield page
+        assert said == []
+    finally:
+        context.close()
+
+
+def _is_mistake(line: ConsoleMessage) -> bool:
+    """Whether the page did something wrong; that a request fails is what tests bring about."""
+    brought_about = "Failed to load resource" in line.text or "net::ERR" in line.text
+    return line.type in {"error", "warning"} and not brought_about

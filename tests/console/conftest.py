@@ -1,0 +1,40 @@
+"""One browser for all tests of a process, and consoles of a service in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from browsing import Console, MissingError, browser, page_of, running
+from playwright.sync_api import Browser, Page
+
+from standin import Standin
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    try:
+        with browser() as started:
+            yield started
+    except MissingError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the console cannot be tested on this machine: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def service() -> Standin:
+    return Standin.make()
+
+
+@pytest.fixture
+def console(service: Standin) -> Iterator[Console]:
+    with running(service.client) as started:
+        yield started
+
+
+@pytest.fixture
+def page(chrome: Browser, console: Console) -> Iterator[Page]:
+    with page_of(chrome, console.link) as opened:
+        yield opened
