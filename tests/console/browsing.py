@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from matinv.client import Client
 from matinv.console.app import Limits, console
@@ -21,6 +21,7 @@ from matinv.console.serving import Server, listen
 
 ROOT = Path(__file__).parents[2]
 WAIT_MS = 20_000  # a bound for what takes a fraction of a second on an idle machine
+expect.set_options(timeout=WAIT_MS)
 
 
 class MissingError(Exception):

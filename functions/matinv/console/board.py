@@ -47,6 +47,7 @@ class Board:
     limit: int
     rows: dict[str, Row] = field(default_factory=dict)
     _sent: dict[str, Job] = field(default_factory=dict)
+    _left: str = ""  # what changed last before this has left the board
 
     def expect(self, job: Job) -> None:
         """Show a job that was just sent: of an uploaded file there is no record yet."""
@@ -69,7 +70,8 @@ class Board:
         found |= self._own()
         changed = tuple(row for row in map(row_of, found.values()) if self._news(row))
         self.rows |= {row.job_id: row for row in changed}
-        return Change(changed, self._dropped())
+        gone = self._dropped()
+        return Change(tuple(row for row in changed if row.job_id in self.rows), gone)
 
     def busy(self) -> bool:
         """Whether a job has not ended yet."""
@@ -104,6 +106,8 @@ class Board:
         return records
 
     def _news(self, row: Row) -> bool:
+        if row.updated_at <= self._left:
+            return False
         known = self.rows.get(row.job_id)
         return known is None or (row.revision, row.status) != (known.revision, known.status)
 
@@ -113,6 +117,7 @@ class Board:
         if over <= 0:
             return ()
         oldest = sorted(self.rows.values(), key=lambda row: row.updated_at)[:over]
+        self._left = oldest[-1].updated_at
         for row in oldest:
             del self.rows[row.job_id]
         return tuple(row.job_id for row in oldest)

@@ -78,7 +78,7 @@ class Live:
             self._looking = None
             # Records that were removed are not noticed: the next page begins with a fresh board.
             # The old one is left to a look that may still be on its way.
-            self.board = replace(self.board, rows={})
+            self.board = replace(self.board, rows={}, _left="")
             self._known = False
 
     async def _look_on(self) -> None:

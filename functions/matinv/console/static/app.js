@@ -21,6 +21,7 @@ function App() {
   useEffect(() => {
     const changed = () => setRoute(route());
     window.addEventListener("hashchange", changed);
+    changed(); // what went on before somebody listened
     window.addEventListener("keydown", slash);
     return () => {
       window.removeEventListener("hashchange", changed);

@@ -21,35 +21,38 @@ const COLUMNS = [
 
 export function Jobs({ query, openSubmit }) {
   const live = useLive();
-  useEvery(10_000, useState(0)[1]); // ages go on
+  return html`
+    <section aria-label="Jobs">
+      <h1 class="hidden">Jobs</h1>
+      ${live.phase === "loading" ? html`<${Loading} what="jobs" />`
+        : live.error && !live.jobs.size ? html`<${Trouble} what="Jobs cannot be read" error=${live.error} again=${start} />`
+        : html`<${Found} live=${live} query=${query} openSubmit=${openSubmit} />`}
+    </section>`;
+}
+
+function Found({ live, query, openSubmit }) {
+  const [, redraw] = useState(0);
+  useEvery(10_000, () => redraw((times) => times + 1)); // ages go on
   const filter = filterOf(query);
   const found = useMemo(() => chosen(live.jobs, filter), [live.version, query.toString()]);
   const pages = Math.max(1, Math.ceil(found.length / PAGE));
   const page = Math.min(filter.page, pages);
   const change = (part) => amend(address("jobs", "", { ...Object.fromEntries(query), page: "", ...part }));
-
-  if (live.phase === "loading") return html`<${Loading} what="jobs" />`;
-  if (live.error && !live.jobs.size) {
-    return html`<${Trouble} what="Jobs cannot be read" error=${live.error} again=${start} />`;
-  }
   return html`
-    <section aria-label="Jobs">
-      <h1 class="hidden">Jobs</h1>
-      <${Filters} jobs=${live.jobs} filter=${filter} change=${change} />
-      ${live.jobs.size === 0
-        ? html`<${Empty} title="No jobs yet">
-            <p>Drop .npy or .json files anywhere on this page, or</p>
-            <button type="button" class="primary" onClick=${openSubmit}>Paste a matrix</button>
+    <${Filters} jobs=${live.jobs} filter=${filter} change=${change} />
+    ${live.jobs.size === 0
+      ? html`<${Empty} title="No jobs yet">
+          <p>Drop .npy or .json files anywhere on this page, or</p>
+          <button type="button" class="primary" onClick=${openSubmit}>Paste a matrix</button>
+        <//>`
+      : found.length === 0
+        ? html`<${Empty} title="No job is like that">
+            <button type="button" onClick=${() => go(address("jobs"))}>Clear the filters</button>
           <//>`
-        : found.length === 0
-          ? html`<${Empty} title="No job is like that">
-              <button type="button" onClick=${() => go(address("jobs"))}>Clear the filters</button>
-            <//>`
-          : html`<${Table} jobs=${found.slice((page - 1) * PAGE, page * PAGE)} filter=${filter} change=${change} />`}
-      ${found.length > 0 && html`
-        <${Pages} page=${page} pages=${pages} total=${found.length} all=${live.jobs.size} limit=${live.limit}
-          turn=${(to) => change({ page: to > 1 ? to : "" })} />`}
-    </section>`;
+        : html`<${Table} jobs=${found.slice((page - 1) * PAGE, page * PAGE)} filter=${filter} change=${change} />`}
+    ${found.length > 0 && html`
+      <${Pages} page=${page} pages=${pages} total=${found.length} all=${live.jobs.size} limit=${live.limit}
+        turn=${(to) => change({ page: to > 1 ? to : "" })} />`}`;
 }
 
 function filterOf(query) {
@@ -105,8 +108,7 @@ function Filters({ jobs, filter, change }) {
         ${["", ...STATES].map((state) => html`
           <button type="button" key=${state} aria-pressed=${filter.state === state} data-status=${state}
             disabled=${state && !states.get(state) && filter.state !== state} onClick=${() => change({ state })}>
-            ${state ? state.toLowerCase() : "all"}
-            <span class="count">${(state ? states.get(state) ?? 0 : jobs.size).toLocaleString("en")}</span>
+            ${state ? state.toLowerCase() : "all"} <span class="count">${(state ? states.get(state) ?? 0 : jobs.size).toLocaleString("en")}</span>
           </button>`)}
       </div>
       <${Choice} label="Error" all="any error" value=${filter.code} values=${codes} change=${(code) => change({ code })} />

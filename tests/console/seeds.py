@@ -1,0 +1,30 @@
+"""Records that nobody worked for."""
+
+from __future__ import annotations
+
+from matinv.core.certificate import Certificate, Checked, Side
+from matinv.core.errors import Code, ErrorInfo
+from matinv.core.job import InputInfo, Record, Status
+from matinv.service.publish import timestamp
+
+_GOOD = Certificate(1e-4, 0.1, Side.RIGHT, 11.9, "general", "getrf+getri", Checked.FULL, False)
+_BAD = ErrorInfo(Code.SINGULAR, "the matrix is singular", 'try "method": "pinv"')
+
+
+def record(number: int, status: Status = Status.SUCCEEDED, revision: int = 1) -> Record:
+    """Return a record; its number orders it in time."""
+    time = timestamp(1_700_000_000 + number)
+    n = 4 + number % 60
+    return Record(
+        f"job-{number:05}",
+        status,
+        InputInfo("message", f"sha256:{number}", None, 8 * n * n, (n, n), "float64"),
+        time,
+        time,
+        2_000_000_000,
+        revision=revision,
+        error=_BAD if status is Status.FAILED else None,
+        certificate=_GOOD if status is Status.SUCCEEDED else None,
+        timings_ms={"queued_ms": 20.0, "invert_ms": 0.1 * n} if status.terminal else {},
+        tags={"team": ("fem", "cfd", "ml")[number % 3]},
+    )

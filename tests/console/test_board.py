@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from seeds import record
+
+from matinv.console.board import Board, Change
+from matinv.core.job import Record, Status
+from matinv.memory import MemoryTable
+from matinv.service.publish import timestamp
+from standin import Standin, general
+
+
+class CountingTable(MemoryTable):
+    """Counts the records that are listed."""
+
+    listed = 0
+
+    def list(self, status: Status, limit: int) -> Iterator[Record]:
+        for found in super().list(status, limit):
+            self.listed += 1
+            yield found
+
+
+@pytest.fixture
+def table(service: Standin) -> CountingTable:
+    table = CountingTable()
+    service.world.table = table
+    return table
+
+
+def ids(change: Change) -> list[str]:
+    return sorted(row.job_id for row in change.rows)
+
+
+def test_first_look_finds_all_jobs(service: Standin, table: CountingTable) -> None:
+    table.put([record(i) for i in range(300)] + [record(300, Status.FAILED)])
+    assert len(Board(service.client, 1000).look().rows) == 301
+
+
+def test_later_looks_tell_only_what_changed(service: Standin, table: CountingTable) -> None:
+    table.put([record(i, Status.QUEUED) for i in range(50)])
+    board = Board(service.client, 1000)
+    board.look()
+    assert board.look() == Change()
+    ended = replace(record(7, revision=2), updated_at=timestamp(1_800_000_000))
+    table.put([ended, record(1000)])
+    assert ids(board.look()) == ["job-00007", "job-01000"]
+
+
+def test_an_idle_look_reads_the_front_of_each_list_alone(
+    service: Standin, table: CountingTable
+) -> None:
+    table.put([record(i) for i in range(5000)])
+    board = Board(service.client, 10_000)
+    board.look()
+    table.listed = 0
+    board.look()
+    assert table.listed <= 25 * len(Status)
+
+
+def test_a_burst_of_news_is_found_to_its_end(service: Standin, table: CountingTable) -> None:
+    board = Board(service.client, 10_000)
+    board.look()
+    table.put([record(i) for i in range(500)])
+    assert len(board.look().rows) == 500
+
+
+def test_the_oldest_jobs_leave_a_full_board(service: Standin, table: CountingTable) -> None:
+    table.put([record(i) for i in range(10)])
+    board = Board(service.client, 10)
+    board.look()
+    table.put([record(10), record(11)])
+    assert board.look().gone == ("job-00000", "job-00001")
+    assert len(board.rows) == 10
+
+
+def test_jobs_that_left_the_board_do_not_come_back(service: Standin, table: CountingTable) -> None:
+    table.put([record(i, Status.FAILED) for i in range(5)] + [record(i) for i in range(5, 25)])
+    board = Board(service.client, 20)
+    assert ids(board.look()) == [f"job-{i:05}" for i in range(5, 25)]
+    table.listed = 0
+    assert board.look() == Change()
+    assert table.listed <= 25 * len(Status)
+
+
+def test_a_dropped_file_is_queued_before_it_has_a_record(service: Standin) -> None:
+    board = Board(service.client, 10)
+    board.look()
+    board.expect(service.client.submit(general(300), job_id="big"))
+    assert [(row.job_id, row.status) for row in board.look().rows] == [("big", "QUEUED")]
+    assert board.busy()
+    service.work()
+    assert [(row.job_id, row.status) for row in board.look().rows] == [("big", "SUCCEEDED")]
+    assert board.look() == Change()
+    assert not board.busy()
+
+
+def test_a_newer_file_of_a_known_job_is_queued_again(service: Standin) -> None:
+    client = service.client
+    client.submit(general(300), job_id="big")
+    service.work()
+    board = Board(client, 10)
+    board.look()
+    board.expect(client.submit(general(300, seed=1), job_id="big"))
+    assert [row.status for row in board.look().rows] == ["QUEUED"]
+    assert board.look() == Change()
+    service.work()
+    assert [row.status for row in board.look().rows] == ["SUCCEEDED"]
+
+
+def test_a_row_tells_what_the_table_shows(service: Standin) -> None:
+    client = service.client
+    client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="sneaky", tags={"team": "fem"})
+    service.work()
+    (row,) = Board(client, 10).look().rows
+    assert (row.status, row.code, row.shape, row.dtype) == ("FAILED", "SINGULAR", (2, 2), "float64")
+    assert (row.lane, row.tags) == ("standard", {"team": "fem"})
+    assert row.note
+    assert row.note.startswith("SINGULAR: ")
