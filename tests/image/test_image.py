@@ -131,7 +131,7 @@ def test_all_code_is_compiled_and_stays_so(image: Built) -> None:
 def test_image_leaves_out_what_functions_do_not_open(image: Built) -> None:
     task = image.files / "var/task"
     assert {path.name for path in (task / "matinv").iterdir()}.isdisjoint(
-        {"cli", "local", "testing"}
+        {"cli", "console", "local", "testing"}
     )
     assert {path.name for path in (task / "botocore/data").iterdir() if path.is_dir()} == {
         "s3",
