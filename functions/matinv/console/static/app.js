@@ -1,6 +1,7 @@
 // The page: what stands on every view, and which view the address names.
 import { html, render, useEffect, useState } from "./html.js";
 import { about } from "./api.js";
+import { themeChanged } from "./chart.js";
 import { Health } from "./health.js";
 import { Job } from "./job.js";
 import { Jobs } from "./jobs.js";
@@ -103,6 +104,7 @@ function Theme() {
     document.documentElement.dataset.theme = other;
     localStorage.setItem("matinv-theme", other);
     setTheme(other);
+    themeChanged();
   };
   return html`<button type="button" class="plain theme" aria-label=${`Switch to ${other} theme`} title=${`Switch to ${other} theme`} onClick=${turn}>◐</button>`;
 }
