@@ -110,7 +110,7 @@ def page_of(browser: Browser, link: str, **options: object) -> Iterator[Page]:
     page.goto(link)
     try:
         yield page
-        assert said == []
+        assert not said, said
     finally:
         context.close()
 

@@ -5,10 +5,23 @@ from __future__ import annotations
 from matinv.core.certificate import Certificate, Checked, Side
 from matinv.core.errors import Code, ErrorInfo
 from matinv.core.job import InputInfo, Record, Status
+from matinv.monitor import Alarm, State
 from matinv.service.publish import timestamp
 
 _GOOD = Certificate(1e-4, 0.1, Side.RIGHT, 11.9, "general", "getrf+getri", Checked.FULL, False)
 _BAD = ErrorInfo(Code.SINGULAR, "the matrix is singular", 'try "method": "pinv"')
+
+
+RINGING = Alarm(
+    "dead-letters",
+    State.ALARM,
+    "2026-01-01T00:00:00.000Z",
+    "a job needs a person",
+    "read the reasons, then redrive",
+    "infra/README.md#dead-letters",
+    pages=True,
+)
+QUIET = Alarm("errors", State.OK, "2026-01-01T00:00:00.000Z", "the worker crashes")
 
 
 def record(number: int, status: Status = Status.SUCCEEDED, revision: int = 1) -> Record:

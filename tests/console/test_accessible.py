@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import Console, page_of
 from playwright.sync_api import Browser, Page, expect
+from seeds import QUIET, RINGING
 
 from matinv.core.errors import Code, Transient
 from standin import Standin, general
@@ -63,7 +64,25 @@ def redrive(page: Page) -> None:
     expect(page.get_by_text("1 letter would be sent back.")).to_be_visible()
 
 
-VIEWS = [jobs, empty_filter, one_job, stack, failed_job, unknown_job, submit, letters, redrive]
+def health(page: Page) -> None:
+    page.get_by_role("link", name="Health").click()
+    expect(page.get_by_text("1 of 2 alarms in alarm.")).to_be_visible()
+    for summary in page.locator("summary").all():
+        summary.click()
+
+
+VIEWS = [
+    jobs,
+    empty_filter,
+    one_job,
+    stack,
+    failed_job,
+    unknown_job,
+    submit,
+    letters,
+    redrive,
+    health,
+]
 
 
 @pytest.fixture
@@ -75,6 +94,7 @@ def furnished(service: Standin) -> Standin:
     service.client.submit([[2, 4, 6], [2, 0, 2], [6, 8, 14]], job_id="sneaky")
     service.work()
     service.client.submit([[2]], job_id="waiting")
+    service.monitor.rings = [RINGING, QUIET]
     return service
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -26,6 +25,7 @@ from matinv.console.guard import CSRF_HEADER, Guard, Session
 from matinv.console.jobs import download, picture, shown, submitted
 from matinv.console.letters import Desk
 from matinv.console.live import Live
+from matinv.console.watch import Watch
 from matinv.core.errors import MatinvError
 from matinv.core.job import Format
 
@@ -61,11 +61,12 @@ def console(client: Client, session: Session, limits: Limits = Limits()) -> Star
     limits : Limits
         What it takes.
     """
-    pages = _Pages(client, session, limits, Live(Board(client, limits.jobs)), Desk(client, Lock()))
+    live = Live(Board(client, limits.jobs))
+    pages = _Pages(client, session, limits, live, Desk(client), Watch(client))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.live = pages.live
+        app.state.live = live
         yield
 
     return Starlette(
@@ -85,6 +86,7 @@ class _Pages:
     limits: Limits
     live: Live
     desk: Desk
+    watch: Watch
 
     def routes(self) -> list[Route | Mount]:
         return [
@@ -95,6 +97,7 @@ class _Pages:
             Route("/api/job", self.job),
             Route("/api/job/picture", self.picture),
             Route("/api/job/result", self.result),
+            Route("/api/health", self.health),
             Route("/api/dead-letters", self.letters),
             Route("/api/dead-letters/redrive", self.redrive, methods=["POST"]),
             Mount("/static", StaticFiles(directory=_STATIC)),
@@ -109,7 +112,7 @@ class _Pages:
             {
                 "csrf": {"header": CSRF_HEADER, "token": self.session.csrf},
                 "version": __version__,
-                "stack": settings.jobs_table,
+                "stack": settings.stack,
                 "upload_bytes": self.limits.upload_bytes,
             }
         )
@@ -135,6 +138,9 @@ class _Pages:
         if form not in list(Format):
             raise Bad("BAD_REQUEST", f"there is no format {form}", "npy or json")
         return download(self.client, _given(request, "id"), Format(form))
+
+    def health(self, _request: Request) -> Response:
+        return JSONResponse(self.watch.health())
 
     def letters(self, _request: Request) -> Response:
         return JSONResponse(self.desk.listed())

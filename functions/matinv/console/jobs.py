@@ -14,12 +14,13 @@ from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
 from matinv.client.documents import converted, job_row, plain
+from matinv.client.flow import lane_name
 from matinv.client.prepare import job_id_of_name
 from matinv.client.results import fetch, fetch_bytes, opened, read_input, result_of
 from matinv.console.answers import Answer, Bad
 from matinv.console.heat import heat_of
 from matinv.console.live import Live
-from matinv.console.rows import lane_name, work_ms
+from matinv.console.rows import work_ms
 from matinv.console.snippets import command_line, python
 from matinv.console.words import explained, verdict
 from matinv.core.job import MESSAGE_SOURCE, Format, Record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 from typing import Any, Final
@@ -38,7 +38,7 @@ class Desk:
     """
 
     client: Client
-    turn: Lock
+    turn: Lock = field(default_factory=Lock)
 
     def listed(self) -> Answer:
         """Return the letters, the reasons counted, and whether there are more."""

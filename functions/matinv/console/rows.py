@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from matinv.client.documents import note
-from matinv.client.lanes import lane_of
-from matinv.core.job import Method, Record
-from matinv.core.limits import predict
+from matinv.client.flow import lane_name
+from matinv.core.job import Record
 
 # Where a worker spends time on a job, in this order; `queued_ms` comes before.
 STAGES: Final = ("load_ms", "invert_ms", "publish_ms")
@@ -33,7 +30,7 @@ class Row:
         Decimal digits to trust.
     work_ms : float or None
         Time that a worker spent on it, without the time in the queue.
-    lane : str or None
+    lane : str
         The lane that does jobs of this size.
     code : str or None
         Why it failed.
@@ -53,7 +50,7 @@ class Row:
     dtype: str | None
     digits: float | None
     work_ms: float | None
-    lane: str | None
+    lane: str
     code: str | None
     note: str | None
     tags: Mapping[str, str]
@@ -86,12 +83,3 @@ def work_ms(record: Record) -> float | None:
     """Return the time that a worker spent on a job, in milliseconds, as far as it is known."""
     known = [record.timings_ms[stage] for stage in STAGES if stage in record.timings_ms]
     return sum(known) if known else None
-
-
-def lane_name(record: Record) -> str | None:
-    """Return the lane that does jobs of this size; None if there is none, or it is not known."""
-    shape, dtype = record.input.shape, record.input.dtype
-    if not shape or not dtype or len(shape) not in {2, 3} or shape[-1] < 1:
-        return None
-    method = record.certificate.method if record.certificate else Method.AUTO
-    return lane_of(predict(shape, np.dtype(dtype), Method(method)))

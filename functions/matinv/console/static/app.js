@@ -70,7 +70,7 @@ function Header({ view, openSubmit }) {
       <a class="brand" href="#/jobs">matinv</a>
       <nav aria-label="Views">${VIEWS.map(([name, title]) => html`
         <a key=${name} href=${`#/${name}`} aria-current=${view === name || (view === "job" && name === "jobs") ? "page" : undefined}>${title}</a>`)}</nav>
-      <span class="stack" title="The stack's jobs table">${stack}</span>
+      <span class="stack" title="The stack">${stack}</span>
       <${Connection} />
       <${Theme} />
       <button type="button" class="primary" onClick=${openSubmit}>Submit</button>

@@ -25,16 +25,18 @@ export function Chart({ title, times, lines, unit, format }) {
   const chart = useRef(null);
   const data = [times, ...lines.map((line) => line.values)];
   useEffect(() => {
-    const width = () => place.current.clientWidth;
-    chart.current = new uPlot(options({ lines, width: width(), format }), data, place.current);
-    const resized = new ResizeObserver(() => chart.current.setSize({ width: width(), height: HEIGHT }));
-    resized.observe(place.current);
+    const element = place.current; // by the time of a late event it may be gone from `place`
+    const drawn = new uPlot(options({ lines, width: element.clientWidth, format }), data, element);
+    const resized = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: HEIGHT }));
+    resized.observe(element);
+    chart.current = drawn;
     return () => {
       resized.disconnect();
-      chart.current.destroy();
+      drawn.destroy();
+      chart.current = null;
     };
   }, [theme]);
-  useEffect(() => chart.current.setData(data), [JSON.stringify(data)]);
+  useEffect(() => chart.current?.setData(data), [JSON.stringify(data)]);
   return html`
     <figure class="chart">
       <figcaption>${title} <span class="dim">${unit}</span></figcaption>

@@ -119,7 +119,7 @@ function Flow({ flow, window_ }) {
 function Lanes({ lanes }) {
   return html`
     <section class="card" aria-labelledby="lanes"><h2 id="lanes">Queues</h2>
-      <div class="scroll plain" role="region" aria-label="Queues" tabindex="0"><table>
+      <div class="scroll plain" role="region" aria-label="Queues, table" tabindex="0"><table>
         <thead><tr><th scope="col">Lane</th><th scope="col" class="number">Waiting</th><th scope="col" class="number">In work</th><th scope="col" class="number">Delayed</th><th scope="col" class="number">Oldest</th></tr></thead>
         <tbody>${lanes.map((lane) => html`<tr key=${lane.name}><th scope="row">${lane.name}</th>
           <td class="number">${number(lane.waiting)}</td><td class="number">${number(lane.working)}</td><td class="number">${number(lane.delayed)}</td>
@@ -132,7 +132,7 @@ function Phases({ phases, all }) {
   const rows = [...Object.entries(phases), ...(all ? [["all", all]] : [])];
   return html`
     <section class="card" aria-labelledby="phases"><h2 id="phases">Time by phase</h2>
-      <div class="scroll plain" role="region" aria-label="Time by phase" tabindex="0"><table>
+      <div class="scroll plain" role="region" aria-label="Time by phase, table" tabindex="0"><table>
         <thead><tr><th scope="col">Phase</th>${["p50", "p95", "p99"].map((name) => html`<th scope="col" class="number" key=${name}>${name}</th>`)}</tr></thead>
         <tbody>${rows.map(([name, times]) => html`<tr key=${name}><th scope="row">${name}</th>
           ${["p50", "p95", "p99"].map((one) => html`<td class="number" key=${one}>${duration(times[one])}</td>`)}</tr>`)}</tbody>
@@ -154,7 +154,7 @@ function Failures({ failures }) {
   if (!failures.length) return null;
   return html`
     <section class="card" aria-labelledby="failures"><h2 id="failures">Latest failures</h2>
-      <div class="scroll plain" role="region" aria-label="Latest failures" tabindex="0"><table>
+      <div class="scroll plain" role="region" aria-label="Latest failures, table" tabindex="0"><table>
         <thead><tr><th scope="col">Job</th><th scope="col">Error</th><th scope="col">Found</th><th scope="col" class="number">When</th></tr></thead>
         <tbody>${failures.map((one) => html`<tr key=${one.job_id}><th scope="row"><a href=${address("job", one.job_id)}>${one.job_id}</a></th>
           <td><code class="code">${one.code}</code></td><td class="why">${one.message}</td><td class="number dim"><${Ago} time=${one.at} /></td></tr>`)}</tbody>
