@@ -19,7 +19,8 @@ from matinv.rest.problems import STATUSES
 from matinv.settings import API_URL, STACK, Settings
 from matinv.testing.contracts import full_record
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def table_after(heading: str) -> dict[str, list[str]]:
@@ -79,3 +80,9 @@ def test_every_route_is_in_the_table() -> None:
 )
 def test_setting_is_documented(name: str) -> None:
     assert name in table_after("## Settings")
+
+
+def test_pictures_are_there_and_small() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 2
+    assert all((ROOT / picture).stat().st_size < 200_000 for picture in pictures)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
 from browsing import page_of
@@ -129,6 +130,35 @@ def test_a_failed_job_is_sent_back_with_another_method_and_then_done(page: Page)
     expect(line.get_by_text("succeeded")).to_be_visible()
     line.get_by_role("link", name="sneaky").click()
     expect(page.get_by_text("as a pseudo-inverse")).to_be_visible()
+
+
+def test_an_alarm_is_watched_as_it_begins_to_ring(
+    page: Page, up: tuple[str, Mapping[str, str]]
+) -> None:
+    cloudwatch = boto3.client(
+        "cloudwatch", endpoint_url=up[1]["AWS_ENDPOINT_URL"], region_name=up[1]["AWS_REGION"]
+    )
+    name = "matinv-dead-letters"
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        AlarmDescription="A job needs a person. Do: redrive it. Runbook: https://example.com/dlq",
+        AlarmActions=[f"arn:aws:sns:{up[1]['AWS_REGION']}:123456789012:matinv-alarms"],
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="quiet")
+    page.get_by_role("link", name="Health").click()
+    alarms = page.get_by_role("region", name="Alarms")
+    expect(alarms).to_contain_text("All 1 are quiet.")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a letter")
+    expect(alarms).to_contain_text("1 of 1 alarm in alarm.")
+    expect(alarms).to_contain_text("A job needs a person.")
+    expect(alarms.get_by_role("link", name="https://example.com/dlq")).to_be_visible()
 
 
 def test_a_stack_that_stops_is_told_with_what_to_do(

@@ -37,7 +37,7 @@ def test_the_verdict_counts_whole_digits(digits: float, said: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"rcond_1": 1e-5}, "1e+05 times as much. That is not unusual."),
+        ({"rcond_1": 1e-5}, "100,000 times as much. That is not unusual."),
         ({"rcond_1": 0.5}, "It is well conditioned."),
         ({}, "Of the 15.9 digits that float64 has, the condition costs about 4.8; 11.2 are left."),
         ({"side": Side.LEFT}, "The residual of X A - I, measured in full, is 0.2 times"),

@@ -57,7 +57,7 @@ def _of_condition(certificate: Certificate, record: Record) -> str:
         judged = "It is well conditioned." if kappa < _WELL else "That is not unusual."
     return (
         f"rcond {certificate.rcond_1:.2g} is how near the matrix is to a singular one: a small "
-        f"relative change of it may change the inverse {kappa:.2g} times as much. {judged}"
+        f"relative change of it may change the inverse {_times(kappa)} times as much. {judged}"
     )
 
 
@@ -77,3 +77,8 @@ def _of_residual(certificate: Certificate) -> str:
         f"{certificate.residual:.2g} times what rounding alone explains; above "
         f"{RESIDUAL_LIMIT:g} nothing is published."
     )
+
+
+def _times(factor: float) -> str:
+    """Return a factor with two digits, written out while people can read it."""
+    return f"{float(f'{factor:.1e}'):,.0f}" if 10 <= factor < 1e7 else f"{factor:.2g}"

@@ -50,7 +50,8 @@ export function Chart({ title, times, lines, unit, format }) {
     </figure>`;
 }
 
-const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
+const minute = (seconds) => clock(seconds).slice(0, 5);
 
 function options({ lines, width, format }) {
   const style = getComputedStyle(document.documentElement);
@@ -62,7 +63,7 @@ function options({ lines, width, format }) {
     height: HEIGHT,
     cursor: { points: { show: false } },
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [{ ...axis, space: 80 }, { ...axis, size: 64, values: (_, ticks) => ticks.map(format) }],
+    axes: [{ ...axis, space: 80, values: (_, ticks) => ticks.map(minute) }, { ...axis, size: 64, values: (_, ticks) => ticks.map(format) }],
     series: [{ value: (_, time) => (time == null ? "–" : clock(time)) }, ...lines.map((line) => ({
       label: line.title,
       stroke: colour(line.colour),

@@ -18,10 +18,16 @@ export function duration(ms) {
   if (ms == null) return "–";
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
-  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+  if (ms < 60_000) return `${Number((ms / 1000).toFixed(ms < 10_000 ? 2 : 1))} s`;
+  if (ms < 3_600_000) return twice(ms, 60_000, "min", 1000, "s");
+  if (ms < 86_400_000) return twice(ms, 3_600_000, "h", 60_000, "min");
   return `${(ms / 86_400_000).toFixed(1)} d`;
+}
+
+function twice(ms, unit, name, part, partName) {
+  const parts = Math.round(ms / part);
+  const [whole, rest] = [Math.floor(parts / (unit / part)), parts % (unit / part)];
+  return rest ? `${whole} ${name} ${rest} ${partName}` : `${whole} ${name}`;
 }
 
 export function ago(iso, now = Date.now()) {
@@ -49,5 +55,6 @@ export function count(number, noun) {
 export function usd(amount) {
   if (amount == null) return "–";
   if (amount === 0) return "$0";
-  return amount < 0.01 ? `$${amount.toExponential(1)}` : `$${amount.toFixed(2)}`;
+  if (amount >= 0.1) return `$${amount.toFixed(2)}`;
+  return amount < 1e-6 ? `$${amount.toExponential(1)}` : `$${Number(amount.toPrecision(2)).toFixed(8).replace(/0+$/, "")}`;
 }
