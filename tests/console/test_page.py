@@ -346,6 +346,34 @@ def test_the_end_of_the_console_is_told(chrome: Browser, service: Standin) -> No
     session.__exit__(None, None, None)
 
 
+def test_a_page_that_nobody_sees_lets_go_of_its_stream_and_comes_back(page: Page) -> None:
+    page.add_init_script(STREAMS)
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
+    page.evaluate(HIDE, True)
+    page.clock.fast_forward(30_000)
+    assert page.evaluate("[streams, ends]") == [1, 0]
+    page.clock.fast_forward(31_000)
+    assert page.evaluate("[streams, ends]") == [1, 1]
+    page.evaluate(HIDE, False)
+    assert page.evaluate("[streams, ends]") == [2, 1]
+    expect(page.get_by_role("status").filter(has_text="live")).to_be_visible()
+
+
+STREAMS = """
+window.streams = window.ends = 0;
+window.EventSource = class extends EventSource {
+    constructor(...given) { super(...given); streams += 1; }
+    close() { super.close(); ends += 1; }
+};
+"""
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
 def test_theme_is_the_systems_until_one_is_chosen(chrome: Browser, console: Console) -> None:
     with page_of(chrome, console.link, color_scheme="dark") as page:
         dark = page.evaluate(BRIGHTNESS)
