@@ -68,6 +68,18 @@ def test_a_burst_of_news_is_found_to_its_end(service: Standin, table: CountingTa
     assert len(board.look().rows) == 500
 
 
+def test_a_burst_of_news_does_not_make_a_look_read_all_that_is_known(
+    service: Standin, table: CountingTable
+) -> None:
+    table.put([record(i) for i in range(5000)])
+    board = Board(service.client, 10_000)
+    board.look()
+    table.listed = 0
+    table.put([record(i) for i in range(5000, 5040)])
+    assert len(board.look().rows) == 40
+    assert table.listed <= 200
+
+
 def test_the_oldest_jobs_leave_a_full_board(service: Standin, table: CountingTable) -> None:
     table.put([record(i) for i in range(10)])
     board = Board(service.client, 10)

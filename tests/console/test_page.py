@@ -6,6 +6,7 @@ import io
 import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from seeds import record
 
 from matinv.core.errors import Code, Transient
 from matinv.core.job import Method, Status
+from matinv.testing.contracts import full_record
 from standin import Standin, general
 
 SNEAKY = [[2, 4, 6], [2, 0, 2], [6, 8, 14]]  # singular, and numpy inverts it
@@ -178,6 +180,15 @@ def test_slices_of_a_stack_are_told_apart(page: Page, service: Standin) -> None:
     expect(page.get_by_role("region", name="Failed slices")).to_contain_text("SINGULAR")
     page.get_by_role("spinbutton", name="Slice").fill("3")
     expect(page.get_by_role("img", name="A⁻¹: no numbers")).to_be_visible()
+
+
+def test_the_strangest_record_is_shown(page: Page, service: Standin) -> None:
+    strange = replace(full_record(), revision=1)
+    service.table.put([strange])
+    row(page, strange.job_id).get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Certificate")).to_be_visible()
+    expect(page.get_by_text("exact zero pivot")).to_be_visible()
+    expect(page.get_by_text("size=逆")).to_be_visible()
 
 
 def test_a_failed_job_says_why_and_what_to_do(page: Page, service: Standin) -> None:
