@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,27 @@ def page_of(browser: Browser, link: str, **options: object) -> Iterator[Page]:
         assert not said, said
     finally:
         context.close()
+
+
+def drop(page: Page, files: dict[str, bytes]) -> None:
+    """Drop files on the page, as a file manager would."""
+    content = [[name, b64encode(data).decode()] for name, data in files.items()]
+    transfer = page.evaluate_handle(
+        """files => {
+            const transfer = new DataTransfer();
+            for (const [name, text] of files) {
+                const content = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+                transfer.items.add(new File([content], name));
+            }
+            return transfer;
+        }""",
+        content,
+    )
+    for event in ("dragenter", "dragover"):
+        page.dispatch_event("main", event, {"dataTransfer": transfer})
+    expect(page.get_by_text("files to submit them")).to_be_visible()
+    page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+    expect(page.get_by_text("files to submit them")).to_have_count(0)
 
 
 def _is_mistake(line: ConsoleMessage) -> bool:

@@ -1,4 +1,4 @@
-"""One browser for all tests of a process, and consoles of a service in this process."""
+"""A browser for the tests of a file, and consoles of a service in this process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Page
 from standin import Standin
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
+    # Not for the session: as long as Playwright runs, nobody else can run an event loop.
     try:
         with browser() as started:
             yield started

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Console, page_of
+from browsing import Console, drop, page_of
 from playwright.sync_api import Browser, Page, expect
 from seeds import QUIET, RINGING
 
@@ -51,6 +51,11 @@ def submit(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def files(page: Page) -> None:
+    drop(page, {"good.json": b"[[3]]", "text.npy": b"[[1]]"})
+    expect(page.get_by_text("1 of 2 files sent, 1 refused")).to_be_visible()
+
+
 def letters(page: Page) -> None:
     page.get_by_role("link", name="Dead letters").click()
     expect(page.get_by_label("Select all")).to_be_visible()
@@ -79,6 +84,7 @@ VIEWS = [
     failed_job,
     unknown_job,
     submit,
+    files,
     letters,
     redrive,
     health,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
-from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import Console, page_of, running
+from browsing import Console, drop, page_of, running
 from playwright.sync_api import Browser, Locator, Page, expect
 from seeds import record
 
@@ -27,27 +26,6 @@ def npy(array: np.ndarray) -> bytes:
     text = io.BytesIO()
     np.save(text, array)
     return text.getvalue()
-
-
-def drop(page: Page, files: dict[str, bytes]) -> None:
-    """Drop files on the page, as a file manager would."""
-    content = [[name, b64encode(data).decode()] for name, data in files.items()]
-    transfer = page.evaluate_handle(
-        """files => {
-            const transfer = new DataTransfer();
-            for (const [name, text] of files) {
-                const content = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-                transfer.items.add(new File([content], name));
-            }
-            return transfer;
-        }""",
-        content,
-    )
-    for event in ("dragenter", "dragover"):
-        page.dispatch_event("main", event, {"dataTransfer": transfer})
-    expect(page.get_by_text("files to submit them")).to_be_visible()
-    page.dispatch_event("main", "drop", {"dataTransfer": transfer})
-    expect(page.get_by_text("files to submit them")).to_have_count(0)
 
 
 def row(page: Page, job_id: str) -> Locator:
@@ -188,7 +166,7 @@ def test_the_strangest_record_is_shown(page: Page, service: Standin) -> None:
     row(page, strange.job_id).get_by_role("link").click()
     expect(page.get_by_role("heading", name="Certificate")).to_be_visible()
     expect(page.get_by_text("exact zero pivot")).to_be_visible()
-    expect(page.get_by_text("size=逆")).to_be_visible()
+    expect(page.get_by_text("size=逆", exact=True)).to_be_visible()
 
 
 def test_a_failed_job_says_why_and_what_to_do(page: Page, service: Standin) -> None:

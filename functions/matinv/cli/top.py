@@ -8,9 +8,9 @@ from itertools import count
 import click
 
 from matinv.cli.exits import Exit, complain
-from matinv.cli.output import json_text
 from matinv.cli.params import Duration, client_of, output_option
 from matinv.client import Client
+from matinv.client.documents import json_text
 from matinv.client.flow import Recent
 from matinv.client.health import Health, snapshot
 
