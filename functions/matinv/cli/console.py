@@ -47,9 +47,9 @@ def console(
     from matinv.console.app import Limits  # noqa: PLC0415
     from matinv.console.serving import serve  # noqa: PLC0415
 
-    limits = Limits(limit, max_upload_mb * 2**20)
+    client, limits = client_of(ctx), Limits(limit, max_upload_mb * 2**20)
     try:
-        serve(client_of(ctx), port, limits, browser=not no_browser, ready=_announce)
+        serve(client, port, limits, browser=not no_browser, ready=_announce)
     except OSError as error:
         say("PORT", f"cannot listen at 127.0.0.1:{port}: {error.strerror}", "choose another --port")
         return Exit.ERROR
