@@ -20,17 +20,14 @@ from matinv.client.results import fetch, fetch_bytes, opened, read_input, result
 from matinv.console.answers import Answer, Bad
 from matinv.console.heat import heat_of
 from matinv.console.live import Live
-from matinv.console.rows import work_ms
 from matinv.console.snippets import command_line, python
 from matinv.console.words import explained, verdict
-from matinv.core.job import MESSAGE_SOURCE, Format, Record
+from matinv.core.job import MESSAGE_SOURCE, Format, Method, Record
 
 _CHUNK_BYTES: Final = 2**20
-_OPTIONS: Final = ("method", "output", "on_ill_conditioned")
 _TYPES: Final = {Format.NPY: "application/octet-stream", Format.JSON: "application/json"}
 
-# Matrices up to this size are read to be drawn: n = 8192 in float64, a second on loopback, and as
-# much memory.
+# Matrices up to this size are read to be drawn: n = 8192 in float64. It takes as much memory.
 _DRAWN_BYTES: Final = 512 * 2**20
 
 
@@ -48,7 +45,6 @@ def shown(client: Client, job_id: str) -> dict[str, Any]:
             "record": job_row(record),
             "verdict": verdict(record.certificate) if record.certificate else None,
             "explained": explained(record),
-            "work_ms": work_ms(record),
             "lane": lane_name(record),
             "kept": record.input.source != MESSAGE_SOURCE,
             "command": command_line(record),
@@ -106,7 +102,7 @@ def _pieces(client: Client, record: Record) -> Iterator[bytes]:
 async def submitted(client: Client, live: Live, request: Request, limit_bytes: int) -> Answer:
     """Take a matrix that the page sends as a file's content, and submit it.
 
-    The query names it: ``name`` of the file, perhaps ``job_id``, options, and ``tag`` repeatedly.
+    The query names it: ``name`` of the file, perhaps ``job_id``, ``method``, and ``tag`` repeatedly.
 
     Raises
     ------
@@ -149,7 +145,7 @@ def _submit(client: Client, file: Path, name: str, request: Request) -> Job:
         file.read_bytes() if pasted else file,
         job_id=job_id,
         tags=_tags(query.getlist("tag")),
-        **{option: query[option] for option in _OPTIONS if query.get(option)},
+        method=query.get("method") or Method.AUTO,
     )
 
 
