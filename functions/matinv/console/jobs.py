@@ -102,7 +102,7 @@ def _pieces(client: Client, record: Record) -> Iterator[bytes]:
 async def submitted(client: Client, live: Live, request: Request, limit_bytes: int) -> Answer:
     """Take a matrix that the page sends as a file's content, and submit it.
 
-    The query names it: ``name`` of the file, perhaps ``job_id``, ``method``, and ``tag`` repeatedly.
+    The query has the file's ``name``, perhaps ``job_id`` and ``method``, and ``tag`` repeatedly.
 
     Raises
     ------
