@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
-from matinv.client.documents import converted, job_row, plain
+from matinv.client.documents import job_row, plain
 from matinv.client.flow import lane_name
 from matinv.client.prepare import job_id_of_name
-from matinv.client.results import fetch, fetch_bytes, opened, read_input, result_of
+from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
 from matinv.console.answers import Answer, Bad
 from matinv.console.heat import heat_of
 from matinv.console.live import Live
