@@ -11,6 +11,7 @@ from matinv.core.errors import Code, Transient
 from matinv.core.job import Status
 from matinv.monitor import Depth, Figures, Queue
 from matinv.service.publish import timestamp
+from processes import until
 from standin import Standin
 
 
@@ -141,7 +142,7 @@ def test_charts_take_the_themes_colours_and_the_pages_width(
         pixels = "c => c.toDataURL()"
         light = canvas.evaluate(pixels)
         page.get_by_role("button", name="Switch to dark theme").click()
-        assert page.locator("canvas").first.evaluate(pixels) != light
+        until(lambda: page.locator("canvas").first.evaluate(pixels) != light)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
