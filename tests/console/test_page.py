@@ -138,6 +138,7 @@ def test_the_inverse_is_downloaded_in_either_form(page: Page, service: Standin) 
     service.client.submit([[1, 2], [3, 4]], job_id="tiny")
     service.work()
     row(page, "tiny").get_by_role("link").click()
+    expect(page.get_by_role("img", name="A⁻¹")).to_be_visible()  # nothing moves any more
     inverses = {}
     for form in (".npy", "JSON"):
         with page.expect_download() as download:
