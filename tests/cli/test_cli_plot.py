@@ -218,6 +218,17 @@ class TestCommand:
         assert result.stderr == f"matinv: FILE: {file}: {why}; check the path and its permissions\n"
         assert service.pauses == []
 
+    def test_a_place_that_is_gone_after_the_wait_costs_the_picture_alone(
+        self, run: Run, service: Standin
+    ) -> None:
+        Path("d").mkdir()
+        service.client.submit(general(4), job_id="a")
+        service.on_sleep = Path("d").rmdir
+        result = run("wait", "a", "--plot", "d/p.png")
+        assert result.exit_code == 1
+        assert "SUCCEEDED" in result.stdout
+        assert result.stderr.startswith("matinv: FILE: ")
+
     def test_without_matplotlib_the_command_says_what_to_install(self) -> None:
         code = (
             "import sys; from importlib.machinery import PathFinder\n"

@@ -8,12 +8,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from matinv.cli import frame
+from matinv.cli.app import cli
 from matinv.client.health import snapshot
 from matinv.core.errors import Code, Misconfigured
 from matinv.monitor import Alarm, Depth, Figures, Queue, State
 from matinv.service.publish import timestamp
+from matinv.settings import of_api
 from standin import Run, Standin, general
 
 WHY = "Jobs wait longer than promised."
@@ -141,6 +144,16 @@ def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: Standin) -> None
     result = run("top")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "matinv: ACCESS_DENIED: no credentials; log in\n"
+
+
+def test_through_an_http_api_the_records_still_tell(run: Run, busy: Standin) -> None:
+    client = busy.client
+    client.monitor, client.settings = None, of_api("https://example.org")
+    result = CliRunner().invoke(cli, ["top"], obj=client)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("HTTP API  2023-11-14")
+    assert "4 ended, 1 failed" in result.stdout
+    assert "unknown: alarms: an HTTP API does not tell" in result.stdout
 
 
 def test_what_is_denied_is_named(run: Run, busy: Standin) -> None:

@@ -53,7 +53,7 @@ def frame(health: Health, width: int) -> Group:
 
 
 def _title(health: Health) -> Text:
-    text = Text(f"{health.stack}  ", style="bold", no_wrap=True, overflow="ellipsis")
+    text = Text(f"{health.stack or 'HTTP API'}  ", style="bold", no_wrap=True, overflow="ellipsis")
     return text.append(health.at.replace("T", " ")[:19] + " UTC", style="dim")
 
 

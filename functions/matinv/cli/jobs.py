@@ -76,9 +76,10 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     draw = _drawing(plot) if plot else None
     client = client_of(ctx)
     waited = wait_for(client, ids, mode, timeout)
+    code = waited.print_all(output)  # first: the disk may be full by now
     if draw and waited.records:
         draw(waited.records.values(), client.now())
-    return waited.print_all(output)
+    return code
 
 
 def _drawing(file: Path) -> Callable[[Iterable[Record], float], None]:

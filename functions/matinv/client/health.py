@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from matinv.client.connection import Client
 from matinv.client.flow import READ_LIMIT, Flow, Recent, lane_name, seconds_of
-from matinv.core.errors import Code, ErrorInfo, MatinvError, Transient
+from matinv.core.errors import Code, ErrorInfo, MatinvError
 from matinv.core.job import Record, Status
 from matinv.monitor import Alarm, Depth, Figures, Monitor, Queue
 from matinv.service.publish import timestamp
@@ -280,5 +280,5 @@ def _duplicates(figures: Figures | None) -> Duplicates | None:
 
 
 def _failure(record: Record) -> Failure:
-    error = record.error or Transient(Code.INTERNAL, "the record does not say why").info
+    error = record.error or ErrorInfo(Code.INTERNAL, "the record does not say why")
     return Failure(record.job_id, error.code, error.message, error.hint, record.updated_at)
