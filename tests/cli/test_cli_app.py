@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -191,3 +193,32 @@ def test_duration_has_units(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="allowed: 90, 90s"):
         Duration().convert(text, None, None)
+
+
+def options(command: click.Command, *path: str) -> Iterator[tuple[str, click.Option]]:
+    """Yield every option of a command and of those below it, with where it stands."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from options(below, *path, name)
+    for param in command.params:
+        if isinstance(param, click.Option):
+            yield " ".join((*path, param.opts[0])), param
+
+
+def test_every_default_that_help_shows_is_accepted() -> None:
+    shown = 0
+    for name, option in options(app.cli):
+        context = click.Context(app.cli)
+        record = option.get_help_record(context)
+        found = re.search(r"\[default: ([^];]+)", record[1]) if record else None
+        if found is None or option.is_flag:
+            continue
+        shown += 1
+        try:
+            option.type_cast_value(context, found[1])
+        except click.BadParameter as error:  # the message names no option
+            pytest.fail(f"{name} shows {found[1]} and refuses it: {error.message}")
+    assert shown > 10

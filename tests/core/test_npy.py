@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from matinv.core import npy
 from matinv.core.errors import Code, Refused, Transient
-from matinv.core.npyheader import HEADER_LIMIT_BYTES
+from matinv.core.npyheader import HEADER_LIMIT_BYTES, parse
 
 SQUARE = np.arange(16.0).reshape(4, 4)
 
@@ -426,3 +426,12 @@ def test_a_damaged_file_is_refused_or_read_as_numpy_reads_it(
     except Refused:
         return
     assert np.array_equal(read, np.load(io.BytesIO(damaged)), equal_nan=True)
+
+
+@pytest.mark.parametrize("shape", ["({n}, {n})", "({n},{n},)", "(3, {n}, {n})", "( {n} , {n} )"])
+def test_headers_of_all_orders_are_read(shape: str) -> None:
+    # Python 3.11.0 to 3.11.4 lost those with a 0 in second place: 100, 200, 500, 1000, 1024, ...
+    orders = [*range(1, 2100), *(10**k for k in range(4, 18)), 2**40, 2**62]
+    for n in orders:
+        text = dict_text(shape=shape.format(n=n))
+        assert parse(text).shape[-2:] == (n, n)

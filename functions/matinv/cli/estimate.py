@@ -59,7 +59,7 @@ class Subject:
 @click.option(
     "--dtype", type=click.Choice(_DTYPES), default="float64", show_default=True, help="With --n."
 )
-@click.option("--method", type=OneOf(Method), default=Method.AUTO, show_default=True)
+@click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
 @output_option
 def estimate(  # noqa: PLR0913 - each is an option of the command
     *,

@@ -27,11 +27,11 @@ _CHUNK: Final = 256
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--job-id", metavar="ID", help="The job's id, for a single matrix.")
-@click.option("--method", type=OneOf(Method), default=Method.AUTO, show_default=True)
+@click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
 @click.option(
     "--output-to",
     type=OneOf(Output),
-    default=Output.AUTO,
+    default=Output.AUTO.value,
     show_default=True,
     help="Where the result goes.",
 )
@@ -39,7 +39,7 @@ _CHUNK: Final = 256
 @click.option(
     "--on-ill-conditioned",
     type=OneOf(OnIllConditioned),
-    default=OnIllConditioned.WARN,
+    default=OnIllConditioned.WARN.value,
     show_default=True,
     help="What to do when more than half of the digits are lost.",
 )

@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
+from matinv.core.document import document_of
 from matinv.core.job import Record
 
 
 def job_row(record: Record) -> dict[str, Any]:
     """Return a record as a document; the bytes of a small result are left to `matinv result`."""
-    row: dict[str, Any] = asdict(record)
-    row["input"]["bytes"] = row["input"].pop("size_bytes")
-    if record.result:
-        row["result"]["bytes"] = row["result"].pop("size_bytes")
-        row["result"]["inline"] = record.result.inline is not None
-    if record.error:
-        row["error"]["retryable"] = record.error.retryable
-    return {key: value for key, value in row.items() if value is not None} | {"note": note(record)}
+    return document_of(record) | {"note": note(record)}
 
 
 def note(record: Record) -> str | None:

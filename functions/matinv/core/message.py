@@ -38,6 +38,8 @@ from matinv.core.job import (
 VERSION: Final = 1
 INPUTS: Final = frozenset({"matrix", "npy", "s3"})
 
+# The formats that a reader knows: one that can only be written must not be taken for JSON.
+_READABLE: Final = {"npy": Format.NPY, "json": Format.JSON}
 _METADATA_PREFIX: Final = "matinv-"
 _TAG_PREFIX: Final = "tag-"
 
@@ -211,7 +213,7 @@ def format_of_key(key: str) -> Format:
     """
     name = key.rpartition("/")[2]
     extension = name.rpartition(".")[2].lower() if "." in name else ""
-    if extension not in set(Format):
+    if extension not in _READABLE:
         raise Refused(
             Code.BAD_FORMAT,
             "the object's name does not say its format",
@@ -219,7 +221,7 @@ def format_of_key(key: str) -> Format:
             observed=name,
             limit="an extension .npy or .json",
         )
-    return Format(extension)
+    return _READABLE[extension]
 
 
 def id_of_content(inline: Inline, options: Options) -> str:

@@ -33,7 +33,7 @@ function Shown({ job, version }) {
       ${ended && html`<span class="dim">ended <${Ago} time=${record.updated_at} /></span>`}
     </p>
     ${record.error && html`<${Fault} error=${record.error} />`}
-    ${record.warnings.length > 0 && html`<p class="warning">${record.warnings.join(", ")}</p>`}
+    ${record.warnings && html`<p class="warning">${record.warnings.join(", ")}</p>`}
     ${record.error && html`<p><a class="button" href=${address("dead", "", { q: record.job_id })}>Find it among the dead letters</a></p>`}
     <div class="columns">
       <${Facts} job=${job} />
@@ -58,7 +58,7 @@ function Facts({ job }) {
     ["Lane", job.lane ?? "–"],
     ["Attempts", record.attempts + (record.redrive ? `, redriven ${record.redrive} ×` : "")],
     ["Created", record.created_at ? html`<${Ago} time=${record.created_at} />` : "–"],
-    ["Tags", Object.entries(record.tags).map(([key, value]) => html`<span class="tag" key=${key}>${key}=${value}</span>`)],
+    ["Tags", Object.entries(record.tags ?? {}).map(([key, value]) => html`<span class="tag" key=${key}>${key}=${value}</span>`)],
     ["Result", record.result ? `${record.result.format}, ${bytes(record.result.bytes)}, in ${record.result.uri ? "S3" : "the record"}` : "–"],
   ].filter(([, value]) => !Array.isArray(value) || value.length);
   return html`
@@ -74,7 +74,7 @@ const PHASES = [
 ];
 
 function Timeline({ job }) {
-  const times = job.record.timings_ms;
+  const times = job.record.timings ?? {};
   const known = PHASES.filter(([name]) => name in times);
   const total = known.reduce((sum, [name]) => sum + times[name], 0);
   let begin = 0;

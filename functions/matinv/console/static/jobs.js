@@ -90,7 +90,7 @@ function compared(a, b, sign) {
   return a < b ? -sign : sign;
 }
 
-const tagsOf = (job) => Object.entries(job.tags).map(([key, value]) => `${key}=${value}`);
+const tagsOf = (job) => Object.entries(job.tags ?? {}).map(([key, value]) => `${key}=${value}`);
 
 function counted(jobs, pick) {
   const counts = new Map();
