@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.lambda_emulator import EmulatorMissing, find_emulator
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -44,7 +46,7 @@ def no_real_aws() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def moto_url(no_real_aws: None) -> Iterator[str]:
     """Return the address of a stand-in for AWS in a process of its own, one for the session."""
-    command = [sys.executable, "-m", "matinv.local.standin", "--port", "0"]
+    command = [sys.executable, "-m", "matinv.local.moto_patches.server", "--port", "0"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -63,7 +65,7 @@ def at_moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def moto_clients(moto_url: str) -> dict[str, Any]:
     """Return the product's own clients of the stand-in."""
-    from matinv.aws import clients  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
+    from matinv.backends.aws import clients  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
     from matinv.testing.events import ACCOUNT  # noqa: PLC0415 - for asserts to be rewritten first
 
     with pytest.MonkeyPatch.context() as patch:
@@ -113,7 +115,7 @@ def buckets(s3: S3Client, unique: str) -> tuple[str, str]:
 @pytest.fixture
 def table_name(dynamodb: DynamoDBClient, unique: str) -> Iterator[str]:
     """Create a jobs table, and drop it in the end: moto copies whole tables."""
-    from matinv.aws.dynamodb import table_schema  # noqa: PLC0415 - see above
+    from matinv.backends.aws.dynamodb import table_schema  # noqa: PLC0415 - see above
 
     dynamodb.create_table(**table_schema(unique))
     yield unique
@@ -153,11 +155,6 @@ def log(monkeypatch: pytest.MonkeyPatch, unique: str) -> io.StringIO:
 @pytest.fixture(scope="session")
 def emulator() -> None:
     """Skip the tests of the Lambda emulator where there is none; in CI they fail."""
-    from matinv.testing.lambda_emulator import (  # noqa: PLC0415 - rewritten on import, see above
-        EmulatorMissing,
-        find_emulator,
-    )
-
     try:
         find_emulator()
     except EmulatorMissing as error:

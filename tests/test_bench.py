@@ -17,7 +17,7 @@ from bench.peers import PlainHandler
 from bench.table import COLUMNS, Limit, Row, at_least, at_most, markdown
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification, sqs_event
-from standin import general
+from support.memory_service import general
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
@@ -111,7 +111,7 @@ def test_a_number_that_lost_its_last_bit_is_noticed() -> None:
 def test_a_row_with_a_wrong_side_fails_the_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bench.codecs.jsonmat.encode", lambda a: json.dumps((a + 1).tolist()))
+    monkeypatch.setattr("bench.codecs.json_matrix.encode", lambda a: json.dumps((a + 1).tolist()))
     assert main(["--quick", "--row", "7"]) == 1
     assert "row 7 is wrong" in capsys.readouterr().err
 

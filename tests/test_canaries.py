@@ -20,17 +20,19 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from asking import Asking
-from matinv import direct, events, service, telemetry
+from matinv import pipeline, telemetry
 from matinv.cli.app import cli
-from matinv.core.errors import PERMANENT, TRANSIENT, Code, Refused, Transient
-from matinv.core.inverse import invert
-from matinv.core.jsontext import Run
+from matinv.errors import PERMANENT, TRANSIENT, Code, Refused, Transient
+from matinv.formats.json_text import Run
+from matinv.jobs import intake
+from matinv.linalg.inverse import invert
 from matinv.local.samples import npy_bytes
+from matinv.pipeline import direct_call
 from matinv.ports import Received, UploadUrl
 from matinv.testing.events import sqs_event
-from matinv.testing.world import INPUTS, RESULTS, World
-from standin import Standin
+from support.api_requests import Asking
+from support.memory_service import Standin
+from support.world import INPUTS, RESULTS, World
 
 VALUE = 81985529216486.5
 TAG = "zeisig-in-a-tag"
@@ -181,7 +183,7 @@ def test_every_permanent_code_of_an_input_is_among_them() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(
-    "where", ["work.invert", "work.draft", "load.parse_file", "publish._sha256"]
+    "where", ["invert.invert", "invert.draft", "load.parse_file", "publish._sha256"]
 )
 @pytest.mark.parametrize("receive_count", [1, 5])
 def test_a_failure_in_the_middle_of_the_work_tells_nobody_either(
@@ -199,7 +201,7 @@ def test_a_failure_in_the_middle_of_the_work_tells_nobody_either(
         except TypeError as first:
             raise error from first
 
-    monkeypatch.setattr(f"matinv.service.{where}", broken)
+    monkeypatch.setattr(f"matinv.pipeline.{where}", broken)
     world = World.make(topic=True)
     dropped = world.drop("file.json", f'{{"matrix": {FIT}}}'.encode(), tag_bird=TAG)
     world.deliver(matrix(FIT), dropped, receive_count=receive_count)
@@ -235,10 +237,12 @@ def test_a_success_tells_sizes_and_no_values(seen: Callable[[World], str]) -> No
 
 def answered(event: Any) -> Any:
     world = World.make()
-    call = direct.call_of(event)
-    deadline = service.Deadline(lambda: 60.0, 60.0)
+    call = direct_call.call_of(event)
+    deadline = pipeline.Deadline(lambda: 60.0, 60.0)
     try:
-        return direct.reply(service.answer(world.app, call.parsed, deadline, stored=call.stored))
+        return direct_call.reply(
+            pipeline.answer(world.app, call.parsed, deadline, stored=call.stored)
+        )
     except Transient as error:
         return str(error)
 
@@ -259,7 +263,7 @@ def test_a_bug_of_the_api_is_answered_without_its_text(monkeypatch: pytest.Monke
     def broken(*args: Any) -> Any:
         raise ValueError(f"{args} {VALUE}")
 
-    monkeypatch.setattr("matinv.service.direct.invert", broken)
+    monkeypatch.setattr("matinv.pipeline.direct.invert", broken)
     assert answered({"matrix": [[VALUE]]}) == "INTERNAL: unexpected ValueError"
     answer = Asking().post("/invert", matrix(FIT))
     assert (answer.status, answer.code) == (503, "INTERNAL")
@@ -310,7 +314,7 @@ def test_the_command_line_does_not_repeat_what_it_refuses(code: Code, body: str)
 
 
 def test_no_object_shows_its_matrix_or_its_body_by_its_name() -> None:
-    (delivery,) = events.deliveries(sqs_event([matrix(f"[[{N[0]}, 0], [0, 1]]")]))
+    (delivery,) = intake.deliveries(sqs_event([matrix(f"[[{N[0]}, 0], [0, 1]]")]))
     inverses = invert(np.diag([1 / VALUE, 1.0]))
     run = Run(matrix(SINGULAR).encode(), 0, 9)
     received = Received("m", "r", matrix(SINGULAR), 0, 1, {})

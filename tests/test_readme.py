@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from matinv.cli.reference import markdown
-from matinv.core.certificate import Certificate
-from matinv.core.errors import TRANSIENT, Code
-from matinv.core.event import event_of
-from matinv.core.message import message_schema
-from matinv.rest.paths import METHODS
-from matinv.rest.problems import STATUSES
+from matinv.errors import TRANSIENT, Code
+from matinv.http_api.paths import METHODS
+from matinv.http_api.problems import STATUSES
+from matinv.jobs.event import event_of
+from matinv.jobs.message import message_schema
+from matinv.linalg.certificate import Certificate
 from matinv.settings import API_URL, STACK, Settings
 from matinv.testing.contracts import full_record
 

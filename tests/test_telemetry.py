@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from matinv import telemetry
-from matinv.core.errors import Code, Misconfigured, Transient
-from matinv.testing.world import World
+from matinv.errors import Code, Misconfigured, Transient
+from support.world import World
 
 SECRET = 73.125
 
@@ -102,7 +102,7 @@ def test_bug_is_logged_with_its_traceback(
     def broken(*args: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("matinv.service.work.draft", broken)
+    monkeypatch.setattr("matinv.pipeline.invert.draft", broken)
     world = World.make()
     world.deliver({"job_id": "bug", "matrix": [[1]]})
     lines, emf = published(world)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 DAY_S: Final = 86_400
 
-# Names a whole stack, for the command alone (`matinv.cli.stack`).
+# Names a whole stack, for the command alone (`matinv.cli.commands.env`).
 STACK: Final = "MATINV_STACK"
 
 # Names an HTTP API, for the command alone.

@@ -20,9 +20,9 @@ from typing import Any, Final, Protocol, TypedDict
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from matinv.core.errors import USER_ERRORS
-from matinv.core.job import Record, Status
-from matinv.service import Outcome, Report, Unannounced, Verdict
+from matinv.errors import USER_ERRORS
+from matinv.jobs.record import Record, Status
+from matinv.pipeline import Outcome, Report, Unannounced, Verdict
 
 _IDS_PER_LINE: Final = 100
 _TIMES: Final = {

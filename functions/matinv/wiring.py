@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matinv import __version__
-from matinv.aws import clients
-from matinv.aws.dynamodb import DynamoDBTable
-from matinv.aws.s3 import S3Store
-from matinv.aws.sqs import SQSQueue
-from matinv.core.limits import Lane, threads_of
+from matinv.backends.aws import clients
+from matinv.backends.aws.dynamodb import DynamoDBTable
+from matinv.backends.aws.s3 import S3Store
+from matinv.backends.aws.sqs import SQSQueue
+from matinv.jobs.limits import Lane, threads_of
+from matinv.pipeline import App
 from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
-from matinv.service import App
 from matinv.settings import DAY_S, Settings
 
 if TYPE_CHECKING:
-    from matinv.monitor import Monitor
+    from matinv.ports.monitor import Monitor
 
 
 @functools.cache
@@ -37,9 +37,9 @@ def app() -> App:
     BrokenArithmeticError
         If this machine computes wrongly: it must not serve.
     """
-    from matinv.core import selftest  # noqa: PLC0415 - clients, which invert nothing, need none
+    from matinv.linalg import self_test  # noqa: PLC0415 - clients, which invert nothing, need none
 
-    selftest.check_numpy()
+    self_test.check_numpy()
     built = app_from(Settings.from_environment())
     # What start-up made lives as long as the process: 130,000 objects, mostly botocore's, that
     # each full collection would look through again.
@@ -66,7 +66,7 @@ def app_from(settings: Settings) -> App:
 
 def events(topic_arn: str) -> JobEvents:
     """Return the topic that hears of jobs."""
-    from matinv.aws.sns import SNSEvents  # noqa: PLC0415 - 2 ms, for those who have a topic
+    from matinv.backends.aws.sns import SNSEvents  # noqa: PLC0415 - 2 ms, for those who have a topic
 
     return SNSEvents(clients.client("sns"), topic_arn)
 
@@ -104,15 +104,15 @@ def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
 
 def remote_ports(url: str) -> tuple[MatrixStore, JobTable, JobQueue]:
     """Return the ports over the HTTP API at a URL, for `matinv.client.Client`."""
-    from matinv import remote  # noqa: PLC0415 - for those who have no other way
+    from matinv.backends import http  # noqa: PLC0415 - for those who have no other way
 
-    return remote.ports(url)
+    return http.ports(url)
 
 
 def monitor(settings: Settings) -> Monitor:
     """Return what AWS knows of the stack, for `matinv.client.Client`."""
-    from matinv.aws.monitor import AWSMonitor  # noqa: PLC0415 - no function looks at itself
-    from matinv.monitor import Queue  # noqa: PLC0415 - likewise
+    from matinv.backends.aws.cloudwatch import AWSMonitor  # noqa: PLC0415 - no function looks at itself
+    from matinv.ports.monitor import Queue  # noqa: PLC0415 - likewise
 
     urls = {
         Queue.STANDARD: settings.jobs_queue_url,

@@ -11,7 +11,7 @@ from bench.checks import Array, check_same
 from bench.lab import Lab
 from bench.measure import Side, take_turns
 from bench.table import Row, at_least
-from matinv.core import jsonmat
+from matinv.formats import json_matrix
 
 
 def reading(lab: Lab) -> Iterator[Row]:
@@ -25,7 +25,7 @@ def reading(lab: Lab) -> Iterator[Row]:
 
         ours, peer = take_turns(
             lab.effort,
-            Side(jsonmat.decode, lambda text=text: text, check),
+            Side(json_matrix.decode, lambda text=text: text, check),
             Side(lambda text: np.array(json.loads(text)), lambda text=text: text, check),
         )
         work = f"JSON text to array, n = {n} [ms]"
@@ -42,7 +42,7 @@ def writing(lab: Lab) -> Iterator[Row]:
 
         ours, peer = take_turns(
             lab.effort,
-            Side(jsonmat.encode, lambda a=a: a, check),
+            Side(json_matrix.encode, lambda a=a: a, check),
             Side(lambda a: json.dumps(a.tolist()), lambda a=a: a, check),
         )
         work = f"array to JSON text, n = {n} [ms]"

@@ -1,6 +1,6 @@
 """Measure again where one kernel overtakes another: ``scripts/crossovers``.
 
-Prints a table for each constant of `matinv.core` that was chosen by measurement, with the value
+Prints a table for each constant of `matinv.linalg` that was chosen by measurement, with the value
 that this machine would choose beside the one in use. Changing them is left to people.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 from bench import machine
 from bench.checks import Array, check_inverse
 from bench.measure import Effort, Side, take_turns
-from matinv.core import gaussjordan, hermitian, kernels, schulz
-from matinv.core.kernels import STANDARD, InPlaceKernel, StackKernel
+from matinv.linalg import gauss_jordan, hermitian, kernels, schulz
+from matinv.linalg.kernels import STANDARD, InPlaceKernel, StackKernel
 
 _EFFORT: Final = Effort(rounds=5, seconds=0.3)
 _STACK_ELEMENTS: Final = 2**16
@@ -34,7 +34,7 @@ def main() -> int:
     _compare(f"{in_use}, general", singles, _general, _lapack_or_blocked())
     _compare(f"{in_use}, Hermitian", singles, _definite, _lapack_or_swept())
     orders = (256, 512, 1024, 2048, 4096)
-    _compare(f"gaussjordan.WIDTHS, in use {gaussjordan.WIDTHS}", orders, _general, _widths())
+    _compare(f"gauss_jordan.WIDTHS, in use {gauss_jordan.WIDTHS}", orders, _general, _widths())
     return 0
 
 
@@ -56,7 +56,7 @@ def _lapack_or_swept() -> Mapping[str, Run]:
 def _widths() -> Mapping[str, Run]:
     def run(width: int) -> Run:
         def invert(a: Array) -> Array:
-            gaussjordan.invert_general(a, width)
+            gauss_jordan.invert_general(a, width)
             return a
 
         return invert

@@ -23,10 +23,10 @@ from bench.measure import Effort, Side, take_turns
 from bench.peers import PlainHandler
 from bench.table import Limit, Row, at_least, at_most
 from matinv import wiring
-from matinv.aws.dynamodb import table_schema
-from matinv.core import npy
-from matinv.core.job import Reference
+from matinv.backends.aws.dynamodb import table_schema
+from matinv.formats import npy
 from matinv.handlers import worker
+from matinv.jobs.request import Reference
 from matinv.local.invoke import Context
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification, sqs_event

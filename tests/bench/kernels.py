@@ -14,8 +14,8 @@ from bench.checks import Array, check_inverse
 from bench.lab import Lab
 from bench.measure import Effort, Side, take_turns
 from bench.table import Limit, Reach, Row, at_least, at_most
-from matinv.core.inverse import SMALL_N, invert
-from matinv.core.kernels import STANDARD
+from matinv.linalg.inverse import SMALL_N, invert
+from matinv.linalg.kernels import STANDARD
 
 _ORDERS: Final = (128, 256, 512, 1024, 2048, 4096)
 _GEMM_GENERAL: Final = {2048: at_least(0.60), 4096: at_least(0.75)}

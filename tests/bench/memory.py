@@ -17,7 +17,7 @@ from bench.jobs import Batch, Jobs, plain_handler
 from bench.lab import Lab
 from bench.measure import UnmeasurableError
 from bench.table import Limit, Row, at_least, at_most
-from matinv.core.limits import predict
+from matinv.jobs.limits import predict
 
 _MIB: Final = 2**20
 _WARM_N: Final = 128  # an order that takes the same way as a large one

@@ -57,7 +57,7 @@ def _plain() -> Work:
 
 
 def _invert() -> Work:
-    from matinv.core.inverse import invert  # noqa: PLC0415 - for this side alone
+    from matinv.linalg.inverse import invert  # noqa: PLC0415 - for this side alone
 
     return lambda n: (n, invert(_matrix(n), overwrite=True).x)
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from matinv.cli.app import cli
-from standin import Run, Standin
+from support.memory_service import Run, Standin
 
 
 @pytest.fixture

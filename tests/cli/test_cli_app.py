@@ -17,12 +17,12 @@ import pytest
 from click.testing import CliRunner
 
 from matinv.cli import app
-from matinv.cli.exits import Exit, exit_of_status, gravest
-from matinv.cli.params import Duration
+from matinv.cli.errors import Exit, exit_of_status, gravest
+from matinv.cli.options import Duration
 from matinv.cli.reference import help_texts, markdown
 from matinv.cli.terminal import print_table
-from matinv.core.job import Status
-from standin import Run, Standin
+from matinv.jobs.record import Status
+from support.memory_service import Run, Standin
 
 MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
 HEAVY = (

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinv.core.errors import Code, Transient
-from matinv.core.job import Status
+from matinv.errors import Code, Transient
+from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification
-from matinv.testing.world import INPUTS
-from standin import Run, Standin, general
+from support.memory_service import Run, Standin, general
+from support.world import INPUTS
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 BODY = '{"job_id": "raw", "matrix": [[1E0, -0.0], [0.1000000000000000055, 1e-320]]}'

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from matinv.cli.app import cli
-from matinv.core.errors import Code, Transient
-from standin import Run, Standin
+from matinv.errors import Code, Transient
+from support.memory_service import Run, Standin
 
 CHECKS = [
     "settings",

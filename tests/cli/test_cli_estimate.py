@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matinv.client.prices import cost
-from matinv.core.job import Method
-from matinv.core.limits import predict
+from matinv.jobs.limits import predict
+from matinv.linalg.types import Method
 from matinv.local.samples import npy_bytes
-from standin import Run, Standin
+from matinv.operations.prices import cost
+from support.memory_service import Run, Standin
 
 
 def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from matinv.core.job import Status
-from standin import Run, Standin, general
+from matinv.jobs.record import Status
+from support.memory_service import Run, Standin, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 STACK = np.stack([np.eye(3), np.ones((3, 3))])
@@ -128,7 +128,7 @@ def test_wait_shows_progress_on_a_terminal_s_stderr_only(
     run: Run, service: Standin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr("matinv.cli.jobs.sys", SimpleNamespace(stderr=terminal))
+    monkeypatch.setattr("matinv.cli.commands.jobs.sys", SimpleNamespace(stderr=terminal))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     service.client.submit(np.eye(2), job_id="a")
     result = run("wait", "a", "--output", "json")

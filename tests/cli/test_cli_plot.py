@@ -15,10 +15,10 @@ import pytest
 
 from matinv.cli import timeline
 from matinv.cli.timeline import COLOURS, Row
-from matinv.core.job import Record, Status
-from matinv.service.publish import timestamp
+from matinv.jobs.record import Record, Status
+from matinv.jobs.times import timestamp
 from matinv.testing.contracts import record
-from standin import Run, Standin, general
+from support.memory_service import Run, Standin, general
 
 NOW_S = 1_700_000_000.0
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
@@ -247,5 +247,5 @@ class TestCommand:
         assert (done.returncode, done.stderr) == (1, f"matinv: MISSING: {expected}\n")
 
     def test_without_a_plot_matplotlib_is_not_loaded(self) -> None:
-        code = "import sys, matinv.cli.jobs; sys.exit('matplotlib' in sys.modules)"
+        code = "import sys, matinv.cli.commands.jobs; sys.exit('matplotlib' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from matinv.local.samples import npy_bytes
-from standin import Run, Standin, general
+from support.memory_service import Run, Standin, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 
@@ -112,7 +112,7 @@ def test_terminal_gets_text(run: Run, service: Standin, monkeypatch: pytest.Monk
     service.client.submit([[1, 2], [3, 4]], job_id="a").wait()
     buffer = io.BytesIO()
     terminal = SimpleNamespace(isatty=lambda: True, buffer=buffer)
-    monkeypatch.setattr("matinv.cli.result.sys", SimpleNamespace(stdout=terminal))
+    monkeypatch.setattr("matinv.cli.commands.result.sys", SimpleNamespace(stdout=terminal))
     assert run("result", "a").exit_code == 0
     assert buffer.getvalue().decode() == "[[-2.   1. ]\n [ 1.5 -0.5]]\n"
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from matinv.cli.app import cli
 from matinv.client import Client
 from matinv.settings import Settings
-from standin import Standin
+from support.memory_service import Standin
 
 MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
 SETTINGS = Settings(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matinv.core.errors import Code, Transient
-from matinv.core.job import Status
+from matinv.errors import Code, Transient
+from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
-from standin import Run, Standin, general
+from support.memory_service import Run, Standin, general
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +209,7 @@ def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: Standin) ->
 def test_many_files_are_sent_in_chunks(
     run: Run, service: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("matinv.cli.submit._CHUNK", 3)
+    monkeypatch.setattr("matinv.cli.commands.submit._CHUNK", 3)
     (tmp_path / "many").mkdir()
     for k in range(10):
         (tmp_path / "many" / f"m{k}.json").write_text(f"[[{k + 1}]]")

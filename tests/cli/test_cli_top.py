@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from matinv.cli import frame
+from matinv.cli import health_view
 from matinv.cli.app import cli
-from matinv.client.health import snapshot
-from matinv.core.errors import Code, Misconfigured
-from matinv.monitor import Alarm, Depth, Figures, Queue, State
-from matinv.service.publish import timestamp
+from matinv.errors import Code, Misconfigured
+from matinv.jobs.times import timestamp
+from matinv.operations.health import snapshot
+from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
 from matinv.settings import of_api
-from standin import Run, Standin, general
+from support.memory_service import Run, Standin, general
 
 WHY = "Jobs wait longer than promised."
 
@@ -45,7 +45,7 @@ def busy(service: Standin) -> Standin:
 @pytest.fixture
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr("matinv.cli.top.sys", SimpleNamespace(stdout=terminal))
+    monkeypatch.setattr("matinv.cli.commands.top.sys", SimpleNamespace(stdout=terminal))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("TERM", "xterm")
 
@@ -215,5 +215,5 @@ def test_bars_grow_with_their_values(busy: Standin) -> None:
     assert health.flow
     counts = (0, 1, 400, 800)
     buckets = [replace(health.flow.buckets[0], ended=count) for count in counts]
-    text = frame._bars("x", buckets, lambda bucket: bucket.ended)
+    text = health_view._bars("x", buckets, lambda bucket: bucket.ended)
     assert text.plain == "x      ▁▄█"

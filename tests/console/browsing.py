@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from matinv.client import Client
 from matinv.console.app import Limits, console
 from matinv.console.guard import Session
-from matinv.console.serving import Server, listen
+from matinv.console.server import Server, listen
 
 ROOT = Path(__file__).parents[2]
 WAIT_MS = 20_000  # a bound for what takes a fraction of a second on an idle machine

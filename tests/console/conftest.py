@@ -9,7 +9,7 @@ import pytest
 from browsing import Console, MissingError, browser, page_of, running
 from playwright.sync_api import Browser, Page
 
-from standin import Standin
+from support.memory_service import Standin
 
 
 @pytest.fixture(scope="module")

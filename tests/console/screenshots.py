@@ -15,9 +15,9 @@ import numpy as np
 from browsing import browser, page_of, running
 from playwright.sync_api import Page, ViewportSize, expect
 
-from matinv import child
+from matinv import processes
 from matinv.client import Client, Mode
-from matinv.core.job import Method
+from matinv.linalg.types import Method
 from matinv.local.samples import samples
 from matinv.local.stack import Stack
 
@@ -66,7 +66,7 @@ def furnished() -> Iterator[Client]:
     with Stack.start() as stack, tempfile.TemporaryFile("w+") as log:
         os.environ.update(stack.environment())
         client = Client.connect()
-        with child.running(["-m", "matinv.cli", "local", "worker"], _STOP_S, stderr=log):
+        with processes.running(["-m", "matinv.cli", "local", "worker"], _STOP_S, stderr=log):
             client.wait(_send(client, stack.settings.inputs_bucket), mode=Mode.ALL, timeout_s=60)
         for number in range(3):
             client.submit(np.eye(3) * (number + 2), job_id=f"sweep/{number:02}", tags=_FEM)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from matinv.core.certificate import Certificate, Checked, Side
-from matinv.core.errors import Code, ErrorInfo
-from matinv.core.job import InputInfo, Record, Status
-from matinv.monitor import Alarm, State
-from matinv.service.publish import timestamp
+from matinv.errors import Code, ErrorInfo
+from matinv.jobs.record import InputInfo, Record, Status
+from matinv.jobs.times import timestamp
+from matinv.linalg.certificate import Certificate, Checked, Side
+from matinv.ports.monitor import Alarm, State
 
 _GOOD = Certificate(1e-4, 0.1, Side.RIGHT, 11.9, "general", "getrf+getri", Checked.FULL, False)
 _BAD = ErrorInfo(Code.SINGULAR, "the matrix is singular", 'try "method": "pinv"')

@@ -10,8 +10,8 @@ from browsing import Console, drop, page_of
 from playwright.sync_api import Browser, Page, expect
 from seeds import QUIET, RINGING
 
-from matinv.core.errors import Code, Transient
-from standin import Standin, general
+from matinv.errors import Code, Transient
+from support.memory_service import Standin, general
 
 # All of WCAG up to 2.2 AA, and what axe calls best practice.
 RULES = {"resultTypes": ["violations"]}

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from seeds import record
 
+from matinv.backends.memory import MemoryTable
 from matinv.console.board import Board, Change
-from matinv.core.job import Record, Status
-from matinv.memory import MemoryTable
-from matinv.service.publish import timestamp
-from standin import Standin, general
+from matinv.jobs.record import Record, Status
+from matinv.jobs.times import timestamp
+from support.memory_service import Standin, general
 
 
 class CountingTable(MemoryTable):

@@ -19,7 +19,7 @@ STATIC = Path(console.__file__).with_name("static")
 def test_without_its_libraries_it_says_how_to_get_them(
     monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    monkeypatch.setattr("matinv.cli.console.find_spec", lambda name: None)
+    monkeypatch.setattr("matinv.cli.commands.console.find_spec", lambda name: None)
     monkeypatch.setattr(Stack, "start", lambda *_: pytest.fail("started all the same"))
     result = CliRunner().invoke(cli, command)
     assert result.exit_code != 0

@@ -12,8 +12,8 @@ import pytest
 from browsing import Console, running
 
 from matinv.console.app import Limits
-from matinv.console.serving import listen
-from standin import Standin
+from matinv.console.server import listen
+from support.memory_service import Standin
 
 CSRF = "x-matinv-csrf"
 

@@ -7,12 +7,12 @@ from browsing import Console, page_of, running
 from playwright.sync_api import Browser, Locator, Page, expect
 from seeds import QUIET, RINGING, record
 
-from matinv.core.errors import Code, Transient
-from matinv.core.job import Status
-from matinv.monitor import Depth, Figures, Queue
-from matinv.service.publish import timestamp
-from processes import until
-from standin import Standin
+from matinv.errors import Code, Transient
+from matinv.jobs.record import Status
+from matinv.jobs.times import timestamp
+from matinv.ports.monitor import Depth, Figures, Queue
+from support.memory_service import Standin
+from support.processes import until
 
 
 def tile(page: Page, name: str) -> Locator:

@@ -12,8 +12,8 @@ from seeds import record
 
 from matinv.console.board import Board
 from matinv.console.live import Live
-from matinv.core.errors import Code, Transient
-from standin import Standin
+from matinv.errors import Code, Transient
+from support.memory_service import Standin
 
 SOON_S = 30
 

@@ -17,7 +17,7 @@ from browsing import page_of
 from playwright.sync_api import Browser, Page, expect
 
 from matinv.local.stack import Stack
-from processes import SOON_S, alive, children, matinv, until
+from support.processes import SOON_S, alive, children, matinv, until
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/\?token=\S+")
 

@@ -10,9 +10,9 @@ from browsing import page_of, running
 from playwright.sync_api import Browser, Page, expect
 from seeds import record
 
-from matinv.core.job import Status
-from matinv.service.publish import timestamp
-from standin import Standin
+from matinv.jobs.record import Status
+from matinv.jobs.times import timestamp
+from support.memory_service import Standin
 
 MANY = 10_000
 ROWS = 50

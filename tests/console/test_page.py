@@ -14,10 +14,11 @@ from browsing import Console, drop, page_of, running
 from playwright.sync_api import Browser, Locator, Page, expect
 from seeds import record
 
-from matinv.core.errors import Code, Transient
-from matinv.core.job import Method, Status
+from matinv.errors import Code, Transient
+from matinv.jobs.record import Status
+from matinv.linalg.types import Method
 from matinv.testing.contracts import full_record
-from standin import Standin, general
+from support.memory_service import Standin, general
 
 SNEAKY = [[2, 4, 6], [2, 0, 2], [6, 8, 14]]  # singular, and numpy inverts it
 

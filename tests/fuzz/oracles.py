@@ -15,9 +15,9 @@ from typing import Any, Final, NoReturn
 import numpy as np
 from numpy.lib import format as numpy_format
 
-from matinv.core import jsonrows
-from matinv.core.errors import PERMANENT, Code, MatinvError, Refused
-from matinv.core.npyheader import HEADER_LIMIT_BYTES
+from matinv.errors import PERMANENT, Code, MatinvError, Refused
+from matinv.formats import json_rows
+from matinv.formats.npy_header import HEADER_LIMIT_BYTES
 
 # What reading may take beside input and result: an error's texts, a header's regular expressions.
 _SPARE_BYTES: Final = 256 * 1024
@@ -99,12 +99,12 @@ def check_memory(used_bytes: int, input_bytes: int, result_bytes: int) -> None:
 @contextmanager
 def pieces(selector: int) -> Iterator[None]:
     """Read lists of numbers by smaller pieces."""
-    whole = jsonrows._PIECE_BYTES
-    jsonrows._PIECE_BYTES = _PIECES_BYTES[selector % len(_PIECES_BYTES)]  # type: ignore[misc]
+    whole = json_rows._PIECE_BYTES
+    json_rows._PIECE_BYTES = _PIECES_BYTES[selector % len(_PIECES_BYTES)]  # type: ignore[misc]
     try:
         yield
     finally:
-        jsonrows._PIECE_BYTES = whole  # type: ignore[misc]
+        json_rows._PIECE_BYTES = whole  # type: ignore[misc]
 
 
 # JSON as Python's own parser reads it

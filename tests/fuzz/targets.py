@@ -24,19 +24,23 @@ from fuzz.oracles import (
     strict_json,
     verdict,
 )
-from matinv import direct, events
-from matinv.aws.bodies import decoded
-from matinv.core import jsonmat, npy
-from matinv.core.errors import Code, MatinvError, Refused
-from matinv.core.job import Delivery, Format, Inline, Options, Reference, Request, valid_job_id
-from matinv.core.message import Parsed, options_of_metadata, parse_file, parse_message
-from matinv.core.npyheader import HEADER_LIMIT_BYTES
-from matinv.rest.exchange import Exchange
-from matinv.rest.messages import read
-from matinv.service.app import Deadline, task_of
-from matinv.service.publish import _key
+from matinv.backends.aws.s3_bodies import decoded
+from matinv.errors import Code, MatinvError, Refused
+from matinv.formats import json_matrix, npy
+from matinv.formats.names import Format
+from matinv.formats.npy_header import HEADER_LIMIT_BYTES
+from matinv.http_api.bodies import read
+from matinv.http_api.request import Exchange
+from matinv.jobs import intake
+from matinv.jobs.ids import valid_job_id
+from matinv.jobs.message import Parsed, options_of_metadata, parse_file, parse_message
+from matinv.jobs.request import Delivery, Inline, Options, Reference, Request
+from matinv.pipeline import direct_call as direct
+from matinv.pipeline.app import Deadline
+from matinv.pipeline.publish import _key
+from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event, url_event
-from matinv.testing.world import World
+from support.world import World
 
 Target = Callable[[bytes], None]
 
@@ -119,7 +123,9 @@ def json_text(data: bytes) -> None:
     """JSON is read to the floats that Python reads, and what is refused is no matrix to Python."""
     text = data[1:]
     with pieces(data[0] if data else 0):
-        found, used_bytes = peak_bytes(lambda: verdict(lambda: jsonmat.decode(text), _JSON_CODES))
+        found, used_bytes = peak_bytes(
+            lambda: verdict(lambda: json_matrix.decode(text), _JSON_CODES)
+        )
     # Parsed objects: 16 elements of any kind take up to 80 bytes each where the text has two.
     check_memory(used_bytes, 64 * len(text), 0)
     theirs = _python_matrix(text)
@@ -128,7 +134,7 @@ def json_text(data: bytes) -> None:
     else:
         assert theirs is not None
         assert same_bits(found, theirs)
-        assert same_bits(jsonmat.decode(jsonmat.encode(found)), found)
+        assert same_bits(json_matrix.decode(json_matrix.encode(found)), found)
 
 
 def _python_matrix(text: bytes) -> Any:
@@ -215,9 +221,9 @@ def event(data: bytes) -> None:
     body = data[1:].decode("utf-8", "surrogateescape").encode("utf-8", "surrogatepass")
     text = body.decode("utf-8", "surrogatepass")
     with pieces(data[0] if data else 0):
-        found = events.deliveries(sqs_event([text]))
+        found = intake.deliveries(sqs_event([text]))
         for delivery in found[:20]:
-            again = events.deliveries(sqs_event([delivery.body]))
+            again = intake.deliveries(sqs_event([delivery.body]))
             assert _comparable(delivery) in [_comparable(other) for other in again]
             _check_delivery(delivery, len(body))
         assert len({_identity(delivery) for delivery in found}) == len(found)
@@ -252,7 +258,7 @@ def _check_whole_event(body: bytes) -> None:
     except (ValueError, RecursionError):
         return
     try:
-        found = events.deliveries(tree)
+        found = intake.deliveries(tree)
     except ValueError as error:
         if "SQS" not in str(error):
             raise

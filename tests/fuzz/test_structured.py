@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from fuzz.oracles import memory_traced
 from fuzz.targets import TARGETS
-from matinv import events
-from matinv.core.job import Reference, Request
+from matinv.jobs import intake
+from matinv.jobs.request import Reference, Request
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped, sqs_event
 
@@ -238,7 +238,7 @@ def test_a_key_is_decoded_once_and_no_more(parts: list[str]) -> None:
     encoded = "".join(parts) + ".npy"
     notification = s3_notification("inputs", "x")
     notification["Records"][0]["s3"]["object"]["key"] = encoded
-    (delivery,) = events.deliveries(sqs_event([notification]))
+    (delivery,) = intake.deliveries(sqs_event([notification]))
     assert isinstance(delivery.content, Request)
     assert isinstance(delivery.content.input, Reference)
     assert delivery.content.input.key == unquote_plus(encoded)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from matinv.local.invoke import INVOCATIONS_PATH
-from processes import matinv, until
+from support.processes import matinv, until
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv"

@@ -1,6 +1,7 @@
-"""The stand-in for AWS, with what `terraform apply` needs beyond what the service itself needs.
+"""The embedded AWS, with what `terraform apply` needs beyond what the service itself needs.
 
-Run like `matinv.local.standin`. moto's gaps are mended here, not worked around in the modules.
+Run like `matinv.local.moto_patches.server`. moto's gaps are filled here, not worked around in the
+modules.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from moto.sqs import models as sqs
 
-from matinv.local import moto_sqs, standin
+from matinv.local.moto_patches import server
+from matinv.local.moto_patches import sqs as sqs_patch
 
 _set_attributes_of_moto = sqs.Queue._set_attributes
-_attribute_of_standin = moto_sqs._Attributes.__getitem__
+_attribute_of_standin = sqs_patch._Attributes.__getitem__
 _make_function_of_moto = LambdaFunction.__init__
 _configuration_of_moto = LambdaFunction.get_configuration
 
@@ -30,7 +32,7 @@ def _set_attributes(queue: sqs.Queue, attributes: dict[str, Any], now: float | N
     queue.redrive_allow_policy = queue.redrive_allow_policy or None
 
 
-def _attribute(attributes: moto_sqs._Attributes, name: str) -> Any:
+def _attribute(attributes: sqs_patch._Attributes, name: str) -> Any:
     """Write JSON as AWS does: Terraform takes blanks for a change."""
     value = _attribute_of_standin(attributes, name)
     if name == "RedrivePolicy" and value:
@@ -71,7 +73,7 @@ def mend() -> None:
     LambdaBackend.create_event_source_mapping = _create_mapping_once
     LambdaFunction.__init__ = _make_function
     LambdaFunction.get_configuration = _configuration
-    moto_sqs._Attributes.__getitem__ = _attribute
+    sqs_patch._Attributes.__getitem__ = _attribute
     sqs.Queue._set_attributes = _set_attributes
     # Dropped by moto; Terraform waits for it for ever.
     sqs.Queue.BASE_ATTRIBUTES = [*sqs.Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"]
@@ -87,4 +89,4 @@ def mend() -> None:
 
 if __name__ == "__main__":
     mend()
-    standin.main()
+    server.main()

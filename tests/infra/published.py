@@ -14,7 +14,7 @@ An alarm on a name that is not here would plan, apply and never ring. Sources, r
 
 from __future__ import annotations
 
-from matinv.core.errors import Code
+from matinv.errors import Code
 
 QUEUE = frozenset({"QueueName"})
 FUNCTION = frozenset({"FunctionName"})

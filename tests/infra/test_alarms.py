@@ -14,8 +14,8 @@ import pytest
 from published import OWN, PUBLISHED
 from terraform_cli import INFRA, REPOSITORY, Resource, State
 
-from matinv.aws.monitor import AWSMonitor
-from matinv.monitor import Queue
+from matinv.backends.aws.cloudwatch import AWSMonitor
+from matinv.ports.monitor import Queue
 
 RUNBOOK = (INFRA / "README.md").read_text()
 PLAIN: Final = "aws_cloudwatch_metric_alarm"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from terraform_cli import State
 
-from matinv.aws.dynamodb import TTL_ATTRIBUTE, table_schema
-from matinv.client.lanes import LANES, TIMEOUTS_S
-from matinv.core.limits import threads_of
+from matinv.backends.aws.dynamodb import TTL_ATTRIBUTE, table_schema
+from matinv.jobs.limits import threads_of
+from matinv.operations.lanes import LANES, TIMEOUTS_S
 from matinv.settings import Settings
 
 QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"

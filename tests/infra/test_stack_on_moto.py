@@ -26,10 +26,10 @@ import pytest
 from terraform_cli import REPOSITORY, State, Terraform
 
 from matinv.client import Client
-from matinv.core.job import Status
+from matinv.jobs.record import Status
 from matinv.local.invoke import FunctionError
 from matinv.local.runner import Polling, Runner
-from matinv.testing.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
+from support.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
 
 REGION = "us-east-1"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/matinv@sha256:{'0123456789abcdef' * 4}"

@@ -21,7 +21,7 @@ from matinv.client import Client
 from matinv.local.api import server
 from matinv.local.invoke import FunctionError
 from matinv.local.stack import Stack
-from processes import matinv, until
+from support.processes import matinv, until
 
 Ask = Callable[[Any], http.client.HTTPConnection]
 

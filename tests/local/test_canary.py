@@ -9,11 +9,11 @@ from typing import Any
 import boto3
 import pytest
 
-from listening import drained, subscribe
 from matinv.handlers import canary
 from matinv.local.invoke import Context
 from matinv.local.stack import Stack
-from processes import matinv, until
+from support.processes import matinv, until
+from support.subscriptions import drained, subscribe
 
 
 @pytest.fixture

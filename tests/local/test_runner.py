@@ -11,8 +11,8 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from matinv.local.event_source import PAYLOAD_BYTES, Event, Polling
 from matinv.local.invoke import InProcess
-from matinv.local.mapping import PAYLOAD_BYTES, Event, Polling
 from matinv.local.runner import Runner
 
 if TYPE_CHECKING:

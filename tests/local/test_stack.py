@@ -14,11 +14,11 @@ from urllib.parse import unquote_plus
 import boto3
 import pytest
 
-from matinv.aws.bodies import Pieces
-from matinv.aws.s3 import S3Store
+from matinv.backends.aws.s3 import S3Store
+from matinv.backends.aws.s3_bodies import Pieces
 from matinv.local.stack import MESSAGE_BYTES, OVERRULED, Shape, Stack, StackError
 from matinv.settings import Settings
-from processes import alive, until
+from support.processes import alive, until
 
 
 @pytest.fixture

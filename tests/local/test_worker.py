@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from matinv import child
-from matinv.local import up as service
+from matinv import processes as child
+from matinv.local import supervisor
 from matinv.local.stack import Shape, Stack
-from processes import SOON_S, alive, children, matinv, until
+from support.processes import SOON_S, alive, children, matinv, until
 
 SEED = 20  # of the moments at which the worker is killed
 
@@ -132,7 +132,7 @@ def test_what_lambda_would_refuse_is_refused(
 def test_blas_is_told_its_threads_before_it_is_loaded() -> None:
     script = (
         "import sys\n"
-        "import matinv.cli.app, matinv.cli.local as local\n"
+        "import matinv.cli.app, matinv.cli.commands.local as local\n"
         "assert not {'numpy', 'boto3', 'moto'} & sys.modules.keys(), 'loaded too early'\n"
         "assert local.threads_of(128) == local.threads_of(1769) == 1\n"
         "assert 1 <= local.threads_of(10240) <= 5\n"
@@ -202,12 +202,12 @@ def test_up_leaves_a_file_alone_that_it_did_not_write(
 
 def test_up_replaces_the_file_of_an_earlier_run_that_was_killed(tmp_path: Any) -> None:
     path = tmp_path / "stack.env"
-    with service.env_file(path) as write:
+    with supervisor.env_file(path) as write:
         write("export A=1\n")
         left = path.read_text()
     assert not path.exists()
     path.write_text(left)
-    with service.env_file(path):
+    with supervisor.env_file(path):
         assert not path.exists()
 
 
@@ -225,7 +225,7 @@ def test_a_worker_that_crashes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> N
         return real_start(["-c", "raise SystemExit(9)"])
 
     monkeypatch.setattr(child, "start", start)
-    worker = service.Kept("a worker", ["local", "worker"], {}, notes.append)
+    worker = supervisor.Kept("a worker", ["local", "worker"], {}, notes.append)
 
     def tended() -> bool:
         worker.tend()

@@ -12,13 +12,13 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from matinv.core.job import matrix_digest
-from matinv.local.mapping import Polling
+from matinv.jobs.ids import matrix_digest
+from matinv.local.event_source import Polling
 from matinv.local.samples import npy_bytes
-from matinv.service import work as service_work
+from matinv.pipeline import invert
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
-from matinv.testing.simulator import KILLER, Fault, Simulator, Then, process
-from matinv.testing.world import INPUTS
+from support.simulator import KILLER, Fault, Simulator, Then, process
+from support.world import INPUTS
 
 from .matrices import MATRICES, POISON
 from .witness import Witness
@@ -125,7 +125,7 @@ class Machine(RuleBasedStateMachine):
         self.uploaded: list[dict[str, Any]] = []
         self.announced: set[int] = set()
         # RUNNING is for work of more than a second; no matrix here takes that long.
-        self.patch = mock.patch.object(service_work, "_ANNOUNCE_S", -1.0 if running else 1.0)
+        self.patch = mock.patch.object(invert, "_ANNOUNCE_S", -1.0 if running else 1.0)
         self.patch.start()
 
     @rule(job_id=st.sampled_from(JOB_IDS), matrix=st.sampled_from(MATRICES), options=_options)

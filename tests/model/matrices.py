@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from matinv.core.job import Format, Record, Status
+from matinv.formats.names import Format
+from matinv.jobs.record import Record, Status
 
 GOOD: Final[list[Any]] = [
     [[1.0, 2.0], [3.0, 4.0]],

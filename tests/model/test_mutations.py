@@ -11,22 +11,22 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from matinv import service
-from matinv.aws.sqs import SQSQueue
-from matinv.core.job import Record, Status
-from matinv.memory import MemoryStore, MemoryTable
+from matinv import pipeline
+from matinv.backends.aws.sqs import SQSQueue
+from matinv.backends.memory import MemoryStore, MemoryTable
+from matinv.jobs.record import Record, Status
 
 from .machine import Files, Machine, Messages, Tally
 from .test_model import SETTINGS
 
 Patch = pytest.MonkeyPatch
-settle = import_module("matinv.service.settle")  # the package has a function of that name
+settle = import_module("matinv.pipeline.finish")  # the package has a function of that name
 
 
 def acknowledge_before_the_record_is_written(patch: Patch) -> None:
     write = settle.write
 
-    def claims(app: service.App, pairs: Any) -> Any:
+    def claims(app: pipeline.App, pairs: Any) -> Any:
         write(app, pairs)
         return [settle.Ended(task, record) for task, record in pairs]
 
@@ -58,24 +58,24 @@ def bury_nothing(patch: Patch) -> None:
 
 
 def reopen_what_has_succeeded(patch: Patch) -> None:
-    patch.setattr("matinv.core.job._reopens", lambda record: True)
+    patch.setattr("matinv.jobs.ownership._reopens", lambda record: True)
 
 
 def answer_null(patch: Patch) -> None:
     none = {"batchItemFailures": [{"itemIdentifier": None}]}
-    patch.setattr(service.Report, "batch_item_failures", lambda report: none)
+    patch.setattr(pipeline.Report, "batch_item_failures", lambda report: none)
 
 
 def fail_the_batch_with_its_poison(patch: Patch) -> None:
-    answer = service.Report.batch_item_failures
+    answer = pipeline.Report.batch_item_failures
 
-    def all_or_nothing(report: service.Report) -> Any:
+    def all_or_nothing(report: pipeline.Report) -> Any:
         if all(o.record and o.record.status is not Status.FAILED for o in report.outcomes):
             return answer(report)
         ids = dict.fromkeys(d.message_id for d in report.batch)
         return {"batchItemFailures": [{"itemIdentifier": i} for i in ids]}
 
-    patch.setattr(service.Report, "batch_item_failures", all_or_nothing)
+    patch.setattr(pipeline.Report, "batch_item_failures", all_or_nothing)
 
 
 @pytest.mark.parametrize(

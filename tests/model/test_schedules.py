@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinv.core.job import Status, matrix_digest
-from matinv.testing.simulator import Fault, Simulator, Then
+from matinv.jobs.ids import matrix_digest
+from matinv.jobs.record import Status
+from support.simulator import Fault, Simulator, Then
 
 from .matrices import ILL
 from .witness import Witness

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from matinv.aws.sqs import SQSQueue
+from matinv.backends.aws.sqs import SQSQueue
 from matinv.testing.contracts import JobQueueContract
-from matinv.testing.simulated_sqs import BEGIN_S, RETENTION_S, Queue, SimulatedSQS, VirtualClock
+from support.simulated_sqs import BEGIN_S, RETENTION_S, Queue, SimulatedSQS, VirtualClock
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -6,14 +6,16 @@ import hashlib
 from math import inf
 from typing import Any
 
-from matinv import events, service
-from matinv.core.job import Delivery, InputInfo, Record, Status
-from matinv.local.mapping import Event
-from matinv.service import Verdict
-from matinv.service.app import task_of
+from matinv import pipeline
+from matinv.jobs import intake
+from matinv.jobs.record import InputInfo, Record, Status
+from matinv.jobs.request import Delivery
+from matinv.local.event_source import Event
+from matinv.pipeline import Verdict
+from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event
-from matinv.testing.simulated_sqs import Message
-from matinv.testing.simulator import MAX_RECEIVES, Frame, Simulator
+from support.simulated_sqs import Message
+from support.simulator import MAX_RECEIVES, Frame, Simulator
 
 from .matrices import may_fail, wrong
 
@@ -128,7 +130,7 @@ class Witness:
 
     # After each batch
 
-    def judge(self, event: Event, report: service.Report, frame: Frame) -> None:
+    def judge(self, event: Event, report: pipeline.Report, frame: Frame) -> None:
         """Look at an answer of the function."""
         answer = report.batch_item_failures()
         sent = {record["messageId"] for record in event["Records"]}
@@ -190,4 +192,4 @@ class Witness:
 
 
 def _deliveries(message: Message) -> list[Delivery]:
-    return events.deliveries(sqs_event([message.body]))
+    return intake.deliveries(sqs_event([message.body]))

@@ -7,12 +7,12 @@ import os
 import signal
 from typing import Any
 
-from matinv.core import jsontext
-from matinv.service import work
+from matinv.formats import json_text
+from matinv.pipeline import invert as work
 
 UNREADABLE = b"poison"  # in a body: whoever parses it crashes
 
-_parse, _invert = jsontext.parse, work.invert
+_parse, _invert = json_text.parse, work.invert
 
 
 def crash() -> None:
@@ -59,4 +59,4 @@ def invert(a: Any, *args: Any, **options: Any) -> Any:
     return _invert(a, *args, **options)
 
 
-jsontext.parse, work.invert = parse, invert
+json_text.parse, work.invert = parse, invert

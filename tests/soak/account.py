@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matinv.aws.items import record_of
-from matinv.core.job import Record
+from matinv.backends.aws.dynamodb_items import record_of
+from matinv.jobs.record import Record
 from matinv.local.stack import Stack
 from soak.orders import Order, wrong
 

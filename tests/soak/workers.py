@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matinv import child
+from matinv import processes
 
 COMMAND = ["-m", "matinv.cli", "local", "worker", "--batch-size", "20", "--window", "1"]
 STOP_S = 30.0
@@ -34,14 +34,14 @@ class Victim:
         process = start(self.env)
         while not self.over.wait(self.chance.uniform(*BETWEEN_KILLS_S)):
             process.send_signal(signal.SIGKILL)
-            child.stop(process, STOP_S)
+            processes.stop(process, STOP_S)
             self.kills += 1
             process = start(self.env)
-        child.stop(process, STOP_S)
+        processes.stop(process, STOP_S)
 
 
 def start(env: Mapping[str, str]) -> subprocess.Popen[str]:
-    return child.start(COMMAND, env=env, stderr=subprocess.DEVNULL)
+    return processes.start(COMMAND, env=env, stderr=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def working(
             victim.over.set()
         for thread in threads:
             thread.join()
-        child.stop(survivor, STOP_S)
+        processes.stop(survivor, STOP_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,31 +12,43 @@ from typing import Any, Final
 import click
 
 from matinv import __version__
-from matinv.cli.exits import BROKEN_PIPE, Reported
+from matinv.cli.errors import BROKEN_PIPE, Reported
 
 # name: (module, attribute, first line of its help). The text stands here so that `matinv --help`
 # imports none of the modules; a test compares it with what they say.
 _COMMANDS: Final = {
     "submit": (
-        "matinv.cli.submit",
+        "matinv.cli.commands.submit",
         "submit",
         "Submit matrices and print their job ids.",
     ),
-    "status": ("matinv.cli.jobs", "status", "Print where jobs are."),
-    "wait": ("matinv.cli.jobs", "wait", "Wait for jobs to end and print how they did."),
-    "result": ("matinv.cli.result", "result", "Fetch a job's inverse."),
-    "list": ("matinv.cli.jobs", "list_", "List jobs, the most recently updated first."),
+    "status": ("matinv.cli.commands.jobs", "status", "Print where jobs are."),
+    "wait": ("matinv.cli.commands.jobs", "wait", "Wait for jobs to end and print how they did."),
+    "result": ("matinv.cli.commands.result", "result", "Fetch a job's inverse."),
+    "list": ("matinv.cli.commands.jobs", "list_", "List jobs, the most recently updated first."),
     "top": (
-        "matinv.cli.top",
+        "matinv.cli.commands.top",
         "top",
         "Show how the stack is doing: lanes, alarms, throughput, latency, cost.",
     ),
-    "dlq": ("matinv.cli.dlq", "dlq", "Look into the dead-letter queue and send jobs back."),
-    "estimate": ("matinv.cli.estimate", "estimate", "Predict memory, time, lane and cost."),
-    "doctor": ("matinv.cli.doctor", "doctor", "Check settings, access and a whole small job."),
-    "env": ("matinv.cli.stack", "env", "Print a stack's settings as lines for a shell."),
-    "console": ("matinv.cli.console", "console", "Show a stack on a local web page."),
-    "local": ("matinv.cli.local", "local", "Run the whole stack on this machine."),
+    "dlq": (
+        "matinv.cli.commands.dlq",
+        "dlq",
+        "Look into the dead-letter queue and send jobs back.",
+    ),
+    "estimate": (
+        "matinv.cli.commands.estimate",
+        "estimate",
+        "Predict memory, time, lane and cost.",
+    ),
+    "doctor": (
+        "matinv.cli.commands.doctor",
+        "doctor",
+        "Check settings, access and a whole small job.",
+    ),
+    "env": ("matinv.cli.commands.env", "env", "Print a stack's settings as lines for a shell."),
+    "console": ("matinv.cli.commands.console", "console", "Show a stack on a local web page."),
+    "local": ("matinv.cli.commands.local", "local", "Run the whole stack on this machine."),
 }
 
 _EPILOG: Final = """\b

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from matinv.client.documents import json_text
+from matinv.client.rows import json_text
 
 Row = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ import click
 
 from matinv.client import Submission, prepare
 from matinv.client.prepare import job_id_of_name
-from matinv.core.job import Options
+from matinv.jobs.request import Options
 
 STDIN: Final = "-"
 _EXTENSIONS: Final = (".npy", ".json")

@@ -1,6 +1,6 @@
 """What a person at a terminal sees.
 
-With `matinv.cli.frame` the only user of rich, which respects ``NO_COLOR``.
+With `matinv.cli.health_view` the only user of rich, which respects ``NO_COLOR``.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from matinv.client.flow import PHASES, seconds_of
-from matinv.core.job import Record, Status
-from matinv.service.publish import timestamp
+from matinv.jobs.record import Record, Status
+from matinv.jobs.times import timestamp
+from matinv.operations.throughput import PHASES, seconds_of
 
 # Colours that also people with a colour vision deficiency tell apart (Okabe and Ito, 2008).
 COLOURS: Final = {

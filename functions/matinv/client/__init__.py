@@ -11,7 +11,7 @@ array([[-2. ,  1. ],
        [ 1.5, -0.5]])
 """
 
-from matinv.client.connection import Client
+from matinv.client.client import Client, Job
 from matinv.client.errors import (
     ClientError,
     JobFailed,
@@ -22,10 +22,9 @@ from matinv.client.errors import (
     Superseded,
     TimedOut,
 )
-from matinv.client.job import Job
 from matinv.client.prepare import prepare
 from matinv.client.submission import Submission
-from matinv.client.waiting import Mode, OnChange
+from matinv.client.wait import Mode, OnChange
 
 __all__ = [
     "Client",

@@ -12,16 +12,16 @@
     JobPartial              a warning: some slices of a stack have no inverse and are NaN
 
 What the service itself would refuse (a matrix that is not square, a job id that another input
-owns, …) raises the service's own `matinv.core.errors.Refused`, and what its parts answer while
-they are out of order `matinv.core.errors.Transient`.
+owns, …) raises the service's own `matinv.errors.Refused`, and what its parts answer while
+they are out of order `matinv.errors.Transient`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from matinv.core.errors import Code, ErrorInfo
-from matinv.core.job import Record
+from matinv.errors import Code, ErrorInfo
+from matinv.jobs.record import Record
 
 
 class ClientError(Exception):

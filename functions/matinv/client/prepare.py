@@ -22,29 +22,16 @@ import numpy as np
 from numpy.lib import format as numpy_format
 from numpy.typing import ArrayLike, NDArray
 
-from matinv.client.body import edited, members
+from matinv.client.message_text import edited, members
 from matinv.client.submission import Submission, as_upload, fields_of
-from matinv.core import npy
-from matinv.core.errors import Code, MatinvError, Refused
-from matinv.core.job import (
-    JOB_ID_RULE,
-    Format,
-    Inline,
-    InputInfo,
-    Matrix,
-    Options,
-    Reference,
-    Request,
-    hashed_id,
-    input_info,
-    valid_job_id,
-)
-from matinv.core.message import (
-    format_of_key,
-    id_of_content,
-    parse_file,
-    parse_message,
-)
+from matinv.errors import Code, MatinvError, Refused
+from matinv.formats import npy
+from matinv.formats.names import Format
+from matinv.jobs.ids import JOB_ID_RULE, hashed_id, valid_job_id
+from matinv.jobs.message import format_of_key, id_of_content, parse_file, parse_message
+from matinv.jobs.record import InputInfo
+from matinv.jobs.request import Inline, Options, Reference, Request, input_info
+from matinv.linalg.types import Matrix
 from matinv.ports import Part
 
 Source = ArrayLike | str | os.PathLike[str] | bytes

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.core.certificate import Side
-from matinv.core.job import Matrix
-from matinv.core.scaling import equilibrate, scale
+from matinv.linalg.certificate import Side
+from matinv.linalg.scaling import equilibrate, scale
+from matinv.linalg.types import Matrix
 
 
 def residual(matrix: Matrix, inverse: Matrix, side: Side = Side.RIGHT) -> float:

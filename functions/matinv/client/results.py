@@ -15,21 +15,15 @@ import orjson
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
 from matinv.client.residual import residual
-from matinv.core import jsonmat, npy
-from matinv.core.certificate import Side
-from matinv.core.findings import RESIDUAL_LIMIT
-from matinv.core.job import (
-    MESSAGE_SOURCE,
-    Format,
-    Matrix,
-    Record,
-    Reference,
-    Request,
-    ResultInfo,
-    Slices,
-    matrix_digest,
-)
-from matinv.core.message import parse_file
+from matinv.formats import json_matrix, npy
+from matinv.formats.names import Format
+from matinv.jobs.ids import matrix_digest
+from matinv.jobs.message import parse_file
+from matinv.jobs.record import Record, ResultInfo, Slices
+from matinv.jobs.request import MESSAGE_SOURCE, Reference, Request
+from matinv.linalg.certificate import Side
+from matinv.linalg.gates import RESIDUAL_LIMIT
+from matinv.linalg.types import Matrix
 from matinv.ports import Blob, MatrixStore
 
 
@@ -73,7 +67,7 @@ def decoded(content: bytes, record: Record) -> Matrix:
         return npy.decode(content)
     # No string of the document contains this: quotes inside a JSON string are escaped.
     _, _, rest = content.partition(b'"inverse":')
-    inverse = jsonmat.decode_result(rest.rstrip()[:-1])
+    inverse = json_matrix.decode_result(rest.rstrip()[:-1])
     return inverse.astype(_precision(record.input.dtype), copy=False)
 
 
@@ -100,7 +94,7 @@ def _document(record: Record, inverse: Matrix) -> bytes:
     }
     facts = {"job_id": record.job_id} | {name: part for name, part in parts.items() if part}
     nan = np.isnan(inverse.reshape(-1, *inverse.shape[-2:])).any(axis=(1, 2))
-    text = jsonmat.encode(inverse, [int(index) for index in np.flatnonzero(nan)])
+    text = json_matrix.encode(inverse, [int(index) for index in np.flatnonzero(nan)])
     return b'%b,"inverse":%b}' % (orjson.dumps(facts)[:-1], text)
 
 

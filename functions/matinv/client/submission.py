@@ -7,9 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from matinv.core.errors import Code, Refused
-from matinv.core.job import Format, InputInfo, Matrix, Options
-from matinv.core.message import options_of_metadata
+from matinv.errors import Code, Refused
+from matinv.formats.names import Format
+from matinv.jobs.message import options_of_metadata
+from matinv.jobs.record import InputInfo
+from matinv.jobs.request import Options
+from matinv.linalg.types import Matrix
 from matinv.ports import Part
 
 

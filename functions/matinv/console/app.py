@@ -19,15 +19,15 @@ from starlette.staticfiles import StaticFiles
 
 from matinv import __version__
 from matinv.client import Client, ClientError
-from matinv.console.answers import Bad, refused
 from matinv.console.board import Board
+from matinv.console.dead_letters import Desk
+from matinv.console.errors import Bad, refused
 from matinv.console.guard import CSRF_HEADER, Guard, Session
+from matinv.console.health import Watch
 from matinv.console.jobs import download, picture, shown, submitted
-from matinv.console.letters import Desk
 from matinv.console.live import Live
-from matinv.console.watch import Watch
-from matinv.core.errors import MatinvError
-from matinv.core.job import Format
+from matinv.errors import MatinvError
+from matinv.formats.names import Format
 
 _STATIC: Final = Path(__file__).with_name("static")
 _ORDER_BYTES: Final = 2**20  # a redrive of a thousand letters is 40 KB

@@ -13,8 +13,8 @@ from typing import Final
 from matinv.client import Client, Job
 from matinv.client.parallel import side_by_side
 from matinv.console.rows import Row, row_of
-from matinv.core.job import Record, Status
-from matinv.service.publish import timestamp
+from matinv.jobs.record import Record, Status
+from matinv.jobs.times import timestamp
 
 # So many records of each status are read by a look that finds nothing new: 150 reads at most, and
 # 48 queries of half a unit (8 shards). At $0.125 per million units and a look in two seconds an

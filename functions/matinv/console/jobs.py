@@ -13,16 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
-from matinv.client.documents import job_row, plain
-from matinv.client.flow import lane_name
 from matinv.client.prepare import job_id_of_name
 from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
-from matinv.console.answers import Answer, Bad
-from matinv.console.heat import heat_of
+from matinv.client.rows import job_row, plain
+from matinv.console.errors import Answer, Bad
+from matinv.console.explain import explained, verdict
+from matinv.console.heat_map import heat_of
 from matinv.console.live import Live
 from matinv.console.snippets import command_line, python
-from matinv.console.words import explained, verdict
-from matinv.core.job import MESSAGE_SOURCE, Format, Method, Record
+from matinv.formats.names import Format
+from matinv.jobs.record import Record
+from matinv.jobs.request import MESSAGE_SOURCE
+from matinv.linalg.types import Method
+from matinv.operations.throughput import lane_name
 
 _CHUNK_BYTES: Final = 2**20
 _TYPES: Final = {Format.NPY: "application/octet-stream", Format.JSON: "application/json"}

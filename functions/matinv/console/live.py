@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from matinv.client.documents import plain
-from matinv.console.answers import error_fields
+from matinv.client.rows import plain
 from matinv.console.board import Board, Change
+from matinv.console.errors import error_fields
 from matinv.console.rows import COLUMNS, Row
-from matinv.core.errors import MatinvError
+from matinv.errors import MatinvError
 
 _BUSY_S: Final = 0.5  # between two looks while jobs are on their way
 _IDLE_S: Final = 2.0

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from matinv.client.documents import note
-from matinv.client.flow import lane_name
-from matinv.core.job import Record
+from matinv.client.rows import note
+from matinv.jobs.record import Record
+from matinv.operations.throughput import lane_name
 
 # Where a worker spends time on a job, in this order; `queued_ms` comes before.
 STAGES: Final = ("load_ms", "invert_ms", "publish_ms")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from matinv.core.job import MESSAGE_SOURCE, Format, Record
+from matinv.formats.names import Format
+from matinv.jobs.record import Record
+from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.settings import Settings
 
 _SEND_MESSAGE: Final = """\

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from matinv import direct, service, telemetry, wiring
+from matinv import pipeline, telemetry, wiring
+from matinv.pipeline import direct_call
 from matinv.telemetry import LambdaContext
 
 
@@ -16,19 +17,19 @@ def handler(event: object, context: LambdaContext) -> Any:
     Transient
         A passing fault of an invocation: Lambda tries an asynchronous one again.
     """
-    serve = _request if direct.by_url(event) else _invocation
+    serve = _request if direct_call.by_url(event) else _invocation
     return serve(event, context)
 
 
 def _request(event: Any, context: LambdaContext) -> Any:
-    from matinv import rest  # noqa: PLC0415 - 0.25 s of CPU, for those who come by URL
+    from matinv import http_api  # noqa: PLC0415 - 0.25 s of CPU, for those who come by URL
 
-    return rest.serve(event, context)
+    return http_api.serve(event, context)
 
 
 def _invocation(event: object, context: LambdaContext) -> Any:
-    call = direct.call_of(event)
-    deadline = service.Deadline.of_milliseconds(context.get_remaining_time_in_millis)
-    answer = service.answer(wiring.app(), call.parsed, deadline, stored=call.stored)
+    call = direct_call.call_of(event)
+    deadline = pipeline.Deadline.of_milliseconds(context.get_remaining_time_in_millis)
+    answer = pipeline.answer(wiring.app(), call.parsed, deadline, stored=call.stored)
     telemetry.publish(answer.report, context)
-    return direct.reply(answer)
+    return direct_call.reply(answer)

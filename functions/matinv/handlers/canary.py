@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from matinv import telemetry
-from matinv.client import Client, check
+from matinv.client import Client
+from matinv.operations import whole_job
 from matinv.telemetry import LambdaContext
 
 # Of each job's share of the invocation, for everything but waiting.
@@ -20,8 +21,8 @@ def handler(_event: object, context: LambdaContext) -> dict[str, float]:
     ClientError, MatinvError
         What is wrong with the stack; Lambda counts it as an error, and the heartbeat is missing.
     """
-    share_s = context.get_remaining_time_in_millis() / 1000 / len(check.Way) - _MARGIN_S
+    share_s = context.get_remaining_time_in_millis() / 1000 / len(whole_job.Way) - _MARGIN_S
     client = Client.connect()
-    proofs = [check.whole_job(client, way, "canary", share_s) for way in check.Way]
+    proofs = [whole_job.whole_job(client, way, "canary", share_s) for way in whole_job.Way]
     telemetry.beat({proof.record.job_id: proof.seconds for proof in proofs}, context)
     return {proof.record.job_id: round(proof.seconds, 3) for proof in proofs}

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
-from matinv import events, service
-from matinv.core.errors import Code, MatinvError, Misconfigured, Transient
-from matinv.core.job import Delivery
-from matinv.service import MARGIN_S, App, Deadline, Report
+from matinv import pipeline
+from matinv.errors import Code, MatinvError, Misconfigured, Transient
+from matinv.jobs import intake
+from matinv.jobs.request import Delivery
+from matinv.pipeline import MARGIN_S, App, Deadline, Report
 from matinv.telemetry import LambdaContext
 
 # From this receive on a message is a suspect.
@@ -49,7 +50,7 @@ class Died(Exception):
 class Child(Protocol):
     """A process that does suspects, one at a time."""
 
-    def attempt(self, record: events.Record, deadline: Deadline) -> bool:
+    def attempt(self, record: intake.Record, deadline: Deadline) -> bool:
         """Do the jobs of a message and return whether it may be acknowledged.
 
         Parameters
@@ -102,13 +103,13 @@ def process(app: App, event: object, context: LambdaContext, start: Start | None
         If the event is not from SQS: a wiring fault.
     """
     deadline = Deadline.of_milliseconds(context.get_remaining_time_in_millis)
-    records = events.records(event)
-    suspects = [r for r in records if events.receive_count(r) >= SUSPECT_FROM]
-    others = [r for r in records if events.receive_count(r) < SUSPECT_FROM]
-    report = service.process(app, events.deliveries({"Records": others}), deadline)
+    records = intake.records(event)
+    suspects = [r for r in records if intake.receive_count(r) >= SUSPECT_FROM]
+    others = [r for r in records if intake.receive_count(r) < SUSPECT_FROM]
+    report = pipeline.process(app, intake.deliveries({"Records": others}), deadline)
     if not suspects:
         return report
-    if stop := service.stop_of(report.outcomes):  # no job can go on, in no process
+    if stop := pipeline.stop_of(report.outcomes):  # no job can go on, in no process
         return Report.joined([report, _handed_back(app, suspects, stop)])
     children = _Children(context, start or _real_child)
     return Report.joined([report, *_isolated(app, suspects, deadline, children)])
@@ -122,7 +123,7 @@ class _Children:
         self._start = start
         self._child: Child | None = None
 
-    def attempt(self, record: events.Record, deadline: Deadline) -> bool:
+    def attempt(self, record: intake.Record, deadline: Deadline) -> bool:
         """Do a message in the child; a new one takes over from one that died."""
         if self._child is None:
             self._child = self._start(self._context)
@@ -145,7 +146,7 @@ def _real_child(context: LambdaContext) -> Child:
 
 
 def _isolated(
-    app: App, suspects: Sequence[events.Record], deadline: Deadline, children: _Children
+    app: App, suspects: Sequence[intake.Record], deadline: Deadline, children: _Children
 ) -> Iterator[Report]:
     """Do suspects one after another; yield a report for what the child did not report itself."""
     try:
@@ -174,7 +175,7 @@ def _own_deadline(deadline: Deadline, *, alone: bool) -> Deadline:
 
 
 def _attempts(
-    app: App, record: events.Record, children: _Children, own: Deadline, deadline: Deadline
+    app: App, record: intake.Record, children: _Children, own: Deadline, deadline: Deadline
 ) -> Iterator[Report]:
     """Do one message: once, and again after each of its jobs that ended the child."""
     given_up: set[int] = set()
@@ -188,24 +189,24 @@ def _attempts(
             if culprit in given_up:  # its record is not its own: a third attempt would not help
                 yield _elsewhere(record, done=False)
                 return
-            report = service.give_up(app, jobs[culprit], died.error, deadline)
+            report = pipeline.give_up(app, jobs[culprit], died.error, deadline)
             yield report
             given_up.add(culprit)
             if report.batch_item_failures()["batchItemFailures"] or len(given_up) == len(jobs):
                 return
 
 
-def _jobs(record: events.Record, died: Died) -> list[Delivery]:
+def _jobs(record: intake.Record, died: Died) -> list[Delivery]:
     """Return a message's jobs; its body is read only if the child survived that."""
     if died.job is None:
-        return [events.unread(record, died.error)]
-    return events.deliveries({"Records": [record]})
+        return [intake.unread(record, died.error)]
+    return intake.deliveries({"Records": [record]})
 
 
-def _elsewhere(record: events.Record, *, done: bool) -> Report:
+def _elsewhere(record: intake.Record, *, done: bool) -> Report:
     return Report([], [], elsewhere={record["messageId"]: done})
 
 
-def _handed_back(app: App, records: Sequence[events.Record], error: MatinvError) -> Report:
-    unread = [events.unread(record, error) for record in records]
-    return Report(unread, list(service.hand_back(app, unread, error)))
+def _handed_back(app: App, records: Sequence[intake.Record], error: MatinvError) -> Report:
+    unread = [intake.unread(record, error) for record in records]
+    return Report(unread, list(pipeline.hand_back(app, unread, error)))

@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from matinv import events, service, telemetry, wiring
-from matinv.core import lapack
-from matinv.core.limits import Lane
-from matinv.service import IDLE_BYTES, App, Deadline, Report
+from matinv import pipeline, telemetry, wiring
+from matinv.jobs import intake
+from matinv.jobs.limits import Lane
+from matinv.linalg import lapack
+from matinv.pipeline import IDLE_BYTES, App, Deadline, Report
 
 # A job may take that much more CPU than predicted: calls of AWS, a noisy neighbour's cache, and
 # matrices on which an SVD converges slowly are all well inside. An endless loop is not.
@@ -85,7 +86,7 @@ def main() -> None:
         allowance = _allowance(request["left_s"], request["total_s"], app.lane.threads)
         reports = [*_do(app, request["record"], allowance, context, replies)]
         done = not any(report.batch_item_failures()["batchItemFailures"] for report in reports)
-        stop = service.stop_of([outcome for report in reports for outcome in report.outcomes])
+        stop = pipeline.stop_of([outcome for report in reports for outcome in report.outcomes])
         _say(replies, acknowledge=done, stop=[stop.info.message, stop.info.hint] if stop else None)
 
 
@@ -95,14 +96,14 @@ def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
 
 
 def _do(
-    app: App, record: events.Record, allowance: Allowance, context: Context, replies: TextIO
+    app: App, record: intake.Record, allowance: Allowance, context: Context, replies: TextIO
 ) -> Iterator[Report]:
     """Do the jobs of a message; yield a report of each."""
     _say(replies, job=None)
     allowance.allow()
-    for number, delivery in enumerate(events.deliveries({"Records": [record]})):
+    for number, delivery in enumerate(intake.deliveries({"Records": [record]})):
         _say(replies, job=number)
-        report = service.process(app, [delivery], allowance)
+        report = pipeline.process(app, [delivery], allowance)
         telemetry.publish(report, context)
         sys.stdout.flush()
         yield report

@@ -19,10 +19,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from matinv import child, events, settings
-from matinv.core.errors import Code, MatinvError, Misconfigured, Refused, Transient
+from matinv import processes, settings
+from matinv.errors import Code, MatinvError, Misconfigured, Refused, Transient
 from matinv.isolation import Died
-from matinv.service import Deadline
+from matinv.jobs import intake
+from matinv.pipeline import Deadline
 from matinv.telemetry import LambdaContext
 
 # Python, numpy and botocore take 0.4 s on a laptop, several times that on a fraction of a vCPU.
@@ -68,7 +69,7 @@ class ChildProcess:
         more = {"MALLOC_ARENA_MAX": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         arguments = ["-m", "matinv.isolation", context.aws_request_id]
         try:
-            self._process = child.start(
+            self._process = processes.start(
                 [*arguments, str(context.memory_limit_in_mb)],
                 env=settings.environment() | more,
                 stdout=subprocess.PIPE,
@@ -83,7 +84,7 @@ class ChildProcess:
         if not ready:
             raise _not_there(_ending(self._end()))
 
-    def attempt(self, record: events.Record, deadline: Deadline) -> bool:
+    def attempt(self, record: intake.Record, deadline: Deadline) -> bool:
         """Do the jobs of a message and return whether it may be acknowledged.
 
         Raises
@@ -115,7 +116,7 @@ class ChildProcess:
 
     def stop(self) -> None:
         """Let the child end."""
-        child.stop(self._process, _STOP_S)
+        processes.stop(self._process, _STOP_S)
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin  # noqa: S101 - `child.start` makes a pipe of it
@@ -142,7 +143,7 @@ class ChildProcess:
     def _end(self) -> int:
         """See the child off and return its exit code, negative for a signal."""
         # One that closed its pipe is about to end by itself, and how is what we want to know.
-        child.stop(self._process, _STOP_S)
+        processes.stop(self._process, _STOP_S)
         return self._process.returncode
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from matinv.handlers.api import handler
 from matinv.local.invoke import FunctionError, InProcess
-from matinv.local.stopping import stop_event
+from matinv.local.shutdown import stop_event
 
 # A function's URL takes no more, and answers so itself.
 _REQUEST_BYTES: Final = 6 * 2**20

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from matinv import child
+from matinv import processes
 from matinv.client import Client, ClientError, Job, JobPartial, TimedOut
-from matinv.core.job import Record, Status
+from matinv.jobs.record import Record, Status
 from matinv.local.samples import Array, Sample, samples
 from matinv.local.stack import Stack
 from matinv.ports import Received
@@ -35,7 +35,7 @@ def main() -> int:
     console.print("[bold]Starting[/] S3, SQS, DynamoDB and the worker on this machine …")
     with Stack.start() as stack, tempfile.TemporaryFile("w+") as log:
         os.environ.update(stack.environment())
-        with child.running(["-m", "matinv.cli", "local", "worker"], _STOP_S, stderr=log):
+        with processes.running(["-m", "matinv.cli", "local", "worker"], _STOP_S, stderr=log):
             sent = samples(stack.settings.inputs_bucket)
             client = Client.connect()
             records = _run(console, stack, client, sent)

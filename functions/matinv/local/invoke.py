@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from matinv.local.mapping import Event
+from matinv.local.event_source import Event
 
 Handler = Callable[[Event, Any], Any]
 Invoke = Callable[[Event], object]

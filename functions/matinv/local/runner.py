@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from matinv.local.event_source import Entry, Polling, entry, event_of, failed_ids, split
 from matinv.local.invoke import FunctionError, Invoke
-from matinv.local.mapping import Entry, Polling, entry, event_of, failed_ids, split
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

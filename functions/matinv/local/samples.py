@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from matinv.core.job import Status, hashed_id
+from matinv.jobs.ids import hashed_id
+from matinv.jobs.record import Status
 
 Array = np.ndarray[Any, Any]
 

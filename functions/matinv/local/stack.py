@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import boto3
 
-from matinv import child
-from matinv.aws.dynamodb import table_schema
+from matinv import processes
+from matinv.backends.aws.dynamodb import table_schema
 from matinv.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class Stack:
         StackError
             If the stand-in does not start: its port is taken.
         """
-        command = ["-m", "matinv.local.standin", "--port", str(shape.port)]
-        with child.running(command, _STOP_S, stdout=subprocess.PIPE) as process:
+        command = ["-m", "matinv.local.moto_patches.server", "--port", str(shape.port)]
+        with processes.running(command, _STOP_S, stdout=subprocess.PIPE) as process:
             endpoint_url = f"http://127.0.0.1:{_port_of(process, shape.port)}"
             yield cls(endpoint_url, _create(endpoint_url, shape, name), process)
 

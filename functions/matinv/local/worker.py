@@ -6,13 +6,13 @@ import logging
 import os
 import sys
 
-from matinv.aws import clients
-from matinv.aws.errors import translated
+from matinv.backends.aws import clients
+from matinv.backends.aws.errors import translated
 from matinv.handlers.worker import handler
+from matinv.local.event_source import Polling
 from matinv.local.invoke import InProcess
-from matinv.local.mapping import Polling
 from matinv.local.runner import Runner
-from matinv.local.stopping import stop_event
+from matinv.local.shutdown import stop_event
 from matinv.settings import Settings
 
 TIMED_OUT = 124  # exit code, as of timeout(1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from matinv.client.flow import seconds_of
-from matinv.monitor import Depth, Monitor, Queue, State
+from matinv.operations.throughput import seconds_of
+from matinv.ports.monitor import Depth, Monitor, Queue, State
 
 WHY = "Jobs wait longer than promised."
 DO = "Raise maximum_concurrency of the lane."
@@ -14,7 +14,7 @@ RUNBOOK = "https://example.org/runbook#alarm-backlog"
 
 
 class MonitorContract:
-    """`matinv.monitor.Monitor` of a stack with a large lane."""
+    """`matinv.ports.monitor.Monitor` of a stack with a large lane."""
 
     @pytest.fixture
     def monitor(self) -> Monitor:

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from matinv.core.errors import Code, Refused
-from matinv.core.job import Delivery
+from matinv.errors import Code, Refused
+from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, JobQueue
 
 MESSAGE_BYTES: Final = 256 * 1024

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinv.core.errors import Code, Refused
-from matinv.core.job import Reference
+from matinv.errors import Code, Refused
+from matinv.jobs.request import Reference
 from matinv.ports import MatrixStore, Part
 from matinv.testing.contracts.racing import side_by_side
 

@@ -7,17 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from matinv.core.certificate import Certificate, Checked, Side
-from matinv.core.errors import Code, ErrorInfo
-from matinv.core.job import (
-    Format,
-    InputInfo,
-    Record,
-    ResultInfo,
-    SliceFailure,
-    Slices,
-    Status,
-)
+from matinv.errors import Code, ErrorInfo
+from matinv.formats.names import Format
+from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.ports import JobTable
 from matinv.testing.contracts.racing import side_by_side
 

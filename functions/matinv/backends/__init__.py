@@ -1,0 +1,1 @@
+"""Where matrices, records and messages live: AWS, the HTTP API, or memory."""

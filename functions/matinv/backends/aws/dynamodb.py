@@ -1,0 +1,167 @@
+"""`JobTable` on DynamoDB: batch reads, transactional writes, a sharded index to list by."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from matinv.backends.aws.calls import pages, pause, side_by_side
+from matinv.backends.aws.dynamodb_items import SHARDS, listing, record_of
+from matinv.backends.aws.dynamodb_writes import (
+    ATTEMPTS,
+    accept_bodies,
+    calls_of,
+    put_all,
+    throttled,
+    write_of,
+)
+from matinv.backends.aws.errors import translated
+from matinv.jobs.record import Record, Status
+from matinv.ports import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, QueryOutputTypeDef
+
+INDEX: Final = "by-status"
+TTL_ATTRIBUTE: Final = "expires_at"
+
+_KEYS_PER_READ: Final = 100  # BatchGetItem's limit
+
+
+def table_schema(name: str) -> CreateTableInputTypeDef:
+    """Return what `create_table` needs for the jobs table; its TTL is on `TTL_ATTRIBUTE`."""
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "job_id", "AttributeType": "S"},
+            {"AttributeName": "listing", "AttributeType": "S"},
+            {"AttributeName": "updated_at", "AttributeType": "S"},
+        ],
+        "KeySchema": [{"AttributeName": "job_id", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": INDEX,
+                "KeySchema": [
+                    {"AttributeName": "listing", "KeyType": "HASH"},
+                    {"AttributeName": "updated_at", "KeyType": "RANGE"},
+                ],
+                # Results inside records are not paid for a second time.
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    }
+
+
+class DynamoDBTable:
+    """Records in a table with the schema of `table_schema`.
+
+    Parameters
+    ----------
+    dynamodb : DynamoDBClient
+        From `matinv.backends.aws.clients.client`.
+    table_name : str
+        The table's name.
+    """
+
+    def __init__(self, dynamodb: DynamoDBClient, table_name: str) -> None:
+        self._dynamodb = dynamodb
+        self._table_name = table_name
+        accept_bodies(dynamodb)
+
+    def get(self, job_ids: Sequence[str]) -> dict[str, Record]:
+        """Return the records that exist, a hundred per call."""
+        distinct = list(dict.fromkeys(job_ids))
+        found: dict[str, Record] = {}
+        for records in side_by_side(self._get_page, pages(distinct, _KEYS_PER_READ)):
+            found |= records
+        return found
+
+    def _get_page(self, job_ids: Sequence[str]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        keys: Sequence[Mapping[str, Any]] = [{"job_id": {"S": job_id}} for job_id in job_ids]
+        idle = 0
+        while keys:
+            with translated(f"reading {len(keys)} records"):
+                answer = self._dynamodb.batch_get_item(
+                    RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}}
+                )
+            items = answer["Responses"].get(self._table_name, [])
+            found |= {item["job_id"]["S"]: record_of(item) for item in items}
+            keys = answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"]
+            idle = 0 if items else idle + 1
+            if keys and idle == ATTEMPTS:
+                raise throttled(f"reading {len(keys)} records")
+            pause(idle if keys else 0)
+        return found
+
+    def put(self, records: Sequence[Record]) -> list[bool]:
+        """Write records by compare-and-set, a hundred per call."""
+        writes = [write_of(record, self._table_name) for record in records]
+        won: dict[str, bool] = {}
+        for page in side_by_side(lambda call: put_all(self._dynamodb, call), calls_of(writes)):
+            won |= page
+        return [won[record.job_id] for record in records]
+
+    def delete(self, job_id: str) -> None:
+        """Remove a record."""
+        with translated(f"removing the record of {job_id}"):
+            self._dynamodb.delete_item(TableName=self._table_name, Key={"job_id": {"S": job_id}})
+
+    def list(self, status: Status, limit: int, before: Place | None = None) -> Iterator[Record]:
+        """Yield records in `status`, the most recently updated first.
+
+        The index tells ids and times, and may be a moment late; the records are read as they are.
+        """
+        if limit < 1:
+            return
+        size = min(limit, _KEYS_PER_READ)
+        first = side_by_side(
+            lambda shard: self._query(listing(status, shard), size, before, {}), range(SHARDS)
+        )
+        shards = [self._keys(listing(status, i), size, before, p) for i, p in enumerate(first)]
+        places = heapq.merge(*shards, reverse=True)
+        ids = (job_id for at, job_id in places if before is None or (at, job_id) < before)
+        left = limit
+        while left > 0 and (page := [*islice(ids, min(left, _KEYS_PER_READ))]):
+            found = self.get(page)
+            records = [found[job_id] for job_id in page if job_id in found]
+            records = [record for record in records if record.status is status]
+            yield from records
+            left -= len(records)
+
+    def _keys(
+        self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
+    ) -> Iterator[Place]:
+        """Yield the places of the records under an index key, the last first."""
+        for _, tied in groupby(self._places(key, size, before, page), key=itemgetter(0)):
+            yield from sorted(tied, reverse=True)  # in an index, equal times have no order
+
+    def _places(
+        self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
+    ) -> Iterator[Place]:
+        while True:
+            yield from ((i["updated_at"]["S"], i["job_id"]["S"]) for i in page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            page = self._query(key, size, before, {"ExclusiveStartKey": page["LastEvaluatedKey"]})
+
+    def _query(
+        self, key: str, size: int, before: Place | None, start: Mapping[str, Any]
+    ) -> QueryOutputTypeDef:
+        values = {":key": {"S": key}} | ({":at": {"S": before[0]}} if before else {})
+        with translated(f"listing {key}"):
+            return self._dynamodb.query(
+                TableName=self._table_name,
+                IndexName=INDEX,
+                KeyConditionExpression="listing = :key"
+                + (" AND updated_at <= :at" if before else ""),
+                ExpressionAttributeValues=values,
+                ScanIndexForward=False,
+                Limit=size,
+                **start,
+            )

@@ -1,0 +1,353 @@
+"""`MatrixStore` on S3."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from matinv.backends.aws import s3_multipart
+from matinv.backends.aws.calls import pause
+from matinv.backends.aws.errors import HINTS, code_of, translated
+from matinv.backends.aws.s3_bodies import Parts, Pieces, S3Blob, checksum, cut, decoded, encoded
+from matinv.errors import Code, Misconfigured, Refused, Transient
+from matinv.jobs.request import Reference
+from matinv.ports import Part, Stored, UploadUrl
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+# Answers that say: there is no such content, and there will not be.
+_GONE: Final = frozenset(
+    {
+        "NoSuchKey",
+        "NoSuchVersion",
+        "404",
+        "MethodNotAllowed",  # the version is a delete marker
+        "405",
+        "InvalidArgument",  # no version id of S3 looks like this
+        "KeyTooLongError",
+        "InvalidObjectState",  # archived in Glacier
+    }
+)
+_NOT_THE_SAME: Final = frozenset({"PreconditionFailed", "412"})
+
+# Answers to a write unless the key exists: it does; another write of it is in flight; this write's
+# parts are gone, because it came through and only its answer was lost, or with a conflict.
+_BEATEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"})
+
+_PIECES: Final = Pieces()
+
+_METADATA_BYTES: Final = 2048  # S3's limit: names and texts, as they are encoded
+_NAME: Final = re.compile(r"[a-z0-9._-]+")
+_CONTENT_TYPES: Final = {"json": "application/json"}
+
+# A conditional write that meets another one in flight is refused with 409 and sent again.
+_ATTEMPTS: Final = 5
+
+
+class S3Store:
+    """Matrices in an inputs bucket and a results bucket.
+
+    Parameters
+    ----------
+    s3 : S3Client
+        From `matinv.backends.aws.clients.client`.
+    inputs_bucket, results_bucket : str
+        Their names.
+    pieces : Pieces
+        How large bodies travel.
+    bucket_owner : str, optional
+        The account that must own the bucket of an upload by URL; `s3` says it itself.
+    """
+
+    def __init__(
+        self,
+        s3: S3Client,
+        inputs_bucket: str,
+        results_bucket: str,
+        pieces: Pieces = _PIECES,
+        *,
+        bucket_owner: str | None = None,
+    ) -> None:
+        self._s3 = s3
+        self._inputs_bucket = inputs_bucket
+        self._results_bucket = results_bucket
+        self._pieces = pieces
+        self._bucket_owner = bucket_owner
+
+    @contextmanager
+    def open(self, reference: Reference) -> Iterator[S3Blob]:
+        """Open an object with one GET; the rest of a large one is asked for when it is read."""
+        with closing(self._get(reference)) as blob:
+            yield blob
+
+    @contextmanager
+    def results(self, uri: str, version_id: str | None) -> Iterator[S3Blob]:
+        """Open a result for reading."""
+        with closing(self._get(_reference(uri, version_id))) as blob:
+            yield blob
+
+    def _get(self, reference: Reference) -> S3Blob:
+        answer = self._ask(reference)
+        version_id, etag = answer.get("VersionId"), answer["ETag"].strip('"')
+        same = replace(reference, version_id=version_id, etag=etag)
+        return S3Blob(reference.uri, answer, partial(self._ask, same), self._pieces)
+
+    def _ask(self, reference: Reference, bytes_: str = "") -> GetObjectOutputTypeDef:
+        range_: Any = {"Range": bytes_} if bytes_ else {}
+        try:
+            with translated(f"reading {reference.uri}"), _refusals(reference):
+                return self._s3.get_object(
+                    Bucket=reference.bucket, Key=reference.key, **_content(reference), **range_
+                )
+        except Misconfigured as denied:
+            self._check_bucket(reference.bucket)
+            # Somebody has encrypted this object with a key that we may not use.
+            raise Transient(
+                denied.code,
+                denied.info.message,
+                "give the worker's role the use of the object's key, or upload it without one",
+            ) from denied
+
+    def _check_bucket(self, bucket: str) -> None:
+        """Raise `Misconfigured` if not only an object but its bucket is denied, or missing."""
+        with translated(f"looking for s3://{bucket}"):
+            try:
+                self._s3.head_bucket(Bucket=bucket)
+            except ClientError as error:
+                if code_of(error) == "404":
+                    message = f"s3://{bucket} does not exist"
+                    raise Misconfigured(
+                        Code.ACCESS_DENIED, message, HINTS[Code.ACCESS_DENIED]
+                    ) from error
+                raise
+
+    def put_result(
+        self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
+    ) -> Stored:
+        """Write an object of the results bucket unless the key exists."""
+        uri = f"s3://{self._results_bucket}/{key}"
+        for attempt in range(_ATTEMPTS):
+            pause(attempt)
+            stored = self._put_new(uri, key, parts, sha256, metadata) or self._stored(uri)
+            if stored:
+                return stored
+        raise Transient(
+            Code.STORAGE,
+            f"writing {uri} failed: other writers of the same key got in the way",
+            "nothing to do: it is tried again later",
+        )
+
+    def _put_new(
+        self, uri: str, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
+    ) -> Stored | None:
+        """Write an object; None if there is one, or one that is just being written."""
+        with translated(f"writing {uri}"):
+            try:
+                answer = self._write(
+                    self._results_bucket, key, parts, encoded(metadata), sha256, IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if code_of(error) in _BEATEN:
+                    return None
+                raise
+        return Stored(uri, answer.get("VersionId"))
+
+    def _write(
+        self,
+        bucket: str,
+        key: str,
+        parts: Sequence[Part],
+        metadata: Mapping[str, str],
+        sha256: str | None = None,
+        **condition: Any,
+    ) -> Mapping[str, Any]:
+        """Write an object with one PUT, a large one in pieces; S3 checks the SHA-256 of each."""
+        place: Any = {"Bucket": bucket, "Key": key}
+        described: Any = {"ContentType": _content_type(key), "Metadata": metadata}
+        if sum(memoryview(part).nbytes for part in parts) > self._pieces.above_bytes:
+            pieces = cut(parts, self._pieces.size_bytes)
+            return s3_multipart.write(self._s3, place, pieces, described, condition)
+        return self._s3.put_object(
+            **place,
+            **described,
+            **condition,
+            Body=cast("IO[bytes]", Parts(parts)),
+            ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode() if sha256 else checksum(parts),
+        )
+
+    def _stored(self, uri: str) -> Stored | None:
+        """Return the object that is there, if any."""
+        reference = _reference(uri, None)
+        found = self._head(reference)
+        return Stored(uri, found.get("VersionId"), decoded(found["Metadata"])) if found else None
+
+    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
+        """Write an object of the inputs bucket.
+
+        Raises
+        ------
+        Refused
+            BAD_MESSAGE, for metadata above S3's 2 KB, or with names that headers cannot carry.
+        """
+        bucket = self._inputs_bucket
+        headers = encoded(metadata)
+        _check_metadata(headers)
+        with translated(f"writing s3://{bucket}/{key}"):
+            answer = self._write(bucket, key, parts, headers)
+        return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
+
+    def upload_url(
+        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+    ) -> UploadUrl:
+        """Return a presigned URL; all headers are signed, so that no other ones will do."""
+        encoded_ = encoded(metadata)
+        _check_metadata(encoded_)
+        headers = {
+            "content-length": str(size_bytes),
+            "content-type": _content_type(key),
+            "if-none-match": "*",
+            **{f"x-amz-meta-{name}": text for name, text in encoded_.items()},
+        }
+        owner: Any = {}
+        if self._bucket_owner:
+            headers["x-amz-expected-bucket-owner"] = self._bucket_owner
+            owner = {"ExpectedBucketOwner": self._bucket_owner}
+        uri = f"s3://{self._inputs_bucket}/{key}"
+        with translated(f"signing a URL of {uri}"):
+            url = self._s3.generate_presigned_url(
+                "put_object",
+                Params={
+                    "Bucket": self._inputs_bucket,
+                    "Key": key,
+                    "ContentLength": size_bytes,
+                    "ContentType": _content_type(key),
+                    "IfNoneMatch": "*",
+                    "Metadata": encoded_,
+                    **owner,
+                },
+                ExpiresIn=expires_s,
+            )
+        return UploadUrl(uri, url, headers)
+
+    def find_input(self, job_id: str) -> Reference | None:
+        """Return the dropped file of a job."""
+        for extension in ("npy", "json"):
+            reference = Reference(self._inputs_bucket, f"{job_id}.{extension}")
+            found = self._head(reference)
+            if found:
+                return Reference(
+                    reference.bucket,
+                    reference.key,
+                    found.get("VersionId"),
+                    found["ETag"].strip('"'),
+                )
+        return None
+
+    def _head(self, reference: Reference) -> Mapping[str, Any] | None:
+        with translated(f"looking for {reference.uri}"):
+            try:
+                return self._s3.head_object(Bucket=reference.bucket, Key=reference.key)
+            except ClientError as error:
+                if code_of(error) in _GONE:
+                    return None
+                raise
+
+    def delete(self, uri: str, version_id: str | None = None) -> None:
+        """Remove an object, or one version of it."""
+        reference = _reference(uri, version_id)
+        with translated(f"removing {uri}"):
+            try:
+                self._s3.delete_object(
+                    Bucket=reference.bucket, Key=reference.key, **_version(reference)
+                )
+            except ClientError as error:
+                if code_of(error) not in _GONE:
+                    raise
+
+    def url(self, uri: str, version_id: str | None, expires_s: int) -> str:
+        """Return a presigned URL; nothing is asked of S3."""
+        reference = _reference(uri, version_id)
+        with translated(f"signing a URL of {uri}"):
+            return self._s3.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": reference.bucket, "Key": reference.key, **_version(reference)},
+                ExpiresIn=expires_s,
+            )
+
+
+@contextmanager
+def _refusals(reference: Reference) -> Iterator[None]:
+    """Raise INPUT_GONE for the answers that mean it."""
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) in _NOT_THE_SAME:
+            raise Refused(
+                Code.INPUT_GONE,
+                f"{reference.uri} has other content than the one that was announced",
+                "the newer upload has a job of its own",
+                observed="overwritten",
+            ) from error
+        if code_of(error) in _GONE:
+            raise Refused(
+                Code.INPUT_GONE,
+                f"{reference.uri} does not exist: {code_of(error)}",
+                "upload it again",
+                observed=reference.version_id,
+            ) from error
+        raise
+
+
+def _reference(uri: str, version_id: str | None) -> Reference:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return Reference(bucket, key, version_id)
+
+
+def _content(reference: Reference) -> Any:
+    """Return how a GET names the content: its version, or its ETag where there are no versions."""
+    version = _version(reference)
+    if version or not reference.etag:
+        return version
+    return {"IfMatch": f'"{quote(reference.etag)}"'}  # quoted, a forged ETag stays one header
+
+
+def _version(reference: Reference) -> Any:
+    """Return the argument that names a version; ``null`` is what unversioned buckets hold."""
+    version_id = reference.version_id
+    return {"VersionId": version_id} if version_id and version_id != "null" else {}
+
+
+def _check_metadata(headers: Mapping[str, str]) -> None:
+    """Refuse what S3 would refuse, or would give back under another name."""
+    size_bytes = sum(len(name) + len(text) for name, text in headers.items())
+    if size_bytes > _METADATA_BYTES:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the options and tags do not fit the metadata of a file",
+            "use fewer or shorter tags",
+            observed=f"{size_bytes} bytes",
+            limit=f"{_METADATA_BYTES} bytes",
+        )
+    for name in headers:
+        if not _NAME.fullmatch(name):
+            raise Refused(
+                Code.BAD_MESSAGE,
+                "the tag of a file has a name that S3 cannot keep",
+                "rename the tag",
+                observed=name,
+                limit="a-z 0-9 . _ -",
+            )
+
+
+def _content_type(key: str) -> str:
+    return _CONTENT_TYPES.get(key.rpartition(".")[2].lower(), "application/octet-stream")

@@ -1,0 +1,43 @@
+"""`Monitor` in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matinv.backends.memory.twin import Twin
+from matinv.ports.monitor import Alarm, Depth, Figures, Queue, by_urgency
+
+
+class MemoryMonitor(Twin):
+    """`Monitor` in memory.
+
+    Attributes
+    ----------
+    depths : dict
+        How much is in each queue that there is.
+    rings : list of Alarm
+        The alarms, in any order.
+    counted : Figures
+        What was counted, whatever the window.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depths = {Queue.STANDARD: Depth(), Queue.DEAD: Depth()}
+        self.rings: list[Alarm] = []
+        self.counted = Figures()
+
+    def depth(self, queue: Queue) -> Depth | None:
+        """Return how much is in a queue."""
+        with self.operation("depth"):
+            return self.depths.get(queue)
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Return the alarms."""
+        with self.operation("alarms"):
+            return sorted(self.rings, key=by_urgency)
+
+    def figures(self, window_s: float) -> Figures:  # noqa: ARG002 - no clock here
+        """Return what was counted."""
+        with self.operation("figures"):
+            return self.counted

@@ -1,0 +1,158 @@
+"""`JobQueue` in memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Final
+
+from matinv.backends.memory.twin import Twin
+from matinv.errors import Transient, printable
+from matinv.jobs.request import Delivery
+from matinv.ports import DeadLetter, Received
+
+_MESSAGE_BYTES: Final = 256 * 1024  # SQS's limit as deployed, attributes included
+_MAX_RECEIVES: Final = 5
+
+
+class MemoryQueue(Twin):
+    """`JobQueue` in memory.
+
+    Parameters
+    ----------
+    large_lane : bool
+        Whether there is a large queue.
+    max_receive_count : int or None
+        What the queue's redrive policy says; None if it has none.
+
+    Attributes
+    ----------
+    dead : list of DeadLetter
+        What was buried.
+    forwarded : list of Delivery
+        What was sent on to the large queue.
+    delays : list of (Delivery, int)
+        What was put off, and by how many seconds.
+    sent : list of str
+        The bodies sent to the jobs queue.
+    unsendable : set of str
+        Job ids that `bury` and `forward` fail on.
+    """
+
+    def __init__(
+        self, *, large_lane: bool = False, max_receive_count: int | None = _MAX_RECEIVES
+    ) -> None:
+        super().__init__()
+        self.dead: list[DeadLetter] = []
+        self.forwarded: list[Delivery] = []
+        self.delays: list[tuple[Delivery, int]] = []
+        self.sent: list[str] = []
+        self.unsendable: set[str] = set()
+        self._large_lane = large_lane
+        self._max_receive_count = max_receive_count
+        self._letters: dict[str, Received] = {}
+        self._in_flight: set[str] = set()
+        self._numbers = count(1)
+
+    def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
+        """Copy deliveries to the dead-letter queue."""
+        try:
+            with self.operation("bury"):
+                buried = [self._bury(letter) for letter in letters]
+        except Transient:
+            return [False] * len(letters)
+        return buried
+
+    def _bury(self, letter: DeadLetter) -> bool:
+        brief = {"error_code": letter.error_code, "job_id": letter.delivery.job_id}
+        full = brief | {"error_message": letter.error_message, "source": letter.source}
+        for texts in (full, brief):
+            attributes = {name: printable(text, 1024) for name, text in texts.items() if text}
+            if self._fits(letter.delivery, attributes):
+                self.dead.append(letter)
+                self._add_letter(letter.delivery.body, attributes)
+                return True
+        return False
+
+    def _fits(self, delivery: Delivery, attributes: Mapping[str, str]) -> bool:
+        texts = [delivery.body, *attributes, *attributes.values()]
+        size_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
+        return delivery.job_id not in self.unsendable and size_bytes <= _MESSAGE_BYTES
+
+    def give_up(self, body: str) -> None:
+        """Do what SQS does after the last receive: move a message as it is, with no reason."""
+        with self.operation("give_up"):
+            self._add_letter(body, {})
+
+    def _add_letter(self, body: str, attributes: Mapping[str, str]) -> None:
+        message_id = f"dead-{next(self._numbers)}"
+        self._letters[message_id] = Received(message_id, "", body, 0, 0, attributes)
+
+    def forward(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Send deliveries on to the large queue."""
+        try:
+            with self.operation("forward"):
+                sent = [self._large_lane and self._fits(d, {}) for d in deliveries]
+                self.forwarded += [d for d, ok in zip(deliveries, sent, strict=True) if ok]
+        except Transient:
+            return [False] * len(deliveries)
+        return sent
+
+    def delay(self, deliveries: Sequence[Delivery], seconds: Sequence[int]) -> None:
+        """Make messages visible again later."""
+        try:
+            with self.operation("delay"):
+                self.delays += zip(deliveries, seconds, strict=True)
+        except Transient:
+            return
+
+    def has_large_lane(self) -> bool:
+        """Whether there is a large queue."""
+        return self._large_lane
+
+    def max_receive_count(self) -> int:
+        """Return after how many receives SQS gives up; never, without a redrive policy."""
+        with self.operation("max_receive_count"):
+            return self._max_receive_count or sys.maxsize
+
+    def check(self) -> None:
+        """Be there."""
+        with self.operation("check"):
+            pass
+
+    def send(self, body: str) -> None:
+        """Send a message to the jobs queue."""
+        with self.operation("send"):
+            self.sent.append(body)
+
+    def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:  # noqa: ARG002 - no clock here
+        """Take dead letters; they stay invisible until they are released."""
+        with self.operation("receive_dead"):
+            visible = [m for i, m in self._letters.items() if i not in self._in_flight][:limit]
+            return [self._take(message) for message in visible]
+
+    def _take(self, message: Received) -> Received:
+        received = Received(
+            message.message_id,
+            f"receipt-{next(self._numbers)}",
+            message.body,
+            message.sent_at_ms,
+            message.receive_count + 1,
+            message.attributes,
+        )
+        self._letters[message.message_id] = received
+        self._in_flight.add(message.message_id)
+        return received
+
+    def delete_dead(self, messages: Sequence[Received]) -> None:
+        """Remove dead letters."""
+        with self.operation("delete_dead"):
+            for message in messages:
+                self._letters.pop(message.message_id, None)
+                self._in_flight.discard(message.message_id)
+
+    def release_dead(self, messages: Sequence[Received]) -> None:
+        """Make dead letters visible again."""
+        with self.operation("release_dead"):
+            self._in_flight -= {message.message_id for message in messages}

@@ -1,0 +1,173 @@
+"""`MatrixStore` in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from matinv.backends.memory.twin import Twin
+from matinv.errors import Code, Refused, Transient
+from matinv.jobs.request import Reference
+from matinv.ports import Part, Stored, UploadUrl
+
+_METADATA_BYTES: Final = 2048  # S3's limit
+_NAME: Final = re.compile(r"[a-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    data: bytes
+    version_id: str
+    etag: str
+    metadata: Mapping[str, str]
+
+
+class _MemoryBlob:
+    """An object that is being read; ``fail("read:before")`` may break the connection."""
+
+    def __init__(self, stored: _Object, ask: Callable[[str], None]) -> None:
+        self.size_bytes = len(stored.data)
+        self.etag = stored.etag
+        self.version_id: str | None = stored.version_id
+        self.metadata = stored.metadata
+        self._stream = io.BytesIO(stored.data)
+        self._ask = ask
+
+    def read(self, size: int, /) -> bytes:
+        self._ask("read:before")
+        return self._stream.read(size)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        self._ask("read:before")
+        return self._stream.readinto(buffer)
+
+
+class MemoryStore(Twin):
+    """`MatrixStore` in memory: two versioned buckets."""
+
+    def __init__(self, inputs_bucket: str, results_bucket: str) -> None:
+        super().__init__()
+        self.inputs_bucket = inputs_bucket
+        self.results_bucket = results_bucket
+        self._versions: dict[str, list[_Object | None]] = {}  # None is a delete marker
+        self._numbers = count(1)
+
+    def uris(self) -> list[str]:
+        """Return the addresses of all objects, for tests to look at."""
+        with self._lock:
+            return sorted(uri for uri in self._versions if self._current(uri))
+
+    @contextmanager
+    def open(self, reference: Reference) -> Iterator[_MemoryBlob]:
+        """Open an object for reading."""
+        with self.operation("open"):
+            blob = self._read(reference)
+        yield blob
+
+    @contextmanager
+    def results(self, uri: str, version_id: str | None) -> Iterator[_MemoryBlob]:
+        """Open a result for reading."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        with self.operation("results"):
+            blob = self._read(Reference(bucket, key, version_id))
+        yield blob
+
+    def put_result(
+        self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
+    ) -> Stored:
+        """Write an object of the results bucket unless the key exists."""
+        uri = f"s3://{self.results_bucket}/{key}"
+        data = b"".join(parts)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Transient(Code.STORAGE, "the bytes that arrived are not those of the SHA-256")
+        with self.operation("put_result"):
+            found = self._current(uri)
+            if found:
+                stored = Stored(uri, found.version_id, found.metadata)
+            else:
+                stored = Stored(uri, self._write(uri, data, metadata).version_id)
+        return stored
+
+    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
+        """Write an object of the inputs bucket."""
+        _check_metadata(metadata)
+        uri = f"s3://{self.inputs_bucket}/{key}"
+        with self.operation("upload"):
+            written = self._write(uri, b"".join(parts), metadata)
+        return Reference(self.inputs_bucket, key, written.version_id, written.etag)
+
+    def upload_url(
+        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+    ) -> UploadUrl:
+        """Return something that looks like a presigned URL."""
+        _check_metadata(metadata)
+        uri = f"s3://{self.inputs_bucket}/{key}"
+        with self.operation("upload_url"):
+            headers = {f"x-amz-meta-{name}": text for name, text in metadata.items()}
+            headers |= {"content-length": str(size_bytes), "if-none-match": "*"}
+            return UploadUrl(uri, f"memory:{uri}?expires={expires_s}", headers)
+
+    def find_input(self, job_id: str) -> Reference | None:
+        """Return the dropped file of a job."""
+        with self.operation("find_input"):
+            for key in (f"{job_id}.npy", f"{job_id}.json"):
+                found = self._current(f"s3://{self.inputs_bucket}/{key}")
+                if found:
+                    return Reference(self.inputs_bucket, key, found.version_id, found.etag)
+        return None
+
+    def delete(self, uri: str, version_id: str | None = None) -> None:
+        """Remove an object, or one version of it."""
+        with self.operation("delete"):
+            versions = self._versions.get(uri, [])
+            if version_id is None:
+                versions.append(None)
+            else:
+                versions[:] = [v for v in versions if v is None or v.version_id != version_id]
+
+    def url(self, uri: str, version_id: str | None, expires_s: int) -> str:
+        """Return something that looks like a presigned URL."""
+        with self.operation("url"):
+            return f"memory:{uri}?versionId={version_id or ''}&expires={expires_s}"
+
+    def _current(self, uri: str) -> _Object | None:
+        versions = self._versions.get(uri)
+        return versions[-1] if versions else None
+
+    def _write(self, uri: str, data: bytes, metadata: Mapping[str, str]) -> _Object:
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        written = _Object(data, f"v{next(self._numbers)}", etag, dict(metadata))
+        self._versions.setdefault(uri, []).append(written)
+        return written
+
+    def _read(self, reference: Reference) -> _MemoryBlob:
+        found = self._current(reference.uri)
+        versioned = reference.version_id not in {None, "null"}  # what unversioned buckets hold
+        if versioned:
+            versions = self._versions.get(reference.uri, [])
+            found = next((v for v in versions if v and v.version_id == reference.version_id), None)
+        if found is None:
+            raise Refused(Code.INPUT_GONE, f"{reference.uri} does not exist", "upload it again")
+        if not versioned and reference.etag not in {None, found.etag}:
+            raise Refused(
+                Code.INPUT_GONE,
+                f"{reference.uri} has other content than the one that was announced",
+                "the newer upload has a job of its own",
+                observed="overwritten",
+            )
+        return _MemoryBlob(found, self.ask)
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    if sum(len(name) + len(text) for name, text in metadata.items()) > _METADATA_BYTES:
+        message = "the options and tags do not fit the metadata of a file"
+        raise Refused(Code.BAD_MESSAGE, message, "use fewer or shorter tags")
+    if not all(map(_NAME.fullmatch, metadata)):
+        message = "the tag of a file has a name that S3 cannot keep"
+        raise Refused(Code.BAD_MESSAGE, message, "rename the tag", limit="a-z 0-9 . _ -")

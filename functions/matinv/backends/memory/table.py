@@ -1,0 +1,51 @@
+"""`JobTable` in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from matinv.backends.memory.twin import Twin
+from matinv.jobs.record import Record, Status
+from matinv.ports import Place
+
+
+class MemoryTable(Twin):
+    """`JobTable` in memory; ``records`` is for tests to look at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: dict[str, Record] = {}
+
+    def get(self, job_ids: Sequence[str]) -> dict[str, Record]:
+        """Return the records that exist."""
+        with self.operation("get"):
+            return {i: self.records[i] for i in job_ids if i in self.records}
+
+    def put(self, records: Sequence[Record]) -> list[bool]:
+        """Write records by compare-and-set."""
+        with self.operation("put"):
+            return [self._put(record) for record in records]
+
+    def _put(self, record: Record) -> bool:
+        found = self.records.get(record.job_id)
+        if (found.revision if found else 0) != record.revision - 1:
+            return False
+        self.records[record.job_id] = record
+        return True
+
+    def delete(self, job_id: str) -> None:
+        """Remove a record."""
+        with self.operation("delete"):
+            self.records.pop(job_id, None)
+
+    def list(self, status: Status, limit: int, before: Place | None = None) -> Iterator[Record]:
+        """Yield records in `status`, the most recently updated first."""
+        with self.operation("list"):
+            found = [record for record in self.records.values() if record.status is status]
+        found.sort(key=_place, reverse=True)
+        yield from islice((r for r in found if before is None or _place(r) < before), limit)
+
+
+def _place(record: Record) -> Place:
+    return record.updated_at, record.job_id

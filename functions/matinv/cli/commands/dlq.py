@@ -1,0 +1,194 @@
+"""`matinv dlq`: the dead-letter queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import click
+
+from matinv.cli.errors import Exit, complain, complain_missing
+from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option
+from matinv.cli.output import emit
+from matinv.client import Client
+from matinv.errors import Code
+from matinv.formats.names import Format
+from matinv.jobs.request import Output
+from matinv.jobs.times import timestamp
+from matinv.linalg.types import Method, OnIllConditioned
+from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, redrive
+from matinv.ports import ByJobId
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_COLUMNS: Final = {
+    "JOB ID": "job_id",
+    "CODE": "error_code",
+    "SENT": "sent_at",
+    "RECEIVED": "receive_count",
+    "SOURCE": "source",
+    "MESSAGE": "error_message",
+}
+_REDRIVEN_COLUMNS: Final = {"JOB ID": "job_id", "CODE": "error_code", "REDRIVEN": "redriven"}
+
+
+@click.group()
+def dlq() -> None:
+    """Look into the dead-letter queue and send jobs back."""
+
+
+def _filters(command: Command) -> Command:
+    """Add the options that choose among dead letters."""
+    for option in (
+        click.option("--job-id", "job_ids", multiple=True, metavar="ID", help="Repeatable."),
+        click.option("--tag", "tags", type=Pair(), multiple=True, help="All of them; repeatable."),
+        click.option(
+            "--newer-than", type=Duration(), metavar="DURATION", help="Sent at most so long ago."
+        ),
+        click.option(
+            "--older-than", type=Duration(), metavar="DURATION", help="Sent at least so long ago."
+        ),
+        click.option(
+            "--code",
+            "codes",
+            type=OneOf(Code, case_sensitive=False),
+            multiple=True,
+            metavar="CODE",
+            help="Error code, as in `dlq list`; repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@dlq.command("list")
+@_filters
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@output_option
+@click.pass_context
+def list_(ctx: click.Context, /, *, limit: int, output: str, **filters: Any) -> Exit:
+    """Print what is in the dead-letter queue and why.
+
+    Looking counts as a receive: for an instant, others do not see the messages.
+    """
+    client = client_of(ctx)
+    with DeadLetters(client) as letters:
+        chosen = list(islice(filter(_selector(client, **filters), letters), limit))
+    emit(map(_row, chosen), _COLUMNS, output)
+    return Exit.OK
+
+
+@dlq.command("redrive")
+@_filters
+@click.option("--method", type=OneOf(Method), help="Instead of the job's own.")
+@click.option("--output-to", type=OneOf(Output), help="Instead of the job's own.")
+@click.option("--format", type=OneOf(Format), help="Instead of the job's own.")
+@click.option(
+    "--on-ill-conditioned",
+    type=OneOf(OnIllConditioned),
+    help="Instead of the job's own.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many messages; all.")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent back, and send nothing.")
+@output_option
+@click.pass_context
+def redrive_(  # noqa: PLR0913 - each is an option of the command
+    ctx: click.Context,
+    /,
+    *,
+    limit: int | None,
+    dry_run: bool,
+    output: str,
+    method: Method | None,
+    output_to: Output | None,
+    format: Format | None,  # noqa: A002 - the option's name
+    on_ill_conditioned: OnIllConditioned | None,
+    **filters: Any,
+) -> Exit:
+    """Send dead jobs back to the jobs queue.
+
+    Without filters all of them. A job that failed for good is done once more, with other options
+    if some are given. What cannot be sent back, a body that is no job, stays where it is and makes
+    the exit code 7.
+    """
+    client = client_of(ctx)
+    options = {
+        "method": method,
+        "output": output_to,
+        "format": format,
+        "on_ill_conditioned": on_ill_conditioned,
+    }
+    changes = {name: value for name, value in options.items() if value is not None}
+    if isinstance(client.queue, ByJobId):
+        return _redrive_by_id(client.queue, changes, limit, dry_run=dry_run, **filters)
+    done = redrive(client, _selector(client, **filters), changes, limit, dry_run=dry_run)
+    for one in done:
+        if one.problem:
+            complain(one.problem, f"message {one.letter.received.message_id}")
+    emit((_redriven_row(one, dry_run=dry_run) for one in done), _REDRIVEN_COLUMNS, output)
+    return Exit.REFUSED if any(one.problem for one in done) else Exit.OK
+
+
+def _redrive_by_id(
+    queue: ByJobId,
+    changes: Mapping[str, Any],
+    limit: int | None,
+    *,
+    dry_run: bool,
+    job_ids: tuple[str, ...],
+    **others: Any,
+) -> Exit:
+    """Send jobs back through an API, which finds their letters itself."""
+    if not job_ids or dry_run or limit is not None or any(others.values()):
+        raise click.UsageError("with --api, dead letters are redriven by --job-id alone")
+    missing = [job_id for job_id in job_ids if not queue.redrive(job_id, changes)]
+    for job_id in job_ids:
+        if job_id not in missing:
+            click.echo(job_id)
+    return complain_missing(missing)
+
+
+def _selector(  # noqa: PLR0913 - the filters
+    client: Client,
+    *,
+    job_ids: tuple[str, ...],
+    tags: tuple[tuple[str, str], ...],
+    newer_than: float | None,
+    older_than: float | None,
+    codes: tuple[Code, ...],
+) -> Callable[[Letter], bool]:
+    """Return the condition that all filters together are; a notification counts as a whole."""
+    now = client.now()
+
+    def selected(letter: Letter) -> bool:
+        age_s = now - letter.received.sent_at_ms / 1000
+        return (
+            (not job_ids or bool(set(job_ids) & set(letter.job_ids)))
+            and set(tags) <= letter.tags.items()
+            and (newer_than is None or age_s <= newer_than)
+            and (older_than is None or age_s >= older_than)
+            and (not codes or letter.reason[0] in codes)
+        )
+
+    return selected
+
+
+def _row(letter: Letter) -> dict[str, Any]:
+    code, message = letter.reason
+    return {
+        "message_id": letter.received.message_id,
+        "job_id": ", ".join(letter.job_ids),
+        "error_code": code,
+        "error_message": message,
+        "source": letter.source,
+        "sent_at": timestamp(letter.received.sent_at_ms / 1000),
+        "receive_count": letter.received.receive_count,
+        "tags": dict(letter.tags),
+        "redrivable": letter.problem is None,
+    }
+
+
+def _redriven_row(one: Redriven, *, dry_run: bool) -> dict[str, Any]:
+    said = "would be" if dry_run else "yes"
+    return _row(one.letter) | {"redriven": "no" if one.problem else said}

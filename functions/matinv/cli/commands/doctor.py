@@ -1,0 +1,129 @@
+"""`matinv doctor`: settings, access, and a small job each way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from uuid import uuid4
+
+import click
+
+from matinv.cli.errors import Exit, error_line
+from matinv.cli.options import Duration, client_of, output_option
+from matinv.client import Client, ClientError
+from matinv.client.rows import json_text
+from matinv.errors import MatinvError, Refused
+from matinv.operations.whole_job import Way, whole_job
+from matinv.settings import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found."""
+
+    check: str
+    state: str  # ok, failed or skipped
+    detail: str
+
+
+@click.command()
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long each of the two jobs may take.",
+)
+@output_option
+@click.pass_context
+def doctor(ctx: click.Context, /, *, timeout: float, output: str) -> Exit:
+    """Check settings, access and a whole small job.
+
+    One line per check. A small matrix is inverted twice, sent in a message and as a file; the
+    residual is checked here, then record, result and file are removed. A job that does not succeed
+    is left as it is.
+    """
+    failed = False
+    for finding in _findings(ctx, timeout):
+        failed |= finding.state == "failed"
+        click.echo(_line(finding, output))
+    return Exit.ERROR if failed else Exit.OK
+
+
+def _line(finding: Finding, output: str) -> str:
+    if output == "json":
+        return json_text({"check": finding.check, "state": finding.state, "detail": finding.detail})
+    return f"{finding.state:<8}{finding.check:<16}{finding.detail}"
+
+
+def _findings(ctx: click.Context, timeout_s: float) -> Iterator[Finding]:
+    try:
+        client = client_of(ctx)
+    except SettingsError as error:
+        yield Finding("settings", "failed", str(error))
+        return
+    yield Finding("settings", "ok", "all MATINV_* names that are needed are set")
+    reachable = True
+    for name, check in _reaches(client).items():
+        finding = _tried(name, check)
+        reachable &= finding.state == "ok"
+        yield finding
+    for way in Way:
+        if reachable:
+            yield _tried(f"job by {way}", partial(_whole_job, client, way, timeout_s))
+        else:
+            yield Finding(f"job by {way}", "skipped", "until the above is mended")
+
+
+def _tried(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "ok", check())
+    except MatinvError as error:
+        return Finding(name, "failed", error_line(error.info).removeprefix("matinv: "))
+    except ClientError as error:
+        return Finding(name, "failed", f"{error.code}: {error.message}; {error.hint}")
+
+
+def _reaches(client: Client) -> dict[str, Callable[[], str]]:
+    """Return one check per resource; none of them changes anything."""
+    settings = client.settings
+    nobody = f"matinv-doctor-{uuid4().hex[:12]}"
+
+    def inputs() -> str:
+        client.store.find_input(nobody)
+        return settings.inputs_bucket
+
+    def results() -> str:
+        uri = f"s3://{settings.results_bucket}/{nobody}.npy"
+        with suppress(Refused), client.store.results(uri, None):  # there is no such object
+            pass
+        return settings.results_bucket
+
+    def table() -> str:
+        client.table.get([nobody])
+        return settings.jobs_table
+
+    def queue() -> str:
+        receives = client.queue.max_receive_count()
+        return f"{settings.jobs_queue_url} (dead letters after {receives} receives)"
+
+    def dead() -> str:
+        found = client.queue.receive_dead(1, 1)
+        client.queue.release_dead(found)
+        return settings.dlq_url + (" (holds messages: matinv dlq list)" if found else " (empty)")
+
+    return {
+        "inputs bucket": inputs,
+        "results bucket": results,
+        "jobs table": table,
+        "jobs queue": queue,
+        "dead letters": dead,
+    }
+
+
+def _whole_job(client: Client, way: Way, timeout_s: float) -> str:
+    proof = whole_job(client, way, "doctor", timeout_s)
+    return f"residual {proof.residual:.2g}, by {proof.record.engine.get('blas', 'unknown BLAS')}"

@@ -1,0 +1,159 @@
+"""`matinv estimate`: what a matrix will take, from its header alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+
+from matinv.cli.errors import Exit, complain
+from matinv.cli.options import OneOf, output_option
+from matinv.cli.output import emit
+from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.errors import Code, MatinvError, Refused
+from matinv.formats import npy
+from matinv.formats.names import Format
+from matinv.jobs.limits import Lane, Prediction, predict, predict_json
+from matinv.jobs.message import format_of_key
+from matinv.linalg.types import Method
+from matinv.operations.lanes import LANES, TIMEOUTS_S, lane_of
+from matinv.operations.prices import Cost, cost
+
+_INLINE_RESULT_BYTES: Final = 8 * 1024  # MATINV_INLINE_RESULT_BYTES unless it is set
+_NOTIFICATION_BYTES: Final = 1024
+_NPY_HEADER_BYTES: Final = 128
+_DTYPES: Final = ("float64", "float32", "complex128", "complex64")
+
+_COLUMNS: Final = {
+    "INPUT": "input",
+    "SHAPE": "shape",
+    "DTYPE": "dtype",
+    "MEMORY MIB": "memory_mib",
+    "SECONDS": "seconds",
+    "LANE": "lane",
+    "COST USD": "cost_usd.total",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is estimated: a file, or a matrix that nobody has made yet."""
+
+    name: str
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    size_bytes: int
+    prediction: Prediction
+
+
+@click.command()
+@click.argument(
+    "files", metavar="[FILE...]", nargs=-1, type=click.Path(exists=True, dir_okay=False)
+)
+@click.option("--n", type=click.IntRange(min=1), help="Instead of a file: the order.")
+@click.option("--count", type=click.IntRange(min=1), help="With --n: a stack of so many.")
+@click.option(
+    "--dtype", type=click.Choice(_DTYPES), default="float64", show_default=True, help="With --n."
+)
+@click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
+@output_option
+def estimate(  # noqa: PLR0913 - each is an option of the command
+    *,
+    files: tuple[str, ...],
+    n: int | None,
+    count: int | None,
+    dtype: str,
+    method: Method,
+    output: str,
+) -> Exit:
+    """Predict memory, time, lane and cost.
+
+    Of a .npy file only the header is read, of a .json file only the length. Memory is what the
+    worker needs beyond its idle state, seconds are of one vCPU, the cost is that of a job with an
+    invocation to itself at us-east-1's list prices; batches of small jobs share theirs.
+    """
+    if bool(files) == bool(n):
+        raise click.UsageError("give files, or --n (allowed: either)")
+    if count and not n:
+        raise click.UsageError("--count without --n has no effect")
+    if n:
+        subjects = [_imagined((count, n, n) if count else (n, n), dtype, method)]
+    else:
+        subjects = list(_of_files(files, method))
+    rows = [_row(subject) for subject in subjects]
+    if rows:
+        emit(rows, _COLUMNS, output)
+    for row in rows:
+        if row["lane"] is None:
+            complain(_too_large(row).info, row["input"])
+    fits = sum(row["lane"] is not None for row in rows)
+    return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
+
+
+def _imagined(shape: tuple[int, ...], dtype: str, method: Method) -> Subject:
+    prediction = predict(shape, np.dtype(dtype), method)
+    size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
+    return Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)
+
+
+def _of_files(files: Iterable[str], method: Method) -> Iterator[Subject]:
+    """Yield the files that can be read, and complain of the others."""
+    for file in files:
+        try:
+            yield _of_file(Path(file), method)
+        except MatinvError as error:
+            complain(error.info, file)
+
+
+def _of_file(path: Path, method: Method) -> Subject:
+    size_bytes = path.stat().st_size
+    if format_of_key(path.name) is Format.JSON:
+        return Subject(str(path), None, None, size_bytes, predict_json(size_bytes))
+    with path.open("rb") as file:
+        header = npy.read_header(file, size_bytes)
+    prediction = predict(header.shape, header.dtype, method)
+    return Subject(str(path), header.shape, header.dtype.name, size_bytes, prediction)
+
+
+def _cost(subject: Subject, lane: Lane) -> Cost:
+    message_bytes = subject.size_bytes * 4 // 3
+    uploaded = message_bytes > INLINE_LIMIT_BYTES
+    small = subject.size_bytes <= _INLINE_RESULT_BYTES
+    return cost(
+        subject.prediction.seconds / lane.threads,
+        lane.memory_bytes,
+        _NOTIFICATION_BYTES if uploaded else message_bytes,
+        subject.size_bytes if small else 0,
+        uploaded=uploaded,
+    )
+
+
+def _row(subject: Subject) -> dict[str, Any]:
+    prediction = subject.prediction
+    name = lane_of(prediction)
+    found = _cost(subject, LANES[name]) if name else None
+    return {
+        "input": subject.name,
+        "shape": subject.shape,
+        "dtype": subject.dtype,
+        "memory_mib": ceil(prediction.memory_bytes / 2**20),
+        "seconds": prediction.seconds,
+        "lane": name,
+        "cost_usd": asdict(found) | {"total": found.total} if found else None,
+    }
+
+
+def _too_large(row: dict[str, Any]) -> Refused:
+    large, vcpus = LANES["large"], LANES["large"].threads
+    return Refused(
+        Code.TOO_LARGE,
+        "no lane can do this job",
+        "use a smaller matrix, float32, or another method",
+        observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
+        limit=f"{large.memory_bytes // 2**20:,} MiB, {TIMEOUTS_S['large']:g} s of {vcpus} vCPUs",
+    )

@@ -1,0 +1,176 @@
+"""`matinv status`, `wait` and `list`: where jobs are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from matinv.cli.errors import (
+    Exit,
+    Missing,
+    complain_missing,
+    complain_unfinished,
+    exit_of_status,
+    gravest,
+)
+from matinv.cli.files import check_writable, place
+from matinv.cli.options import OneOf, client_of, job_ids_of, output_option, timeout_option
+from matinv.cli.output import JOB_COLUMNS, emit
+from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
+from matinv.client.rows import job_row
+from matinv.jobs.record import Record, Status
+
+
+@click.command()
+@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@output_option
+@click.pass_context
+def status(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
+    """Print where jobs are.
+
+    ID may be `-`: ids are then read from stdin. A file that was uploaded and that no worker has
+    taken yet is QUEUED. The exit code is 0 whatever the status is, and 6 if an id is unknown.
+    """
+    ids = job_ids_of(job_ids)
+    records = client_of(ctx).records(ids)
+    known = [records[job_id] for job_id in ids if job_id in records]
+    if known:
+        emit(map(job_row, known), JOB_COLUMNS, output)
+    return complain_missing([job_id for job_id in ids if job_id not in records])
+
+
+@click.command()
+@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--all/--any", "all_", default=True, help="Until all have ended, or the first.")
+@timeout_option
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Then draw a timeline of the jobs as PNG: a row per job, its phases in colours.",
+)
+@output_option
+@click.pass_context
+def wait(  # noqa: PLR0913 - each is an option of the command
+    ctx: click.Context,
+    *,
+    job_ids: tuple[str, ...],
+    all_: bool,
+    timeout: float | None,
+    plot: Path | None,
+    output: str,
+) -> Exit:
+    """Wait for jobs to end and print how they did.
+
+    ID may be `-`: ids are then read from stdin, so that `matinv submit *.npy | matinv wait -`
+    works. An id that nothing is known of for 30 seconds counts as unknown. With several jobs the
+    exit code is the gravest: 6 unknown, 3 failed, 5 not finished in time, 4 partial, 0.
+    """
+    ids = job_ids_of(job_ids)
+    mode = Mode.ALL if all_ else Mode.ANY
+    draw = _drawing(plot) if plot else None
+    client = client_of(ctx)
+    waited = wait_for(client, ids, mode, timeout)
+    code = waited.print_all(output)  # first: the disk may be full by now
+    if draw and waited.records:
+        draw(waited.records.values(), client.now())
+    return code
+
+
+def _drawing(file: Path) -> Callable[[Iterable[Record], float], None]:
+    """Return what draws a timeline into a file; raise now, before the wait, if that cannot work."""
+    try:
+        from matinv.cli import timeline  # noqa: PLC0415 - matplotlib, an extra, half a second
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise Missing("matplotlib", "plot") from None
+    check_writable(file)
+    return lambda records, now_s: place(timeline.png(records, now_s), file)
+
+
+@click.command("list")
+@click.option(
+    "--status",
+    type=OneOf(Status, case_sensitive=False),
+    help="Only jobs in this status.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@output_option
+@click.pass_context
+def list_(ctx: click.Context, status: Status | None, limit: int, output: str) -> Exit:
+    """List jobs, the most recently updated first."""
+    emit(map(job_row, client_of(ctx).list(status, limit)), JOB_COLUMNS, output)
+    return Exit.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What became of jobs that were waited for.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        The jobs.
+    records : dict
+        What is known of them, in the end.
+    late : tuple of str
+        Those that had not ended when the time was over.
+    """
+
+    ids: tuple[str, ...]
+    records: dict[str, Record]
+    late: tuple[str, ...] = ()
+
+    def print_all(self, output: str) -> Exit:
+        """Print the records and complain of the rest; return the gravest exit code."""
+        known = [self.records[job_id] for job_id in self.ids if job_id in self.records]
+        if known:
+            emit(map(job_row, known), JOB_COLUMNS, output)
+        return self.complain()
+
+    def complain(self) -> Exit:
+        """Complain of jobs that are unknown or late; return the gravest exit code of all."""
+        missing = [job_id for job_id in self.ids if job_id not in self.records]
+        late = [job_id for job_id in self.late if job_id in self.records]
+        outcomes = (exit_of_status(record.status) for record in self.records.values())
+        return gravest([complain_missing(missing), complain_unfinished(late), *outcomes])
+
+
+def wait_for(
+    client: Client, jobs: Sequence[Job | str], mode: Mode, timeout_s: float | None
+) -> Waited:
+    """Wait for jobs, with a progress bar if stderr is a terminal; in mode any, for those ended."""
+    ids = tuple(job if isinstance(job, str) else job.job_id for job in jobs)
+    with _progress(len(ids)) as on_change:
+        try:
+            records = client.wait(jobs, mode=mode, timeout_s=timeout_s, on_change=on_change)
+        except NotFound as error:
+            return Waited(ids, error.records)
+        except TimedOut as error:
+            return Waited(ids, error.records, error.job_ids)
+    ended = {job_id: record for job_id, record in records.items() if record.status.terminal}
+    return Waited(tuple(ended), ended)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[OnChange | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from matinv.cli.terminal import progress  # noqa: PLC0415 - rich, 50 ms, terminals only
+
+    ended: set[str] = set()
+    with progress(total) as set_done:
+
+        def on_change(record: Record) -> None:
+            if record.status.terminal:
+                ended.add(record.job_id)
+                set_done(len(ended))
+
+        yield on_change

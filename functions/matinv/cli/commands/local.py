@@ -1,0 +1,294 @@
+"""`matinv local`: the whole service on this machine.
+
+Nothing here imports numpy: the worker's BLAS reads how many threads it may use when it is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from matinv.cli.commands.console import require_console
+from matinv.cli.commands.env import use_stack
+from matinv.cli.errors import Exit, say
+
+if TYPE_CHECKING:
+    from matinv.local.event_source import Polling
+    from matinv.local.stack import Stack
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MB_PER_THREAD: Final = 1769  # what Lambda gives one vCPU for
+_UP_EPILOG: Final = """\b
+In one shell:
+  matinv local up --env-file .matinv.env &
+  until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env"""
+_THREAD_LIMITS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.group()
+def local() -> None:
+    """Run the whole stack on this machine."""
+
+
+def _worker_options(command: Command) -> Command:
+    """Add the options of an event-source mapping and its function."""
+    for option in (
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.IntRange(1, 900),
+            default=60,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time that an invocation has; one that takes longer ends its worker.",
+        ),
+        click.option(
+            "--memory-mb",
+            type=click.IntRange(128, 10240),
+            default=MB_PER_THREAD,
+            show_default=True,
+            help="Memory of a worker: decides what is admitted and how many threads compute.",
+        ),
+        click.option(
+            "--window",
+            "window_s",
+            type=click.FloatRange(0, 300),
+            default=0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Wait so long for a batch to fill; 0 takes what one receive brings.",
+        ),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(1, 10_000),
+            default=10,
+            show_default=True,
+            help="Messages in a batch at most; above 10 only with a window of at least 1.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@local.command(epilog=_UP_EPILOG)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port of the stand-in for AWS on the loopback interface; 0 takes a free one.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the exports here, once everything is ready; removed at the end.",
+)
+@_worker_options
+@click.option(
+    "--visibility",
+    "visibility_s",
+    type=click.IntRange(0, 43_200),
+    metavar="SECONDS",
+    help="How long a message in work is hidden; timeout and window together by default.",
+)
+@click.option(
+    "--max-receives",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Deliveries of a message before it moves to the dead-letter queue.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Worker processes of the jobs queue.",
+)
+@click.option(
+    "--api",
+    "api_port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Also serve the HTTP API, on this port of the loopback interface.",
+)
+@click.option("--no-worker", is_flag=True, help="Only the stack; run `matinv local worker` beside.")
+@click.option(
+    "--large-memory-mb",
+    type=click.IntRange(128, 10240),
+    help="Also run the large lane, with a worker of so much memory.",
+)
+@click.option("--console", is_flag=True, help="Also run `matinv console` for this stack.")
+@click.option(
+    "--console-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port of the console; 0 takes a free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the console's link.")
+def up(  # noqa: PLR0913 - each is an option of the command
+    *,
+    port: int,
+    env_file: Path | None,
+    visibility_s: int | None,
+    max_receives: int,
+    workers: int,
+    no_worker: bool,
+    large_memory_mb: int | None,
+    api_port: int | None,
+    console: bool,
+    console_port: int,
+    no_browser: bool,
+    memory_mb: int,
+    **options: Any,
+) -> Exit:
+    """Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
+
+    Exports go to stdout, everything else to stderr. The state is in memory and ends with it.
+    """
+    from matinv.local import supervisor  # noqa: PLC0415 - see the module's docstring
+    from matinv.local.stack import Shape, StackError  # noqa: PLC0415
+
+    polling = _polling(visibility_s=visibility_s, **options)
+    timeout_s = options["timeout_s"]
+    if visibility_s is None:  # no message may come back while its batch fills or is in work
+        visibility_s = timeout_s + math.ceil(polling.window_s)
+    shape = Shape(port, max_receives, visibility_s, large_memory_mb is not None)
+
+    def lane(count: int, lane_mb: int) -> supervisor.Lane:
+        return supervisor.Lane(0 if no_worker else count, _arguments(polling, timeout_s, lane_mb))
+
+    with supervisor.env_file(env_file) as write:
+
+        def ready(stack: Stack) -> None:
+            click.echo(stack.exports(), nl=False)
+            write(stack.exports())
+            _note(f"S3, SQS and DynamoDB at {stack.endpoint_url}; Ctrl-C ends it")
+
+        try:
+            supervisor.serve(
+                shape,
+                lane(workers, memory_mb),
+                lane(1, large_memory_mb) if large_memory_mb else None,
+                ready,
+                _note,
+                api_port=api_port,
+                console=_console_options(console_port, browser=not no_browser) if console else None,
+            )
+        except StackError as error:
+            say(
+                "STACK",
+                str(error),
+                "the lines above say why; a port may be taken: choose another --port",
+            )
+            return Exit.ERROR
+    return Exit.OK
+
+
+@local.command()
+@_worker_options
+@click.option(
+    "--visibility",
+    "visibility_s",
+    type=click.IntRange(0, 43_200),
+    metavar="SECONDS",
+    help="How long a message in work is hidden; the queue's own setting by default.",
+)
+@click.pass_context
+def worker(ctx: click.Context, /, *, memory_mb: int, **options: Any) -> None:
+    """Run the worker alone, on the jobs queue that the environment names.
+
+    It keeps the rules of Lambda's event-source mapping. Killed at any point, it loses nothing:
+    messages that were in work come back after their visibility timeout. Ctrl-C and SIGTERM let it
+    finish its batch; so does the end of a pipe on its standard input.
+    """
+    use_stack(ctx)
+    polling = _polling(**options)
+    threads = str(threads_of(memory_mb))
+    for name in _THREAD_LIMITS:  # before numpy is imported, which the next line does
+        os.environ.setdefault(name, threads)
+    os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(memory_mb)
+    from matinv.local.worker import serve  # noqa: PLC0415
+
+    serve(polling, memory_mb, options["timeout_s"])
+
+
+def threads_of(memory_mb: int) -> int:
+    """Return the threads of a worker: its vCPUs on Lambda, at most the cores of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(memory_mb // MB_PER_THREAD, cores or 1))
+
+
+def _polling(
+    *, batch_size: int, window_s: float, timeout_s: int, visibility_s: int | None = None
+) -> Polling:
+    from matinv.local.event_source import Polling  # noqa: PLC0415 - see the module's docstring
+
+    if visibility_s is not None and visibility_s < timeout_s:
+        message = f"--visibility {visibility_s} is below --timeout {timeout_s}; Lambda refuses that"
+        raise click.UsageError(message)
+    try:
+        return Polling(batch_size, window_s, visibility_s)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _arguments(polling: Polling, timeout_s: int, memory_mb: int) -> list[str]:
+    """Return the options of `matinv local worker` that make a worker of a lane."""
+    options = {
+        "--batch-size": polling.batch_size,
+        "--window": polling.window_s,
+        "--timeout": timeout_s,
+        "--memory-mb": memory_mb,
+    }
+    return [str(word) for option in options.items() for word in option]
+
+
+def _console_options(port: int, *, browser: bool) -> list[str]:
+    """Return the options of `matinv console`, which is there if its libraries are."""
+    require_console()
+    return ["--port", str(port), *([] if browser else ["--no-browser"])]
+
+
+def _note(line: str) -> None:
+    click.echo(f"matinv: {line}", err=True)
+
+
+@local.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="On the loopback interface; 0 takes a free one.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.IntRange(1, 900),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that a request has.",
+)
+@click.pass_context
+def api(ctx: click.Context, port: int, timeout_s: int) -> None:
+    """Serve the HTTP API of the stack that the environment names, until Ctrl-C.
+
+    It prints its URL, for --api, and listens on the loopback interface. Unlike a deployed one, it
+    does not check who asks.
+    """
+    use_stack(ctx)
+    from matinv.local.api import serve  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        serve(port, timeout_s, click.echo)
+    except OSError as error:
+        raise click.UsageError(f"--port {port}: {error.strerror}") from error

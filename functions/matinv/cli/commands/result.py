@@ -1,0 +1,133 @@
+"""`matinv result`: the inverse itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from matinv.cli.errors import Exit, say
+from matinv.cli.files import place
+from matinv.cli.options import Duration, client_of
+from matinv.client.prepare import matrix_of
+from matinv.client.results import (
+    Verification,
+    converted,
+    decoded,
+    fetch_bytes,
+    result_of,
+    result_url,
+    verify,
+)
+from matinv.client.rows import note
+from matinv.formats.names import Format
+from matinv.jobs.record import Record, Status
+
+_HOUR_S = 3600.0
+_WEEK_S = 7 * 24 * 3600.0  # the longest that S3 signs for
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@click.option(
+    "-o",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file; .npy or .json at its end chooses the format.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["auto", "npy", "json", "text"]),
+    default="auto",
+    show_default=True,
+    help="auto: as it is stored, or as text on a terminal.",
+)
+@click.option("--url", is_flag=True, help="Print a link to the stored result instead.")
+@click.option(
+    "--expires",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    help="How long the link works, at most 7d.",
+)
+@click.option("--verify", "check", is_flag=True, help="Check hash and residual here first.")
+@click.option(
+    "--input",
+    "input_",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="With --verify: the matrix that was submitted, if it travelled inside a message.",
+)
+@click.pass_context
+def result(  # noqa: PLR0913 - each is an option of the command
+    ctx: click.Context,
+    *,
+    job_id: str,
+    file: Path | None,
+    output: str,
+    url: bool,
+    expires: float,
+    check: bool,
+    input_: str | None,
+) -> Exit:
+    """Fetch a job's inverse.
+
+    It is written to stdout as it is stored (a .npy file, or a JSON document with job_id, inverse
+    and certificate), or as text if stdout is a terminal. Slices of a stack that have no inverse
+    are NaN, in JSON null; the exit code then is 4. A failed job is 3, one that has not ended 5.
+    """
+    if input_ and not check:
+        raise click.UsageError("--input without --verify has no effect")
+    if not 1 <= expires <= _WEEK_S:
+        raise click.UsageError(f"--expires is out of range (found {expires:g} s; allowed 1s to 7d)")
+    client = client_of(ctx)
+    record = client.job(job_id).ended_record()
+    content = fetch_bytes(client.store, record) if check or not url else b""
+    if check:
+        matrix = matrix_of(input_) if input_ else None
+        _say_verified(record, verify(client.store, record, content, matrix))
+    if url:
+        click.echo(result_url(client.store, record, int(expires)))
+    else:
+        rendered = _rendered(content, record, _target(file, output, record))
+        _write(rendered + b"\n" if output == "json" and not file else rendered, file)
+    if record.status is Status.PARTIAL:
+        say("PARTIAL", f"{job_id}: {note(record)}", f"see which: matinv status {job_id}")
+        return Exit.PARTIAL
+    return Exit.OK
+
+
+def _say_verified(record: Record, found: Verification) -> None:
+    click.echo(
+        f"matinv: verified: {record.job_id}: SHA-256 {found.sha256}, "
+        f"residual {found.residual:.3g} (allowed: below {found.limit:g})",
+        err=True,
+    )
+
+
+def _target(file: Path | None, output: str, record: Record) -> str:
+    """Return which form to write: npy, json or text."""
+    if output != "auto":
+        return output
+    if file and file.suffix.lower() in {".npy", ".json", ".txt"}:
+        return {".npy": "npy", ".json": "json", ".txt": "text"}[file.suffix.lower()]
+    return "text" if file is None and sys.stdout.isatty() else result_of(record).format
+
+
+def _rendered(content: bytes, record: Record, form: str) -> bytes:
+    """Return a stored result in another form."""
+    if form == "text":
+        return (str(decoded(content, record)) + "\n").encode()
+    return converted(content, record, Format(form))
+
+
+def _write(content: bytes, file: Path | None) -> None:
+    if file is None:
+        stdout = sys.stdout.buffer
+        stdout.write(content)
+        if content[:1] == b"{" and sys.stdout.isatty():
+            stdout.write(b"\n")
+        stdout.flush()
+        return
+    place(content, file)

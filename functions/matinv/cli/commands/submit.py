@@ -1,0 +1,210 @@
+"""`matinv submit`: files, directories, patterns or stdin; ids come out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+from matinv.cli.commands.jobs import wait_for
+from matinv.cli.errors import Exit, complain, gravest, say
+from matinv.cli.options import OneOf, Pair, client_of, output_option, timeout_option
+from matinv.cli.output import emit
+from matinv.cli.sources import Source, find
+from matinv.client import Client, Job, Mode, Submission
+from matinv.client.rows import note
+from matinv.errors import Code, MatinvError, Refused
+from matinv.formats.names import Format
+from matinv.jobs.record import Status
+from matinv.jobs.request import Options, Output
+from matinv.linalg.types import Method, OnIllConditioned
+
+_DONE: Final = frozenset({Status.SUCCEEDED, Status.PARTIAL})
+
+# Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
+_CHUNK: Final = 256
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--job-id", metavar="ID", help="The job's id, for a single matrix.")
+@click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
+@click.option(
+    "--output-to",
+    type=OneOf(Output),
+    default=Output.AUTO.value,
+    show_default=True,
+    help="Where the result goes.",
+)
+@click.option("--format", "form", type=OneOf(Format), help="How; as the input was.")
+@click.option(
+    "--on-ill-conditioned",
+    type=OneOf(OnIllConditioned),
+    default=OnIllConditioned.WARN.value,
+    show_default=True,
+    help="What to do when more than half of the digits are lost.",
+)
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="Kept in the record; repeatable.")
+@click.option("--skip-done", is_flag=True, help="Do not send what has succeeded under its id.")
+@click.option("--keep-going", is_flag=True, help="Send the good ones although others are bad.")
+@click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
+@click.option("--wait", is_flag=True, help="Wait for the jobs and print how they did.")
+@timeout_option
+@output_option
+@click.pass_context
+def submit(  # noqa: PLR0913 - each is an option of the command
+    ctx: click.Context,
+    *,
+    paths: tuple[str, ...],
+    job_id: str | None,
+    method: Method,
+    output_to: Output,
+    form: Format | None,
+    on_ill_conditioned: OnIllConditioned,
+    tags: tuple[tuple[str, str], ...],
+    skip_done: bool,
+    keep_going: bool,
+    dry_run: bool,
+    wait: bool,
+    timeout: float | None,
+    output: str,
+) -> Exit:
+    """Submit matrices and print their job ids.
+
+    Ids come one per line, and nothing else is on stdout. PATH is a .npy or .json file, a directory
+    (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin. A job's id
+    is the file's name without extension; inside a directory, its path from there. Matrices that
+    fit travel inside a message, others are uploaded.
+
+    Everything is checked before anything is sent, and nothing is sent if a file is bad.
+    """
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout without --wait has no effect")
+    options = Options(method, output_to, form, on_ill_conditioned, dict(tags))
+    sources = find(paths, job_id)
+    bad = set(_complaints(sources, options))
+    if bad and not keep_going:
+        click.echo(
+            f"matinv: REFUSED: {len(bad)} of {len(sources)} inputs are bad, nothing was sent; "
+            "mend or leave out those named above, or use --keep-going",
+            err=True,
+        )
+        return Exit.REFUSED
+    codes = {Exit.REFUSED} if bad else {Exit.OK}
+    good = [source for source in sources if source not in bad]
+    if dry_run:
+        emit(map(_plan, _prepared(good, options)), _PLAN_COLUMNS, output)
+        return gravest(codes)
+    client = client_of(ctx)
+    jobs = _send(client, good, options, codes, skip_done=skip_done)
+    if wait:
+        sent = list(jobs if output == "json" else _printed(jobs))
+        codes.add(_wait(client, sent, timeout, output))
+    elif output == "json":
+        emit(({"job_id": job.job_id, "sent": not job.ended} for job in jobs), {}, output)
+    else:
+        deque(_printed(jobs), maxlen=0)
+    return gravest(codes)
+
+
+def _complaints(sources: Iterable[Source], options: Options) -> Iterator[Source]:
+    """Yield the sources that cannot be sent, after saying why."""
+    owners: dict[str, str] = {}
+    for source in sources:
+        try:
+            submission = source.prepare(options)
+            owner = owners.setdefault(submission.job_id, source.name)
+            if owner != source.name:
+                raise Refused(
+                    Code.JOB_ID_CONFLICT,
+                    f"{owner} has the same job id",
+                    "rename one of the files, or submit them one by one with --job-id",
+                    observed=submission.job_id,
+                )
+        except MatinvError as error:
+            complain(error.info, source.name)
+            yield source
+
+
+def _prepared(sources: Iterable[Source], options: Options) -> Iterator[Submission]:
+    return (source.prepare(options) for source in sources)
+
+
+def _send(
+    client: Client,
+    sources: Sequence[Source],
+    options: Options,
+    codes: set[Exit],
+    *,
+    skip_done: bool,
+) -> Iterator[Job]:
+    """Send matrices, chunk by chunk, and yield their jobs; complain of what could not be sent."""
+    for start in range(0, len(sources), _CHUNK):
+        chunk = list(_prepared(sources[start : start + _CHUNK], options))
+        done = _done(client, chunk) if skip_done else set()
+        yield from (client.job(job_id) for job_id in done)
+        fresh = [submission for submission in chunk if submission.job_id not in done]
+        for submission, sent in zip(fresh, client.send(fresh), strict=True):
+            if isinstance(sent, MatinvError):
+                complain(sent.info, submission.job_id)
+                codes.add(Exit.REFUSED if isinstance(sent, Refused) else Exit.ERROR)
+                continue
+            if sent.ended:
+                _note_ended(sent)
+            yield sent
+
+
+def _done(client: Client, submissions: Iterable[Submission]) -> dict[str, None]:
+    records = client.table.get([submission.job_id for submission in submissions])
+    return {job_id: None for job_id, record in records.items() if record.status in _DONE}
+
+
+def _note_ended(job: Job) -> None:
+    click.echo(
+        f"matinv: ENDED: {job.job_id}: this job has ended before, for this very input, and was "
+        f"not sent again; see: matinv status {job.job_id}; if it failed, send it back with: "
+        f"matinv dlq redrive --job-id {job.job_id}",
+        err=True,
+    )
+
+
+def _printed(jobs: Iterable[Job]) -> Iterator[Job]:
+    for job in jobs:
+        click.echo(job.job_id)
+        yield job
+
+
+def _wait(client: Client, jobs: Sequence[Job], timeout_s: float | None, output: str) -> Exit:
+    """Wait; ids alone are on stdout, so that what went wrong is told on stderr."""
+    waited = wait_for(client, jobs, Mode.ALL, timeout_s)
+    if output == "json":
+        return waited.print_all(output)
+    for record in waited.records.values():
+        if record.status is Status.FAILED and record.error:
+            complain(record.error, record.job_id)
+        elif record.status is Status.PARTIAL:
+            say("PARTIAL", f"{record.job_id}: {note(record)}", "they are NaN in the result")
+    return waited.complain()
+
+
+_PLAN_COLUMNS: Final = {
+    "JOB ID": "job_id",
+    "AS": "as",
+    "FORMAT": "format",
+    "SHAPE": "shape",
+    "DTYPE": "dtype",
+    "BYTES": "bytes",
+}
+
+
+def _plan(submission: Submission) -> dict[str, Any]:
+    return {
+        "job_id": submission.job_id,
+        "as": "file" if submission.body is None else "message",
+        "format": submission.format,
+        "shape": submission.input.shape,
+        "dtype": submission.input.dtype,
+        "bytes": submission.input.size_bytes,
+    }

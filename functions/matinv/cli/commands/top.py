@@ -1,0 +1,74 @@
+"""`matinv top`: how a stack is doing, live."""
+
+from __future__ import annotations
+
+import sys
+from itertools import count
+
+import click
+
+from matinv.cli.errors import Exit, complain
+from matinv.cli.options import Duration, client_of, output_option
+from matinv.client import Client
+from matinv.client.rows import json_text
+from matinv.operations.health import Health, snapshot
+from matinv.operations.throughput import Recent
+
+_DAY_S = 86_400.0
+
+
+@click.command()
+@click.option(
+    "--interval",
+    type=Duration(),
+    default="5s",
+    show_default=True,
+    metavar="DURATION",
+    help="Between two looks; 1s at least. At 5s, reading records costs up to 9 cents an hour.",
+)
+@click.option(
+    "--window",
+    type=Duration(),
+    default="15m",
+    show_default=True,
+    metavar="DURATION",
+    help="The time that throughput, latency and cost are about; 1m to 1d.",
+)
+@click.option("--once", is_flag=True, help="Look once, print that and end, as without a terminal.")
+@output_option
+@click.pass_context
+def top(ctx: click.Context, *, interval: float, window: float, once: bool, output: str) -> Exit:
+    """Show how the stack is doing: lanes, alarms, throughput, latency, cost.
+
+    Until Ctrl-C, on a terminal. Alarms, duplicates and the age of the oldest message are
+    CloudWatch's; the rest comes from queues and records, and is the same for a local stack. The
+    cost is that of jobs with an invocation to themselves at us-east-1's list prices; batches of
+    small jobs share theirs. What may not be read is named, with the reason. With --output json it
+    looks once.
+    """
+    if interval < 1:
+        raise click.UsageError(f"--interval is {interval:g}s (allowed: 1s or more)")
+    if not 60 <= window <= _DAY_S:
+        raise click.UsageError(f"--window is {window:g}s (allowed: 1m to 1d)")
+    client, recent = client_of(ctx), Recent(window)
+    first = snapshot(client, recent)
+    if first.blind:
+        complain(first.unknown[0].error)
+        return Exit.ERROR
+    if output == "json":
+        click.echo(json_text(first.document()))
+    else:
+        _show(client, recent, first, live=sys.stdout.isatty() and not once, interval_s=interval)
+    return Exit.OK
+
+
+def _show(client: Client, recent: Recent, first: Health, *, live: bool, interval_s: float) -> None:
+    from matinv.cli import health_view  # noqa: PLC0415 - rich, 50 ms, for those who look
+
+    if not live:
+        health_view.show(first)
+        return
+    with health_view.live() as update:
+        for look in count():
+            update(first if look == 0 else snapshot(client, recent))
+            client.sleep(interval_s)

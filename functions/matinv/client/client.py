@@ -1,0 +1,371 @@
+"""`Client`: the service as one object."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+
+from numpy.typing import ArrayLike
+
+from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
+from matinv.client.lookup import look
+from matinv.client.parallel import side_by_side
+from matinv.client.prepare import Source, matrix_of, prepare
+from matinv.client.results import (
+    decoded,
+    fetch,
+    fetch_bytes,
+    result_url,
+    warn_of_failed_slices,
+)
+from matinv.client.results import verify as check
+from matinv.client.send import Sender, send
+from matinv.client.submission import Submission
+from matinv.client.wait import Mode, OnChange, Watch, watch
+from matinv.errors import MatinvError
+from matinv.formats.names import Format
+from matinv.jobs.record import InputInfo, Record, Status
+from matinv.jobs.request import Options, Output
+from matinv.linalg.types import Matrix, Method, OnIllConditioned
+from matinv.ports import JobQueue, JobTable, MatrixStore, Place
+from matinv.ports.monitor import Monitor
+from matinv.settings import Settings, of_api
+
+
+class Client:
+    """The service, for those who have matrices.
+
+    Parameters
+    ----------
+    store : MatrixStore
+        The buckets.
+    table : JobTable
+        The jobs.
+    queue : JobQueue
+        The jobs queue and its dead letters.
+    settings : Settings
+        Where all of that is.
+    monitor : Monitor, optional
+        What AWS knows of the stack, for `matinv.operations.health`.
+    now, sleep, jitter : callable
+        Seconds since the epoch, a pause of so many seconds, a random number in [0, 1).
+    """
+
+    def __init__(  # noqa: PLR0913 - three ports, and what tests replace
+        self,
+        store: MatrixStore,
+        table: JobTable,
+        queue: JobQueue,
+        settings: Settings,
+        *,
+        monitor: Monitor | None = None,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.store = store
+        self.table = table
+        self.queue = queue
+        self.settings = settings
+        self.monitor = monitor
+        self.now = now
+        self.sleep = sleep
+        self._jitter = jitter
+
+    @classmethod
+    def connect(
+        cls, environment: Mapping[str, str] | None = None, *, api: str | None = None
+    ) -> Client:
+        """Return a client of the service that the ``MATINV_*`` variables name.
+
+        Parameters
+        ----------
+        environment : mapping, optional
+            Those variables; the process's own environment by default. Region, credentials and
+            endpoints are boto3's and always come from the process.
+        api : str, optional
+            URL of the service's HTTP API, to speak with that instead; no other setting counts.
+
+        Raises
+        ------
+        SettingsError
+            If names are missing, or the URL is none.
+        """
+        settings = of_api(api) if api else Settings.from_environment(environment)
+        from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
+
+        if api:
+            return cls(*wiring.remote_ports(api), settings)
+        return cls(*wiring.ports(settings), settings, monitor=wiring.monitor(settings))
+
+    def submit(  # noqa: PLR0913 - the fields of a message
+        self,
+        source: Source,
+        *,
+        job_id: str | None = None,
+        method: Method | str = Method.AUTO,
+        output: Output | str = Output.AUTO,
+        format: Format | str | None = None,  # noqa: A002 - the message's name for it
+        on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
+        tags: Mapping[str, str] | None = None,
+    ) -> Job:
+        """Send a matrix: inside a message when it is small, else as a file.
+
+        Parameters
+        ----------
+        source : array_like, shape (n, n) or (k, n, n), or path
+            Real, complex or integer numbers in any memory and byte order; or a .npy or .json file.
+        job_id : str, optional
+            By default the file's name without extension, made valid; for an array ``sha256-…`` of
+            it, so that the same array is the same job.
+        method, output, format, on_ill_conditioned, tags
+            See the README.
+
+        Returns
+        -------
+        Job
+            If a job with this id and this very input has ended before, that job; nothing is sent.
+
+        Raises
+        ------
+        Refused
+            What the worker would refuse, as far as it can be seen from here, and
+            JOB_ID_CONFLICT if another input owns the job id.
+        Transient
+            If a part of the service is out of order.
+        OSError
+            If the file cannot be read.
+        """
+        options = Options(
+            Method(method),
+            Output(output),
+            None if format is None else Format(format),
+            OnIllConditioned(on_ill_conditioned),
+            dict(tags or {}),
+        )
+        (sent,) = self.send([prepare(source, job_id, options)])
+        if isinstance(sent, MatinvError):
+            raise sent
+        return sent
+
+    def send(self, submissions: Sequence[Submission]) -> Sequence[Job | MatinvError]:
+        """Send prepared matrices side by side.
+
+        Parameters
+        ----------
+        submissions : sequence of Submission
+            With distinct job ids (see `prepare`).
+
+        Returns
+        -------
+        sequence of Job or MatinvError
+            For each one its job, or why it was not sent; the others are.
+        """
+        records = self.table.get([submission.job_id for submission in submissions])
+        sender = Sender(self.store, self.table, self.queue, self.settings, self.now)
+
+        def send_one(submission: Submission) -> Job | MatinvError:
+            try:
+                sent = send(sender, submission, records.get(submission.job_id))
+                return Job(self, sent.job_id, sent.input, sent.matrix, sent.ended)
+            except MatinvError as error:
+                return error
+
+        return side_by_side(send_one, submissions)
+
+    def job(self, job_id: str) -> Job:
+        """Return a handle of a job, whether it exists or not."""
+        return Job(self, job_id)
+
+    def records(self, jobs: Iterable[Job | str]) -> dict[str, Record]:
+        """Return the records of those jobs that are known; an uploaded file counts as QUEUED."""
+        handles = {job.job_id: job for job in self._handles(jobs)}
+        return look(self.table, self.store, list(handles.values()), {})
+
+    def wait(
+        self,
+        jobs: Iterable[Job | str],
+        *,
+        mode: Mode | str = Mode.ALL,
+        timeout_s: float | None = None,
+        on_change: OnChange | None = None,
+    ) -> dict[str, Record]:
+        """Wait until all jobs, or any of them, have ended.
+
+        One read of the table serves all jobs of a round; the pauses between rounds grow from
+        0.1 to 5 s, with jitter.
+
+        Parameters
+        ----------
+        jobs : iterable of Job or str
+            What to wait for. A `Job` that `submit` returned waits for the input that was sent and
+            is not misled by a record of an older one.
+        mode : {'all', 'any'}
+            When to stop.
+        timeout_s : float, optional
+            How long to wait at most; as long as it takes by default.
+        on_change : callable, optional
+            Called with the record of each job that is first seen or changes its status.
+
+        Returns
+        -------
+        dict
+            The records by job id: with ``any`` also those of jobs that have not ended.
+
+        Raises
+        ------
+        TimedOut
+            If the time is over.
+        NotFound
+            If, for 30 s, nothing is known of any of the jobs that are still waited for.
+        """
+        sent = {job.job_id: job for job in self._handles(jobs)}
+        queued: dict[str, Record] = {}
+
+        def look_at(job_ids: tuple[str, ...]) -> dict[str, Record]:
+            return look(self.table, self.store, [sent[job_id] for job_id in job_ids], queued)
+
+        watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
+        return watch(watched, look_at, self.now, self.sleep, self._jitter)
+
+    def list(
+        self,
+        status: Status | str | None = None,
+        limit: int = 100,
+        before: Place | None = None,
+    ) -> Iterator[Record]:
+        """Yield at most `limit` records, the most recently updated first.
+
+        With `before` only those that stand behind that place, the ``updated_at`` and job id of a
+        record. Files that no worker has taken yet have no record and are not listed.
+        """
+        if status is not None:
+            return self.table.list(Status(status), limit, before)
+        each = (self.table.list(one, limit, before) for one in Status)
+        newest_first = merge(
+            *each, key=lambda record: (record.updated_at, record.job_id), reverse=True
+        )
+        return islice(newest_first, limit)
+
+    def _handles(self, jobs: Iterable[Job | str]) -> Iterator[Job]:
+        return (self.job(job) if isinstance(job, str) else job for job in jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job, by its id.
+
+    Parameters
+    ----------
+    client : Client
+        Where it is.
+    job_id : str
+        Its id.
+    input : InputInfo or None
+        What was sent, if this process sent it.
+    matrix : ndarray or None
+        The matrix itself, if this process sent it inside a message: nothing else keeps it.
+    ended : bool
+        Whether `Client.submit` found that the job had ended before, for this very input.
+    """
+
+    client: Client = field(repr=False)
+    job_id: str
+    input: InputInfo | None = field(default=None, repr=False)
+    matrix: Matrix | None = field(default=None, repr=False)
+    ended: bool = False
+
+    def record(self) -> Record:
+        """Return the job's record as it is now.
+
+        Raises
+        ------
+        NotFound
+            If nothing is known of the job.
+        """
+        found = self.client.records([self])
+        if self.job_id not in found:
+            raise NotFound((self.job_id,))
+        return found[self.job_id]
+
+    def status(self) -> Status:
+        """Return where the job is; raises as `record`."""
+        return self.record().status
+
+    def wait(self, timeout_s: float | None = None) -> Record:
+        """Wait until the job has ended, well or not, and return its record.
+
+        Raises
+        ------
+        TimedOut, NotFound
+            See `Client.wait`.
+        """
+        return self.client.wait([self], timeout_s=timeout_s)[self.job_id]
+
+    def result(self, *, verify: bool | ArrayLike = False) -> Matrix:
+        """Return the inverse.
+
+        Parameters
+        ----------
+        verify : bool or array_like
+            Whether to check, here, the result's hash against the record and its residual against
+            the input. The input of a job that came inside a message is kept by nobody but the
+            `Job` that sent it; elsewhere pass the matrix itself.
+
+        Returns
+        -------
+        ndarray
+            Of the input's shape and precision. Slices of a stack that have no inverse are NaN;
+            then the warning `JobPartial` is given, which
+            ``warnings.simplefilter("error", JobPartial)`` turns into an exception.
+
+        Raises
+        ------
+        JobFailed
+            If the job failed.
+        NotFinished, NotFound
+            If there is no result yet, or no such job.
+        Superseded
+            If the job id belongs to another input by now.
+        NotVerified
+            If the result does not pass, or there is nothing to check it against.
+        """
+        record = self.ended_record()
+        if verify is False:
+            inverse = fetch(self.client.store, record)
+        else:
+            content = fetch_bytes(self.client.store, record)
+            check(self.client.store, record, content, self._matrix_of(verify))
+            inverse = decoded(content, record)
+        warn_of_failed_slices(record)
+        return inverse
+
+    def result_url(self, expires_s: int = 3600) -> str:
+        """Return a presigned URL of the result's object.
+
+        Raises
+        ------
+        ClientError
+            If the result is small and therefore in the record; else as `result`.
+        """
+        return result_url(self.client.store, self.ended_record(), expires_s)
+
+    def _matrix_of(self, verify: ArrayLike) -> Matrix | None:
+        if verify is True:
+            return self.matrix
+        return matrix_of(verify)
+
+    def ended_record(self) -> Record:
+        """Return the record of a job that has a result; raises as `result`."""
+        record = self.record()
+        if not record.status.terminal:
+            raise NotFinished(self.job_id, record.status)
+        if self.input and self.input.id != record.input.id:
+            raise Superseded(self.job_id)
+        if record.status is Status.FAILED:
+            raise JobFailed(record)
+        return record

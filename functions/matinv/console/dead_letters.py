@@ -1,0 +1,118 @@
+"""Dead letters: what is in the queue and why, and sending them back with other options."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+from threading import Lock
+from typing import Any, Final
+
+from matinv.client import Client
+from matinv.console.errors import Answer, Bad, error_fields
+from matinv.formats.names import Format
+from matinv.jobs.request import Output
+from matinv.jobs.times import timestamp
+from matinv.linalg.types import Method, OnIllConditioned
+from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, redrive
+
+# Looking takes the letters out of everybody's sight for a moment; five seconds for a thousand.
+LIMIT: Final = 1000
+
+_CHOICES: Final = {
+    "method": Method,
+    "output": Output,
+    "format": Format,
+    "on_ill_conditioned": OnIllConditioned,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the dead letters of a stack are looked through, by one at a time.
+
+    Parameters
+    ----------
+    client : Client
+        The stack.
+    turn : Lock
+        Two looks at once would each see a part of the queue.
+    """
+
+    client: Client
+    turn: Lock = field(default_factory=Lock)
+
+    def listed(self) -> Answer:
+        """Return the letters, the reasons counted, and whether there are more."""
+        with self.turn, DeadLetters(self.client) as letters:
+            rows = [_row(letter) for letter in islice(letters, LIMIT + 1)]
+        reasons = Counter(row["code"] or "UNKNOWN" for row in rows[:LIMIT])
+        return {
+            "letters": rows[:LIMIT],
+            "reasons": dict(reasons.most_common()),
+            "more": len(rows) > LIMIT,
+        }
+
+    def redriven(self, order: dict[str, Any]) -> Answer:
+        """Send the letters that `order` names back, or only look what would be sent.
+
+        Parameters
+        ----------
+        order : dict
+            ``message_ids``, ``changes`` (options of a message) and ``dry_run``.
+
+        Raises
+        ------
+        Bad
+            If it is not that.
+        Transient
+            If a queue is out of order; what was sent back until then is.
+        """
+        wanted, changes = _wanted(order), _changes(order)
+        with self.turn:
+            done = redrive(
+                self.client,
+                lambda letter: letter.received.message_id in wanted,
+                changes,
+                len(wanted),
+                dry_run=bool(order.get("dry_run")),
+            )
+        found = {one.letter.received.message_id for one in done}
+        return {"done": [_done(one) for one in done], "gone": sorted(wanted - found)}
+
+
+def _wanted(order: dict[str, Any]) -> set[str]:
+    ids = order.get("message_ids")
+    if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+        raise Bad("BAD_REQUEST", "no letters were chosen", "select some first")
+    return set(ids)
+
+
+def _changes(order: dict[str, Any]) -> dict[str, str]:
+    changes = order.get("changes") or {}
+    for name, value in changes.items():
+        if name not in _CHOICES or value not in list(_CHOICES[name]):
+            raise Bad("BAD_REQUEST", f"{name} cannot be {value}", "choose one of the list")
+    return dict(changes)
+
+
+def _row(letter: Letter) -> dict[str, Any]:
+    code, message = letter.reason
+    return {
+        "message_id": letter.received.message_id,
+        "job_ids": letter.job_ids,
+        "code": code,
+        "message": message,
+        "source": letter.source,
+        "sent_at": timestamp(letter.received.sent_at_ms / 1000),
+        "tags": dict(letter.tags),
+        "problem": error_fields(letter.problem) if letter.problem else None,
+    }
+
+
+def _done(one: Redriven) -> dict[str, Any]:
+    return {
+        "message_id": one.letter.received.message_id,
+        "job_ids": one.letter.job_ids,
+        "problem": error_fields(one.problem) if one.problem else None,
+    }

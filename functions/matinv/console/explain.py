@@ -1,0 +1,84 @@
+"""Words: what a certificate means, for those who do not read LAPACK's ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from matinv.jobs.record import Record
+from matinv.linalg.certificate import Certificate, Checked, Side
+from matinv.linalg.gates import RESIDUAL_LIMIT
+
+_EQUATIONS: Final = {Side.RIGHT: "A X - I", Side.LEFT: "X A - I", Side.PINV: "A X A - A"}
+_METHODS: Final = {
+    "general": "as a general matrix",
+    "spd": "as a symmetric or Hermitian positive definite matrix",
+    "pinv": "as a pseudo-inverse",
+}
+_WELL: Final = 1e4  # 4 of 16 digits
+_DOUBLE: Final = 15.95  # -log10(u)
+_SINGLE: Final = 7.22
+
+
+def verdict(certificate: Certificate) -> str:
+    """Return the one sentence that counts.
+
+    Examples
+    --------
+    >>> from matinv.linalg.certificate import Certificate, Checked, Side
+    >>> verdict(Certificate(1e-5, 0.1, Side.RIGHT, 11.2, "general", "sweep", Checked.FULL, False))
+    'About 11 digits are right.'
+    """
+    digits = int(certificate.digits)
+    if digits < 1:
+        return "Not one digit can be trusted."
+    return f"About {digits} digit{'s are' if digits > 1 else ' is'} right."
+
+
+def explained(record: Record) -> tuple[str, ...]:
+    """Return what the certificate of a job says, in sentences; none without a certificate."""
+    return tuple(_sentences(record.certificate, record)) if record.certificate else ()
+
+
+def _sentences(certificate: Certificate, record: Record) -> Iterator[str]:
+    yield _of_condition(certificate, record)
+    yield _of_digits(certificate, record)
+    yield _of_residual(certificate)
+    how = _METHODS.get(certificate.method, certificate.method)
+    scaled = ", after it was scaled by powers of two (which rounds nothing)"
+    yield (f"It was inverted {how} by {certificate.routine}{scaled if certificate.scaled else ''}.")
+
+
+def _of_condition(certificate: Certificate, record: Record) -> str:
+    kappa = 1 / certificate.rcond_1 if certificate.rcond_1 else float("inf")
+    if "ILL_CONDITIONED" in record.warnings:
+        judged = "It is ill-conditioned: more than half of the digits are gone."
+    else:
+        judged = "It is well conditioned." if kappa < _WELL else "That is not unusual."
+    return (
+        f"rcond {certificate.rcond_1:.2g} is how near the matrix is to a singular one: a small "
+        f"relative change of it may change the inverse {_times(kappa)} times as much. {judged}"
+    )
+
+
+def _of_digits(certificate: Certificate, record: Record) -> str:
+    full = _SINGLE if record.input.dtype in {"float32", "complex64"} else _DOUBLE
+    lost = max(0.0, full - certificate.digits)
+    return (
+        f"Of the {full:.1f} digits that {record.input.dtype or 'its dtype'} has, the condition "
+        f"costs about {lost:.1f}; {certificate.digits:.1f} are left."
+    )
+
+
+def _of_residual(certificate: Certificate) -> str:
+    how = "in full" if certificate.checked is Checked.FULL else "with random probe vectors"
+    return (
+        f"The residual of {_EQUATIONS[certificate.side]}, measured {how}, is "
+        f"{certificate.residual:.2g} times what rounding alone explains; above "
+        f"{RESIDUAL_LIMIT:g} nothing is published."
+    )
+
+
+def _times(factor: float) -> str:
+    """Return a factor with two digits, written out while people can read it."""
+    return f"{float(f'{factor:.1e}'):,.0f}" if 10 <= factor < 1e7 else f"{factor:.2g}"

@@ -1,1 +1,0 @@
-"""Numbers only: formats, limits, inversion, certificates. No AWS, no environment, no clock."""

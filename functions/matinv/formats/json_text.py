@@ -1,0 +1,205 @@
+"""JSON text from outside: strict, in linear time, its number arrays left as text.
+
+A message is a handful of fields around one large array of numbers. `parse` takes the arrays out of
+the text, lets orjson parse what is left, and hands the arrays back as `Run`, for
+`matinv.formats.json_matrix` to read without a list of all their numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from matinv.errors import Code, Refused
+
+_ARRAY_NAMES: Final = ("matrix", "re", "im")
+_LONGEST_NAME: Final = 6 * len("matrix")  # bytes, every letter written like \u006d
+
+# A message has two arrays at most, and no object in a message or event has so many fields. More of
+# either are keys that stand twice, or unknown: kept apart, each would take 40 times its text.
+_ARRAYS_LIMIT: Final = 100
+_FIELDS_LIMIT: Final = 1000
+
+_LIST: Final = re.compile(rb"[ \t\r\n]*+\[")
+_COLON_AND_LIST: Final = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(?=\[)")
+# A string, or the rest of the text if the string does not end: so a search never starts over.
+_STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?+\Z)', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A list, as text, inside a larger text: ``text[start:end]``."""
+
+    text: bytes = field(repr=False)
+    start: int
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Its length."""
+        return self.end - self.start
+
+    def find(self, part: bytes) -> int:
+        """Return where in the larger text `part` stands first, or -1."""
+        return self.text.find(part, self.start, self.end)
+
+    def count(self, part: bytes) -> int:
+        """Return how often `part` stands in it."""
+        return self.text.count(part, self.start, self.end)
+
+
+def parse(text: bytes, syntax: Code) -> Any:
+    """Parse JSON `text`, but leave its arrays unread, as `Run`.
+
+    These are the lists under the keys matrix, re and im, and a text that is a list as a whole.
+
+    Parameters
+    ----------
+    text : bytes
+        UTF-8 without a byte order mark.
+    syntax : Code
+        What to raise when the text is not JSON: BAD_MESSAGE or BAD_FORMAT.
+
+    Raises
+    ------
+    Refused
+        `syntax`; BAD_MESSAGE for a key that stands twice in one object, or for 1,000 keys there.
+    """
+    if _LIST.match(text):
+        return Run(text, 0, len(text))
+    keys, strings = _array_keys(text)
+    skeleton, runs = _take_out(text, keys if len(keys) <= _ARRAYS_LIMIT else [])
+    try:
+        tree = orjson.loads(skeleton)
+    except orjson.JSONDecodeError:
+        tree, runs = loads(text, syntax), []
+    if _put_back(tree, runs) != strings:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the same key stands twice in one object",
+            "keep one of the two",
+        )
+    return tree
+
+
+def loads(text: bytes, syntax: Code) -> Any:
+    """Parse JSON `text`, arrays and all; of a key that stands twice, the last one counts.
+
+    Raises
+    ------
+    Refused
+        `syntax`.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise not_json(error.msg, error.pos, syntax) from None
+
+
+def not_json(reason: str, position: int, syntax: Code) -> Refused:
+    """Return the refusal of a text that stops being JSON at `position`."""
+    return Refused(
+        syntax,
+        f"the text is not valid JSON: {reason}",
+        "check it with a JSON parser; NaN, Infinity, comments and trailing commas are not JSON",
+        observed=f"the error is at character {position}",
+    )
+
+
+def _array_keys(text: bytes) -> tuple[list[int], int]:
+    """Return where the keys of arrays end, and how many strings there are, if `text` is JSON.
+
+    Without a backslash every quote begins or ends a string, and C can do the searching.
+    """
+    if b"\\" in text:
+        return _array_keys_among_escapes(text)
+    ends = []
+    for name in _ARRAY_NAMES:
+        key = b'"%b"' % name.encode()
+        start = text.find(key)
+        while start >= 0:
+            ends.append(start + len(key))
+            start = text.find(key, start + len(key))
+    return sorted(ends), text.count(b'"') // 2
+
+
+def _array_keys_among_escapes(text: bytes) -> tuple[list[int], int]:
+    ends, strings = [], 0
+    for match in _STRING.finditer(text):
+        strings += 1
+        if _is_array_key(text, *match.span(1)):
+            ends.append(match.end(1) + 1)
+    return ends, strings
+
+
+def _is_array_key(text: bytes, start: int, end: int) -> bool:
+    if end - start > _LONGEST_NAME:
+        return False
+    try:
+        return orjson.loads(text[start - 1 : end + 1]) in _ARRAY_NAMES
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _take_out(text: bytes, keys: list[int]) -> tuple[bytes, list[Run]]:
+    """Return `text` with ``[i]`` in place of its i-th array, and the arrays.
+
+    An array is taken to end with the last bracket before the next string. Where that is wrong,
+    what is left is not JSON, or the array is not.
+    """
+    pieces: list[bytes] = []
+    runs: list[Run] = []
+    position = 0
+    for key in keys:
+        start = _COLON_AND_LIST.match(text, key)
+        if not start:
+            continue
+        quote = text.find(b'"', key)
+        last = text.rfind(b"]", start.end(), quote if quote >= 0 else len(text))
+        if last >= 0:
+            pieces += (text[position : start.end()], b"[%d]" % len(runs))
+            runs.append(Run(text, start.end(), last + 1))
+            position = last + 1
+    return b"".join((*pieces, text[position:])), runs
+
+
+def _put_back(tree: Any, runs: list[Run]) -> int:
+    """Replace the placeholders in `tree` by `runs`; return how many strings there are, keys too."""
+    strings = 0
+    stack = [tree]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            strings += 1
+        elif isinstance(value, list):
+            stack += value
+        elif isinstance(value, dict):
+            if len(value) > _FIELDS_LIMIT:
+                raise _too_many_fields(len(value))
+            strings += len(value)
+            for name in _ARRAY_NAMES if runs else ():
+                if _is_placeholder(value.get(name)):
+                    value[name] = runs[value[name][0]]
+            stack += value.values()
+    return strings
+
+
+def _is_placeholder(value: object) -> bool:
+    """Whether the value of an array's key is a placeholder.
+
+    Lists that were left in the text hold a string or an object, or their brackets do not pair.
+    """
+    return isinstance(value, list) and len(value) == 1 and type(value[0]) is int
+
+
+def _too_many_fields(count: int) -> Refused:
+    return Refused(
+        Code.BAD_MESSAGE,
+        "an object has more fields than any message or event",
+        "the README lists the fields of a message",
+        observed=count,
+        limit=_FIELDS_LIMIT,
+    )

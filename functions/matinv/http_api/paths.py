@@ -1,0 +1,60 @@
+"""Paths: which there are, and the job id in them."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote
+
+from matinv.errors import Code, Refused
+from matinv.jobs.api_paths import ACTIONS, JOBS
+from matinv.jobs.ids import JOB_ID_RULE, valid_job_id
+
+# What may be asked for: the OpenAPI document says the same, and a test that it does.
+METHODS: Final = {
+    "/": ("POST",),
+    "/invert": ("POST",),
+    "/jobs": ("GET", "POST"),
+    "/jobs/{job_id}": ("GET",),
+    "/jobs/{job_id}/result": ("GET",),
+    "/jobs/{job_id}/redrive": ("POST",),
+    "/health": ("GET",),
+    "/openapi.json": ("GET",),
+}
+
+
+def checked_id(job_id: str) -> str:
+    """Return the job id in a path, decoded.
+
+    Raises
+    ------
+    Refused
+        BAD_JOB_ID.
+    """
+    text = unquote(job_id)
+    if not valid_job_id(text):
+        raise Refused(
+            Code.BAD_JOB_ID, "not a valid job id", "check it", observed=text, limit=JOB_ID_RULE
+        )
+    return text
+
+
+def split(path: str) -> tuple[str, str]:
+    """Return the template of a path, and the job id in it, decoded.
+
+    A job id may have slashes, and they may come as they are or encoded. So ``/result`` at the end
+    of a path asks for a result, and is a part of the id only where its slash is encoded.
+    """
+    if not path.startswith(JOBS):
+        return path, ""
+    rest = path.removeprefix(JOBS)
+    action = next((action for action in ACTIONS if rest.endswith(action)), "")
+    job_id = unquote(rest.removesuffix(action))
+    return (f"{JOBS}{{job_id}}{action}", job_id) if job_id else (path, "")
+
+
+def at_stage(path: str, stage: str) -> tuple[str, str]:
+    """Split a path into the stage of an API Gateway, if it begins with one, and the rest."""
+    root = f"/{stage}"
+    if stage in {"", "$default"} or not f"{path}/".startswith(f"{root}/"):
+        return "", path
+    return root, path.removeprefix(root) or "/"

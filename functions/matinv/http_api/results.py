@@ -1,0 +1,90 @@
+"""``GET /jobs/{job_id}/result``: the inverse, in the form that the caller takes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from matinv.client.results import converted, fetch_bytes, result_of, result_url
+from matinv.errors import printable
+from matinv.formats.names import Format
+from matinv.http_api.models import Inverse
+from matinv.http_api.paths import checked_id
+from matinv.http_api.problems import NOT_ACCEPTABLE, Problem
+from matinv.http_api.request import exchange_of, router
+from matinv.http_api.responses import answers
+
+routes: Final = router()
+
+TYPES: Final = {Format.JSON: "application/json", Format.NPY: "application/x-npy"}
+URL_S: Final = 900
+
+# Lambda's answers hold 6 MB, and bytes travel in it as base64, a third longer.
+BODY_BYTES: Final = 4 * 2**20
+
+_ANY: Final = ("*/*", "application/*")
+
+
+@routes.get(
+    "/jobs/<job_id>/result",
+    operation_id="result",
+    summary="Fetch the inverse",
+    description="A result above 4 MiB is a redirection to a URL that works for 15 minutes, and "
+    "comes in the format in which it is stored.",
+    responses=answers({200: ("The inverse.", Inverse)}, 400, 404, 406, 409, 413, 422),
+)
+def result(job_id: str) -> Response[Any]:
+    """Fetch the inverse."""
+    exchange = exchange_of(routes)
+    accept = exchange.headers.get("accept", "*/*")
+    client = exchange.parts.client
+    record = client.job(checked_id(job_id)).ended_record()
+    stored = result_of(record)
+    form = _chosen(accept, stored.format)
+    headers = {"vary": "accept"}
+    if stored.size_bytes <= BODY_BYTES:
+        content = converted(fetch_bytes(client.store, record), record, form)
+        if len(content) <= BODY_BYTES:
+            body: Any = content if form is Format.NPY else content.decode()
+            return Response(200, TYPES[form], body, headers)
+    return Response(303, None, "", headers | {"location": result_url(client.store, record, URL_S)})
+
+
+def _chosen(accept: str, stored: Format) -> Format:
+    """Return the format that a caller likes best; of two, the one that is stored.
+
+    Raises
+    ------
+    Problem
+        406.
+    """
+    likes = dict(_weighted(part) for part in accept.split(","))
+    found: dict[Format, float] = {form: _weight(likes, TYPES[form]) for form in (stored, *Format)}
+    best = max(found, key=lambda form: found[form])
+    if found[best] > 0:
+        return best
+    offered = ", ".join(TYPES.values())
+    raise Problem(
+        406,
+        NOT_ACCEPTABLE,
+        "no result has a type that the request accepts",
+        f"accept: {offered}",
+        observed=printable(accept, 100),
+        limit=offered,
+    )
+
+
+def _weight(likes: dict[str, float], type_: str) -> float:
+    """Return how a type is liked: the most exact of the ranges that hold it says so."""
+    return next((likes[one] for one in (type_, *reversed(_ANY)) if one in likes), 0.0)
+
+
+def _weighted(part: str) -> tuple[str, float]:
+    """Return a media range and its weight (RFC 9110, 12.5.1)."""
+    type_, *parameters = (word.strip().lower() for word in part.split(";"))
+    weights = [word.removeprefix("q=") for word in parameters if word.startswith("q=")]
+    try:
+        return type_, float(weights[0]) if weights else 1.0
+    except ValueError:
+        return type_, 0.0

@@ -1,0 +1,141 @@
+"""From a request's body to what `matinv.client` sends, or to the URL that a file is sent to."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+from uuid import uuid4
+
+from pydantic_core import core_schema as cs
+
+from matinv.client import Client, Submission
+from matinv.client.message_text import edited
+from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.client.submission import as_upload
+from matinv.errors import Code, MatinvError, Refused
+from matinv.formats.names import Format
+from matinv.http_api import models
+from matinv.http_api.bodies import Body
+from matinv.http_api.paths import checked_id
+from matinv.jobs.message import message_schema, object_schema, options_schema, parse_tree, validated
+from matinv.jobs.record import InputInfo
+from matinv.jobs.request import Inline, Options, Request, input_info
+from matinv.jobs.times import timestamp
+
+EXPIRES_S: Final = 900
+
+
+def submission_of(body: Body) -> Submission:
+    """Return a message as it is sent to the jobs queue.
+
+    Raises
+    ------
+    Refused
+        What is wrong with it; TOO_LARGE, if the queue does not take it.
+    """
+    parsed = parse_tree(body.tree, body.text)
+    if isinstance(parsed.content, MatinvError):
+        raise parsed.content
+    request = parsed.content
+    if request.redrive:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "a message cannot redrive its job here",
+            "POST /jobs/{job_id}/redrive does",
+            observed=f"redrive: {request.redrive}",
+        )
+    text = body.text.decode()
+    sent = edited(text, {"job_id": body.job_id}) if body.job_id else text
+    _check_fits(len(sent.encode()))
+    array, form = _matrix_of(request)
+    return Submission(
+        parsed.job_id, request.options, input_info(request), form, body=sent, matrix=array
+    )
+
+
+def upload_of(client: Client, body: Body) -> models.Upload:
+    """Return where the file of a job is to be sent, if the job has none yet.
+
+    The URL makes one object, of one size and type, with the options as its metadata, and only if
+    there is none under its key: whoever has it can do nothing else.
+
+    Raises
+    ------
+    Refused
+        What is wrong with the request; JOB_ID_CONFLICT, if the job is known.
+    """
+    submission = _upload_submission(body)
+    job_id = submission.job_id
+    if client.records([job_id]):
+        raise Refused(
+            Code.JOB_ID_CONFLICT,
+            f"job id {job_id} has an input already",
+            "choose another job id",
+        )
+    key = f"{job_id}.{submission.format}"
+    size_bytes = submission.input.size_bytes or 0
+    place = client.store.upload_url(key, size_bytes, submission.metadata(), EXPIRES_S)
+    return models.Upload(
+        job_id=job_id,
+        upload=models.UploadUrl(
+            method="PUT",
+            url=place.url,
+            headers=dict(place.headers),
+            expires_at=timestamp(client.now() + EXPIRES_S),
+            source=place.uri,
+        ),
+    )
+
+
+def _matrix_of(request: Request) -> tuple[Any, Format]:
+    match request.input:
+        case Inline(array=array, format=form):
+            return array, form
+    return None, Format.NPY  # of a reference: nobody looks
+
+
+def _check_fits(size_bytes: int) -> None:
+    if size_bytes > INLINE_LIMIT_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the message does not fit the jobs queue",
+            'POST /jobs with {"upload": …} gives a URL for a file of any size',
+            observed=f"{size_bytes} bytes",
+            limit=f"{INLINE_LIMIT_BYTES} bytes",
+        )
+
+
+@cache
+def upload_schema() -> cs.TypedDictSchema:
+    """Return the schema of a request for an upload."""
+    options, format_ = options_schema()["fields"], options_schema()["fields"]["format"]
+    form = object_schema(
+        {
+            "format": cs.typed_dict_field(format_["schema"], required=True),
+            "bytes": cs.typed_dict_field(cs.int_schema(ge=1), required=True),
+        }
+    )
+    return object_schema(
+        {
+            **options,
+            "job_id": message_schema()["fields"]["job_id"],
+            "upload": cs.typed_dict_field(form, required=True),
+        }
+    )
+
+
+def _upload_submission(body: Body) -> Submission:
+    fields = validated(upload_schema, body.tree)
+    size_bytes = fields["upload"]["bytes"]
+    if size_bytes > models.LARGEST_UPLOAD_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the file is too large for one upload",
+            "drop it into the inputs bucket in pieces: matinv submit does",
+            observed=f"{size_bytes} bytes",
+            limit=f"{models.LARGEST_UPLOAD_BYTES} bytes",
+        )
+    job_id = checked_id(fields.get("job_id") or f"upload-{uuid4().hex}")
+    chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
+    info = InputInfo("", "", None, size_bytes)
+    return as_upload(Submission(job_id, Options(**chosen), info, fields["upload"]["format"]))

@@ -1,0 +1,181 @@
+"""Memory and time of a job, predicted from its header alone, before a byte of the body is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from matinv.formats.names import Format
+from matinv.linalg.gauss_jordan import width_of
+from matinv.linalg.kernels import SMALL_N
+from matinv.linalg.types import Method
+
+_MIB: Final = 2**20
+
+# Lambda gives one vCPU per 1,769 MB.
+_MB_PER_THREAD: Final = 1769
+
+# Memory. Measured as growth of the peak while a matrix was inverted in its own memory, one thread:
+# 3.3, 4.3, 10.7 and 18.7 MiB at n = 512, 1024, 2048, 4096 in float64, 19.8 at 2048 in complex128;
+# 2 to 4 for stacks of small matrices. OpenBLAS' packing buffers and one block are the constant
+# part; three panels of the blocked kernels and the rows that pivots displace, at most one more,
+# grow with n. A fifth panel is for the allocator: four were 0.3 % short at n = 5474. A second
+# thread took 1.5 MiB more, and the library's code that its self-test reads takes 1.2 to 2.2.
+_FIXED_BYTES: Final = 6 * _MIB
+_PANELS: Final = 5
+
+# Per slice of a stack: rcond, residual and digits 24, the way 8, flags 3; 40.6 MiB were measured
+# for a million slices.
+_PER_SLICE_BYTES: Final = 48
+
+# The SVD works in float64 or complex128: matrix, U, V, workspaces, products. 80.3 MiB at n = 1000.
+_SVD_COPIES: Final = 10
+
+# JSON. An element takes at least 2 bytes as read ("1,"), 8 in the matrix, 20.4 as written. The
+# written text exists twice while its document is put together; of a complex matrix (4 bytes, 16,
+# 41) three times: (16 + 3 * 41) / 4 = 35 times the text read, and that text. A list of "{}" takes
+# orjson 37 times its text until it is refused, and that text (tests/jobs/test_refusals.py).
+_JSON_RATIO: Final = 38
+_JSON_ELEMENT_BYTES: Final = 2
+_JSON_RESULT_BYTES: Final = 21
+
+# Time. One Graviton2 vCPU has 2.5 GHz * 2 pipes * 2 doubles * 2 flops = 20 GFLOP/s, of which GEMM
+# gets 15. A machine whose GEMM makes 62 took 353 ms for n = 2048 (78 % of GEMM's rate), 6.8 for
+# 512 (66 %), and for small n 1.0, 3.9, 15 and 66 us at n = 8, 16, 32, 64: two thirds of GEMM's rate
+# and 13 ns an element. The latter is four times as much at a quarter of the speed.
+_GEMM_FLOPS: Final = 15e9
+_EFFICIENCY: Final = 0.6
+_PER_ELEMENT_S: Final = 55e-9
+_PER_SLICE_S: Final = 0.5e-6
+
+_ABSURD: Final = 10**18
+
+# gesdd's share: 0.39 s at n = 1000 is 25 n^3 at GEMM's rate; 30 us at n = 16 are 120 ns an element.
+_SVD_FLOPS: Final = 15.0
+_SVD_PER_ELEMENT_S: Final = 500e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one kind of worker has.
+
+    Parameters
+    ----------
+    memory_bytes : int
+        Memory of the worker.
+    threads : int
+        Threads that it may use.
+    """
+
+    memory_bytes: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a job will take.
+
+    Parameters
+    ----------
+    memory_bytes : int
+        Peak over the idle worker, the matrix included.
+    seconds : float
+        CPU time on one vCPU of the smallest lane.
+    matrix_bytes : int
+        Size of the matrix, or stack, in memory.
+    """
+
+    memory_bytes: int
+    seconds: float
+    matrix_bytes: int
+
+
+def threads_of(memory_bytes: int) -> int:
+    """Return the vCPUs that Lambda gives a function of this memory, at least one.
+
+    Examples
+    --------
+    >>> threads_of(1769 * 2**20), threads_of(10240 * 2**20)
+    (1, 5)
+    """
+    return max(1, memory_bytes // _MIB // _MB_PER_THREAD)
+
+
+def predict(
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    method: Method = Method.AUTO,
+    size_bytes: int = 0,
+    format: Format = Format.NPY,  # noqa: A002 - what the option is called
+) -> Prediction:
+    """Predict what inverting a matrix (n, n) or a stack (k, n, n) in its own memory takes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        From the header; any size, nothing is allocated.
+    dtype : dtype
+        As written: integers become float64.
+    method : Method
+        PINV needs an SVD.
+    size_bytes : int
+        Length of the text, for JSON.
+    format : Format
+        JSON adds the text read and the text written; ``.npy`` is read into place and written
+        from there.
+    """
+    kind = _computed(np.dtype(dtype))
+    n, k = shape[-1], prod(shape[:-2])
+    elements = k * n * n
+    matrix_bytes = elements * kind.itemsize
+    memory_bytes = (
+        matrix_bytes
+        + k * _PER_SLICE_BYTES
+        + _FIXED_BYTES
+        + _PANELS * width_of(n) * n * kind.itemsize
+        + (_SVD_COPIES * n * n * _wide_bytes(kind) if method is Method.PINV else 0)
+    )
+    if format is Format.JSON:
+        memory_bytes += size_bytes + 3 * elements * _wide_bytes(kind) // 8 * _JSON_RESULT_BYTES
+    return Prediction(memory_bytes, _seconds(k, n, kind, method), matrix_bytes)
+
+
+def predict_json(size_bytes: int) -> Prediction:
+    """Predict from the length of a JSON text alone: one matrix of as many elements as can be."""
+    n = int((size_bytes / _JSON_ELEMENT_BYTES) ** 0.5) + 1
+    matrix = predict((n, n), np.float64)
+    memory_bytes = _FIXED_BYTES + _JSON_RATIO * size_bytes
+    return Prediction(memory_bytes, matrix.seconds, matrix.matrix_bytes)
+
+
+def _computed(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+    return np.dtype(np.float64) if dtype.kind in "iub" else dtype
+
+
+def _wide_bytes(dtype: np.dtype[np.generic]) -> int:
+    return 16 if dtype.kind == "c" else 8
+
+
+def _seconds(k: int, n: int, dtype: np.dtype[np.generic], method: Method) -> float:
+    k, n = min(k, _ABSURD), min(n, _ABSURD)  # a header may claim what no float holds
+    flops = float(n) ** 3 * (_SVD_FLOPS if method is Method.PINV else 2)
+    rate = _GEMM_FLOPS * _EFFICIENCY
+    if dtype.kind == "c":
+        flops *= 4
+    if n > SMALL_N and method is not Method.PINV and dtype.itemsize < _wide_bytes(dtype):
+        rate *= 2  # small matrices and SVDs are computed in double precision
+    element_s = _SVD_PER_ELEMENT_S if method is Method.PINV else _PER_ELEMENT_S
+    return k * (flops / rate + float(n) ** 2 * element_s + _PER_SLICE_S)
+
+
+# Time that must be left after the work for publishing and answering. Writing 100 records takes
+# about 0.1 s and a PUT of 100 MB about 1 s inside a region.
+MARGIN_S: Final = 2.0
+
+# What a worker holds before its first job: 67 MB were measured on Linux (Python, numpy, clients
+# of AWS); the rest is for buffers, threads and the allocator.
+IDLE_BYTES: Final = 160 * 2**20

@@ -1,0 +1,336 @@
+"""Messages of schema version 1, and files that hold one: text in, a `Request` out.
+
+Checks come in an order that lets an error name its job: JSON, version, job id, fields, matrix.
+Fields are checked by pydantic's engine; it and a schema take 25 ms of a cold start, to which its
+models would add 90.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
+
+from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import core_schema as cs
+
+from matinv.errors import Code, MatinvError, Refused
+from matinv.formats import json_matrix, json_text, npy
+from matinv.formats.names import Format
+from matinv.jobs.ids import JOB_ID_RULE, hashed_id, job_id_of_key, matrix_digest, valid_job_id
+from matinv.jobs.request import Inline, Options, Output, Reference, Request
+from matinv.linalg.types import Method, OnIllConditioned
+
+VERSION: Final = 1
+INPUTS: Final = frozenset({"matrix", "npy", "s3"})
+
+# The formats that a reader knows: one that can only be written must not be taken for JSON.
+_READABLE: Final = {"npy": Format.NPY, "json": Format.JSON}
+_METADATA_PREFIX: Final = "matinv-"
+_TAG_PREFIX: Final = "tag-"
+
+Fields = dict[str, cs.TypedDictField]
+Schema = Callable[[], cs.TypedDictSchema]
+"""Functions, because a schema is made when the first object comes that it is for."""
+
+
+def object_schema(fields: Fields, others: cs.ExtraBehavior = "forbid") -> cs.TypedDictSchema:
+    """Return the schema of a JSON object that may have `fields`, and others or not."""
+    config = cs.CoreConfig(strict=True, extra_fields_behavior=others)
+    return cs.typed_dict_schema(fields, total=False, config=config)
+
+
+@cache
+def options_schema() -> cs.TypedDictSchema:
+    """Return the schema of options, as a message or an object's metadata spells them."""
+    # The lengths of tags are those that AWS allows for the tags of its resources.
+    name, value = cs.str_schema(min_length=1, max_length=128), cs.str_schema(max_length=256)
+    return object_schema(
+        {
+            "method": _one_of(Method),
+            "output": _one_of(Output),
+            "format": _one_of(Format),
+            "on_ill_conditioned": _one_of(OnIllConditioned),
+            "tags": cs.typed_dict_field(cs.dict_schema(name, value, max_length=10)),
+        }
+    )
+
+
+@cache
+def message_schema() -> cs.TypedDictSchema:
+    """Return the schema of a message."""
+    return object_schema(
+        {
+            **options_schema()["fields"],
+            "v": cs.typed_dict_field(cs.int_schema(ge=VERSION, le=VERSION)),
+            "job_id": cs.typed_dict_field(cs.str_schema()),
+            "matrix": cs.typed_dict_field(cs.any_schema()),
+            "npy": cs.typed_dict_field(cs.nullable_schema(cs.str_schema())),
+            "s3": cs.typed_dict_field(cs.nullable_schema(_reference_schema())),
+            "redrive": cs.typed_dict_field(cs.int_schema(ge=1, le=2**31)),
+        }
+    )
+
+
+def _reference_schema() -> cs.TypedDictSchema:
+    """Return the schema of an object in S3; its key is written as it is, not form-encoded."""
+    name, text = (cs.str_schema(min_length=1, max_length=most) for most in (255, 1024))
+    return object_schema(
+        {
+            "bucket": cs.typed_dict_field(name, required=True),
+            "key": cs.typed_dict_field(text, required=True),
+            "version_id": cs.typed_dict_field(cs.nullable_schema(text)),
+            "order": cs.typed_dict_field(cs.nullable_schema(cs.str_schema(max_length=64))),
+        }
+    )
+
+
+def _one_of(choices: type[StrEnum]) -> cs.TypedDictField:
+    schema = cs.enum_schema(choices, list(choices), sub_type="str", strict=False)
+    return cs.typed_dict_field(schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A job id, and the job, or why there is none."""
+
+    job_id: str
+    content: Request | MatinvError
+
+
+def parse_message(body: bytes) -> Parsed:
+    """Parse the body of a message; never raises.
+
+    The job id of a body that is refused and names no valid one is the hash of the body.
+    """
+    try:
+        tree = json_text.parse(body, Code.BAD_MESSAGE)
+    except Refused as error:
+        return Parsed(hashed_id(body), error)
+    return parse_tree(tree, body)
+
+
+def parse_tree(tree: object, body: bytes) -> Parsed:
+    """Do the same for a body that `matinv.formats.json_text` has parsed into `tree` already."""
+    try:
+        request = _request(_checked(tree))
+    except Refused as error:
+        job_id = tree.get("job_id") if isinstance(tree, dict) else None
+        known = isinstance(job_id, str) and valid_job_id(job_id)
+        return Parsed(str(job_id) if known else hashed_id(body), error)
+    return Parsed(request.job_id, request)
+
+
+def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
+    """Read a dropped .json file: a matrix, or a message without ``s3``.
+
+    Parameters
+    ----------
+    text : bytes
+        The whole file.
+    request : Request
+        What is known of the job already; options in the file win over its own.
+
+    Raises
+    ------
+    Refused
+        BAD_FORMAT for text that is not JSON; BAD_JOB_ID, if the file names another job than its
+        key; else as for a message.
+    """
+    tree = json_text.parse(text, Code.BAD_FORMAT)
+    if not isinstance(tree, dict) or tree.keys() & {"re", "im"}:
+        matrix = json_matrix.matrix_of(tree, Code.BAD_FORMAT)
+        return Inline(matrix, Format.JSON, len(text)), request.options
+    fields = _checked(tree)
+    if alien := fields.keys() & {"s3", "redrive"}:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the file has a field that only messages have",
+            "leave it out, or send the content to the jobs queue",
+            observed=", ".join(sorted(alien)),
+        )
+    if fields.get("job_id", request.job_id) != request.job_id:
+        raise Refused(
+            Code.BAD_JOB_ID,
+            "the file names another job than its key does",
+            "leave job_id out of files: it is the key without its extension",
+            observed=fields["job_id"],
+            limit=request.job_id,
+        )
+    return _inline(fields, Code.BAD_FORMAT), _over(request.options, fields)
+
+
+def options_of_metadata(metadata: Mapping[str, str]) -> Options:
+    """Return the options in an object's metadata: ``matinv-method``, ``matinv-tag-…`` and so on.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, for a value or a ``matinv-`` name that does not exist.
+    """
+    ours = {
+        key.lower().removeprefix(_METADATA_PREFIX): value
+        for key, value in metadata.items()
+        if key.lower().startswith(_METADATA_PREFIX)
+    }
+    if not ours:
+        return Options()
+    tags = {
+        name.removeprefix(_TAG_PREFIX): value
+        for name, value in ours.items()
+        if name.startswith(_TAG_PREFIX)
+    }
+    fields: dict[str, Any] = {"tags": tags} if tags else {}
+    fields |= {
+        name.replace("-", "_"): value
+        for name, value in ours.items()
+        if not name.startswith(_TAG_PREFIX)
+    }
+    return _over(Options(), validated(options_schema, fields))
+
+
+def format_of_key(key: str) -> Format:
+    """Return the format that the extension of an object's key names.
+
+    Raises
+    ------
+    Refused
+        BAD_FORMAT.
+    """
+    name = key.rpartition("/")[2]
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    if extension not in _READABLE:
+        raise Refused(
+            Code.BAD_FORMAT,
+            "the object's name does not say its format",
+            "name it <job_id>.npy or <job_id>.json",
+            observed=name,
+            limit="an extension .npy or .json",
+        )
+    return _READABLE[extension]
+
+
+def id_of_content(inline: Inline, options: Options) -> str:
+    """Return the id of a job that was given none: equal for the same matrix and question.
+
+    Blanks in the text, ``1`` or ``1.0``, and tags make no difference.
+    """
+    asked = (options.method, options.output, options.format or inline.format)
+    content = (matrix_digest(inline.array), *asked, options.on_ill_conditioned)
+    return hashed_id(" ".join(content).encode())
+
+
+def validated(schema: Schema, tree: object) -> dict[str, Any]:
+    """Return those fields of `schema` that `tree` has.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, for the first field that is wrong.
+    """
+    try:
+        found: dict[str, Any] = _validator(schema).validate_python(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise Refused(
+                Code.BAD_MESSAGE,
+                f"there is no field {where}",
+                "check its spelling: unknown fields are refused, lest an option has no effect",
+                observed=where,
+                limit=", ".join(schema()["fields"]),
+            ) from None
+        raise Refused(
+            Code.BAD_MESSAGE,
+            f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
+            "the README lists the fields of a message and their values",
+        ) from None
+    return found
+
+
+@cache
+def _validator(schema: Schema) -> SchemaValidator:
+    return SchemaValidator(schema())
+
+
+def _over(options: Options, fields: Mapping[str, Any]) -> Options:
+    """Return `options` with the fields that were given in place of its own."""
+    chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
+    return replace(options, **chosen) if chosen else options
+
+
+def _checked(tree: object) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the message is not a JSON object",
+            'send {"matrix": [[1, 2], [3, 4]]}, or the same with "npy" or "s3"',
+        )
+    version = tree.get("v", VERSION)
+    if type(version) is int and version != VERSION:
+        raise Refused(
+            Code.UNSUPPORTED_VERSION,
+            "this worker does not know the message's schema version",
+            "send version 1, or deploy a newer worker",
+            observed=version,
+            limit=VERSION,
+        )
+    if "job_id" in tree:
+        _check_job_id(tree["job_id"])
+    return validated(message_schema, tree)
+
+
+def _check_job_id(job_id: object) -> None:
+    if not isinstance(job_id, str) or not valid_job_id(job_id):
+        raise Refused(
+            Code.BAD_JOB_ID,
+            "the job_id is not valid",
+            "choose another, or leave it out",
+            observed=job_id if isinstance(job_id, str) else "not a text",
+            limit=JOB_ID_RULE,
+        )
+
+
+def _request(fields: Mapping[str, Any]) -> Request:
+    options = _over(Options(), fields)
+    job_id, redrive = fields.get("job_id"), fields.get("redrive", 0)
+    if _only(fields, "s3") and fields["s3"] is not None:
+        reference = Reference(**fields["s3"])
+        return Request(job_id or job_id_of_key(reference.key), reference, options, redrive)
+    inline = _inline(fields, Code.BAD_MESSAGE)
+    return Request(job_id or id_of_content(inline, options), inline, options, redrive)
+
+
+def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:
+    if _only(fields, "matrix"):
+        value = fields["matrix"]
+        arrays = value.values() if isinstance(value, dict) else (value,)
+        size_bytes = sum(run.size_bytes for run in arrays if isinstance(run, json_text.Run))
+        return Inline(json_matrix.matrix_of(value, syntax), Format.JSON, size_bytes)
+    if _only(fields, "npy") and fields["npy"] is not None:
+        return Inline(npy.decode(_of_base64(fields["npy"])), Format.NPY, len(fields["npy"]))
+    raise Refused(
+        Code.BAD_MESSAGE,
+        "the message does not hold exactly one input",
+        "give one of matrix, npy and s3",
+        observed=", ".join(sorted(fields.keys() & INPUTS)) or "none",
+    )
+
+
+def _only(fields: Mapping[str, Any], name: str) -> bool:
+    return fields.keys() & INPUTS == {name}
+
+
+def _of_base64(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise Refused(
+            Code.BAD_FORMAT,
+            f"the npy field is not base64: {error}",
+            "use the standard alphabet with padding and without blanks or line breaks",
+        ) from None

@@ -1,0 +1,139 @@
+"""The record of a job: where it is, what went in, what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from matinv.errors import ErrorInfo
+from matinv.formats.names import Format
+from matinv.linalg.certificate import Certificate
+
+
+class Status(StrEnum):
+    """Where a job is: QUEUED → RUNNING → SUCCEEDED | PARTIAL | FAILED, RETRYING in between."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    RETRYING = "RETRYING"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended."""
+        return self in _TERMINAL
+
+
+_TERMINAL: Final = frozenset({Status.SUCCEEDED, Status.PARTIAL, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class InputInfo:
+    """What a record says of its input.
+
+    Parameters
+    ----------
+    source : str
+        ``s3://bucket/key``, or ``message`` for a matrix that travelled inside one.
+    id : str
+        The input's identity: ``version:…`` or ``etag:…`` of an object, ``sha256:…`` of an inline
+        matrix. Two deliveries of one job are duplicates when this agrees.
+    order : str or None
+        As in `Reference`.
+    size_bytes : int or None
+        Its size as written.
+    shape : tuple of int or None
+        Its shape, once known.
+    dtype : str or None
+        Its dtype as written, once known (``float64``, ``>f8`` reads ``float64``).
+    """
+
+    source: str
+    id: str
+    order: str | None = None
+    size_bytes: int | None = None
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultInfo:
+    """Where a result is, or the result itself when it is small.
+
+    Parameters
+    ----------
+    format : Format
+        How it is written.
+    sha256 : str
+        Hex digest of its bytes.
+    size_bytes : int
+        Its length.
+    uri, version_id : str or None
+        The S3 object, unless it is inline.
+    inline : bytes or None
+        The result's bytes, unless it is in S3.
+    """
+
+    format: Format
+    sha256: str
+    size_bytes: int
+    uri: str | None = None
+    version_id: str | None = None
+    inline: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceFailure:
+    """One slice of a stack that has no inverse."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The verdicts on a stack.
+
+    Parameters
+    ----------
+    count, failed : int
+        Slices in the stack, and how many of them have no inverse.
+    failures : tuple of SliceFailure
+        The first hundred of those; every failed slice of the result is NaN (``null`` in JSON).
+    """
+
+    count: int
+    failed: int
+    failures: tuple[SliceFailure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The state of a job, as the jobs table keeps it.
+
+    ``revision`` counts the writes: a write names the revision that it replaces, so that of two
+    workers only one succeeds and the other decides again.
+    """
+
+    job_id: str
+    status: Status
+    input: InputInfo
+    created_at: str
+    updated_at: str
+    expires_at: int
+    attempts: int = 0
+    redrive: int = 0
+    revision: int = 0
+    error: ErrorInfo | None = None
+    result: ResultInfo | None = None
+    certificate: Certificate | None = None
+    slices: Slices | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    engine: Mapping[str, str] = field(default_factory=dict)

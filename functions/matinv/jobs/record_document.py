@@ -1,0 +1,102 @@
+"""A job's record as a JSON document, with the names that the README gives its fields, and back.
+
+The bytes of a small result are left out: ``result.inline`` says whether they are in the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from matinv.errors import Code, ErrorInfo
+from matinv.formats.names import Format
+from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.linalg.certificate import Certificate, Checked, Side
+
+Document = dict[str, Any]
+
+
+def document_of(record: Record) -> Document:
+    """Return a record as a document; what it does not know is left out."""
+    fields = asdict(record)
+    fields["timings"] = fields.pop("timings_ms")
+    for part in (fields["input"], fields["result"] or {}):
+        part["bytes"] = part.pop("size_bytes", None)
+    if record.result:
+        fields["result"]["inline"] = record.result.inline is not None
+    if record.error:
+        fields["error"] = error_of(record.error)
+    parts = {name: _known(part) for name, part in fields.items()}
+    return {name: part for name, part in parts.items() if part not in (None, "", {}, ())}
+
+
+def error_of(error: ErrorInfo) -> Document:
+    """Return an error as a document."""
+    return {k: v for k, v in asdict(error).items() if v} | {"retryable": error.retryable}
+
+
+def record_of(document: Mapping[str, Any]) -> Record:
+    """Return the record that a document describes, without the bytes of a small result."""
+    return Record(
+        job_id=document["job_id"],
+        status=Status(document["status"]),
+        input=_input_of(document["input"]),
+        created_at=document.get("created_at", ""),
+        updated_at=document.get("updated_at", ""),
+        expires_at=document.get("expires_at", 0),
+        attempts=document.get("attempts", 0),
+        redrive=document.get("redrive", 0),
+        revision=document.get("revision", 0),
+        error=_error(document["error"]) if "error" in document else None,
+        result=_result_of(document["result"]) if "result" in document else None,
+        certificate=_certificate(document["certificate"]) if "certificate" in document else None,
+        slices=_slices_of(document["slices"]) if "slices" in document else None,
+        timings_ms=document.get("timings", {}),
+        warnings=tuple(document.get("warnings", ())),
+        tags=document.get("tags", {}),
+        engine=document.get("engine", {}),
+    )
+
+
+def _known(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: value for name, value in part.items() if value is not None}
+    return part
+
+
+def _input_of(fields: Mapping[str, Any]) -> InputInfo:
+    shape = fields.get("shape")
+    return InputInfo(
+        source=fields["source"],
+        id=fields["id"],
+        order=fields.get("order"),
+        size_bytes=fields.get("bytes"),
+        shape=None if shape is None else tuple(shape),
+        dtype=fields.get("dtype"),
+    )
+
+
+def _error(fields: Mapping[str, Any]) -> ErrorInfo:
+    texts = {k: v for k, v in fields.items() if k in {"message", "hint", "observed", "limit"}}
+    return ErrorInfo(Code(fields["code"]), **{"message": "", **texts})
+
+
+def _result_of(fields: Mapping[str, Any]) -> ResultInfo:
+    return ResultInfo(
+        format=Format(fields["format"]),
+        sha256=fields["sha256"],
+        size_bytes=fields["bytes"],
+        uri=fields.get("uri"),
+        version_id=fields.get("version_id"),
+    )
+
+
+def _certificate(fields: Mapping[str, Any]) -> Certificate:
+    enums = {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
+    return Certificate(**{**fields, **enums})
+
+
+def _slices_of(fields: Mapping[str, Any]) -> Slices:
+    failures = tuple(SliceFailure(**failure) for failure in fields["failures"])
+    return Slices(fields["count"], fields["failed"], failures)

@@ -1,0 +1,161 @@
+"""What a job is: its options, its input, its record, and which input owns a job id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from matinv.errors import MatinvError
+from matinv.formats.names import Format
+from matinv.jobs.ids import matrix_digest
+from matinv.jobs.record import InputInfo
+from matinv.linalg.types import Matrix, Method, OnIllConditioned
+
+
+class Output(StrEnum):
+    """Where the result goes."""
+
+    AUTO = "auto"
+    S3 = "s3"
+    DYNAMODB = "dynamodb"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a submitter may choose; ``format=None`` means the input's own."""
+
+    method: Method = Method.AUTO
+    output: Output = Output.AUTO
+    format: Format | None = None
+    on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A matrix that travelled inside its message.
+
+    Parameters
+    ----------
+    array : ndarray, shape (n, n) or (k, n, n)
+        The matrix, or the stack.
+    format : Format
+        How it was written in the message.
+    size_bytes : int
+        Bytes that it took there.
+    """
+
+    array: Matrix = field(repr=False)  # no value gets into a log by way of a text of its owner
+    format: Format
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An object in S3 that holds a matrix.
+
+    Parameters
+    ----------
+    bucket, key : str
+        Where it is; `key` is decoded.
+    version_id, etag : str or None
+        Which content, as far as the sender knows; `etag` is without quotes.
+    order : str or None
+        For notifications: S3's sequencer (or the event's time), which orders uploads of one key.
+        None for a reference in a message, unless a redrive knows it from a notification.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    order: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """The object's address, without its version."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One job that somebody asked for: what to invert, how, and under which id.
+
+    Of a file that was dropped the options are in its metadata, to be read with it.
+    """
+
+    job_id: str
+    input: Inline | Reference
+    options: Options = Options()
+    redrive: int = 0
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One job inside one received message; a notification with several records is several.
+
+    Parameters
+    ----------
+    message_id, receipt : str
+        SQS's handles of the message. Only `message_id` is ever reported as failed.
+    body : str
+        What a copy of this delivery contains: the message's body, or for one of several records
+        of a notification, a notification of that record alone.
+    receive_count : int
+        How many times SQS has delivered the message, this time included.
+    sent_at_ms : int
+        When the message was sent, milliseconds since the epoch.
+    job_id : str
+        The job's id, or, where the message does not say one that is valid, ``sha256-…`` of it.
+    content : Request or MatinvError
+        The job, or why the body is not one.
+    """
+
+    message_id: str
+    receipt: str
+    body: str = field(repr=False)
+    receive_count: int
+    sent_at_ms: int
+    job_id: str
+    content: Request | MatinvError
+
+
+MESSAGE_SOURCE: Final = "message"
+
+
+def input_info(request: Request) -> InputInfo:
+    """Return what is known of a request's input before anything is read.
+
+    The identity of a reference that names neither a version nor an ETag is ``""``: it is known
+    once the object is open (`opened`).
+    """
+    match request.input:
+        case Inline(array, _, size_bytes):
+            digest = f"sha256:{matrix_digest(array)}"
+            name = _name_of(array.dtype)
+            return InputInfo(MESSAGE_SOURCE, digest, None, size_bytes, array.shape, name)
+        case Reference(version_id=version_id, etag=etag, order=order) as reference:
+            return InputInfo(reference.uri, _object_id(version_id, etag), order)
+
+
+@cache
+def _name_of(dtype: np.dtype[Any]) -> str:
+    """Return a dtype's name, which numpy puts together anew each time, for 2 us."""
+    return dtype.name
+
+
+def opened(info: InputInfo, version_id: str | None, etag: str, size_bytes: int) -> InputInfo:
+    """Complete `info` with what S3 said of the object; an identity once known stays."""
+    return replace(info, id=info.id or _object_id(version_id, etag), size_bytes=size_bytes)
+
+
+def _object_id(version_id: str | None, etag: str | None) -> str:
+    if version_id and version_id != "null":  # S3's name for what an unversioned bucket holds
+        return f"version:{version_id}"
+    return f"etag:{etag}" if etag else ""

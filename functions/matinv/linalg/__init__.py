@@ -1,0 +1,1 @@
+"""Numbers only: inverses, their certificates, and the kernels that compute them."""

@@ -1,0 +1,174 @@
+"""Invert matrices: any order, one or a stack, each with its certificate or its error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinv.linalg import large, pseudo_inverse, small
+from matinv.linalg.certificate import Certificate
+from matinv.linalg.gates import Failures, Findings, Gates, How
+from matinv.linalg.kernels import SMALL_N, STANDARD, Kernels
+from matinv.linalg.types import Matrix, Method, OnIllConditioned
+
+__all__ = ["SMALL_N", "Inverses", "invert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inverses:
+    """The inverses of a matrix or a stack, with a verdict on each slice.
+
+    ``inverses[i]`` is one slice as a matrix, ``inverses[i:j]`` some slices as a stack.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, n) or (k, n, n)
+        The inverses, in the input's dtype; slices that failed are NaN.
+    rcond_1, residual, digits : ndarray of float64, shape (k,)
+        As in `Certificate`, of each slice.
+    ill_conditioned : ndarray of bool, shape (k,)
+        Where kappa_1 > 1/sqrt(eps) and the slice did not fail.
+    scaled : ndarray of bool, shape (k,)
+        Which slices were scaled by powers of two.
+    how : ndarray of How, shape (k,)
+        By which routine each slice was inverted, and how it was checked.
+    failures : mapping of int to MatinvError
+        The error of each slice that failed, by its index, in order.
+    """
+
+    x: Matrix = field(repr=False)
+    rcond_1: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    digits: NDArray[np.float64]
+    ill_conditioned: NDArray[np.bool_]
+    scaled: NDArray[np.bool_]
+    how: NDArray[np.object_]
+    failures: Failures
+
+    def __getitem__(self, index: int | slice) -> Inverses:
+        stack = self.x if self.x.ndim == 3 else self.x[None]
+        count = len(stack)
+        if isinstance(index, int):
+            begin = range(count)[index]
+            span = slice(begin, begin + 1)
+        else:
+            begin, _, step = index.indices(count)
+            if step != 1:
+                message = "slices of Inverses are contiguous"
+                raise IndexError(message)
+            span = index
+        return Inverses(
+            stack[begin] if isinstance(index, int) else stack[span],
+            self.rcond_1[span],
+            self.residual[span],
+            self.digits[span],
+            self.ill_conditioned[span],
+            self.scaled[span],
+            self.how[span],
+            self.failures.part(span),
+        )
+
+    def certificate(self, index: int = 0) -> Certificate:
+        """Return the certificate of one slice."""
+        how: How = self.how[index]
+        return Certificate(
+            rcond_1=float(self.rcond_1[index]),
+            residual=float(self.residual[index]),
+            side=how.side,
+            digits=float(self.digits[index]),
+            method=how.method,
+            routine=how.routine,
+            checked=how.checked,
+            scaled=bool(self.scaled[index]),
+        )
+
+    def worst(self) -> Certificate | None:
+        """Return the worst figures over the slices that succeeded; None if there is none.
+
+        Method, routine and side are those of the slice with the smallest rcond.
+        """
+        if len(self.rcond_1) == 1:
+            return None if self.failures else self.certificate()
+        good = np.ones(len(self.rcond_1), dtype=np.bool_)
+        good[self.failures.indices()] = False
+        if not good.any():
+            return None
+        index = int(np.where(good, self.rcond_1, np.inf).argmin())
+        return replace(
+            self.certificate(index),
+            residual=float(self.residual[good].max()),
+            scaled=bool(self.scaled[good].any()),
+        )
+
+
+def invert(
+    a: Matrix,
+    method: Method = Method.AUTO,
+    on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN,
+    *,
+    overwrite: bool = False,
+    kernels: Kernels = STANDARD,
+) -> Inverses:
+    """Invert a matrix or each slice of a stack.
+
+    Parameters
+    ----------
+    a : ndarray, shape (n, n) or (k, n, n), n >= 1
+        float32, float64, complex64 or complex128, native byte order, either memory order.
+    method : Method
+        AUTO takes Cholesky for large Hermitian matrices where it succeeds, LU else.
+    on_ill_conditioned : OnIllConditioned
+        FAIL turns the warning into the slice's error.
+    overwrite : bool
+        Allow the result in the memory of `a`. The peak for one large matrix is then that matrix
+        and O(n); but if its residual fails, there is nothing to compute it from again.
+    kernels : Kernels
+        What inverts; the default suits everyone but tests and benchmarks.
+
+    Returns
+    -------
+    Inverses
+        Never raises for a matrix that has no inverse: ``failures`` says why.
+    """
+    stack = a if a.ndim == 3 else a[None]
+    x = _target(stack, overwrite=overwrite)
+    gates = Gates.of(stack.shape[-1], stack.dtype)
+    with np.errstate(all="ignore"):
+        findings = _solve(stack, x, method, kernels)
+        ill = findings.judge(
+            gates, refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL
+        )
+        digits = gates.digits(findings.rcond)
+    failures = Failures(findings, gates)
+    if failures:
+        x[failures.indices()] = np.nan
+    return Inverses(
+        x if a.ndim == 3 else x[0],
+        findings.rcond,
+        findings.residual,
+        digits,
+        ill,
+        findings.scaled,
+        findings.how,
+        failures,
+    )
+
+
+def _solve(stack: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
+    if method is Method.PINV:
+        return pseudo_inverse.solve(stack, x)
+    if stack.shape[-1] <= SMALL_N:
+        return small.solve(stack, x, method, kernels)
+    return large.solve(stack, x, method, kernels)
+
+
+def _target(stack: Matrix, *, overwrite: bool) -> Matrix:
+    """Return the memory for the result: contiguous slices, those of `stack` if that is allowed."""
+    single_fortran = len(stack) == 1 and stack[0].flags.f_contiguous
+    if overwrite and stack.flags.writeable and (stack.flags.c_contiguous or single_fortran):
+        return stack
+    if single_fortran:
+        return np.asarray(np.empty_like(stack[0], order="F")[None])
+    return np.empty(stack.shape, stack.dtype)

@@ -1,0 +1,192 @@
+"""Small matrices: a whole stack at once, with full residuals.
+
+A stack is worked off in chunks that fit a core's cache, in float64 or complex128 whatever the
+input's precision; results are rounded to it before they are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinv.linalg import scaling
+from matinv.linalg.certificate import Checked, Side
+from matinv.linalg.gates import Findings, Flaw, Gates, How, Vector
+from matinv.linalg.kernels import Kernels, StackKernel
+from matinv.linalg.layout import interleaved
+from matinv.linalg.types import Matrix, Method
+
+# A chunk has at most so many elements and slices: about five arrays of its size are live at a
+# time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache.
+_CHUNK_ELEMENTS: Final = 2**16
+_CHUNK_SLICES: Final = 2**12
+
+# Up to these orders sums and products run across the slices, element by element: on rows as short
+# as these, numpy and BLAS spend their time on getting started.
+_SUMS_N: Final = 4
+_PRODUCTS_N: Final = 3
+
+
+def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
+    """Invert each slice of `a` into `x`, which may be the same memory.
+
+    ``auto`` takes LU as ``general`` does: Cholesky of small matrices saves nothing.
+    """
+    n = a.shape[-1]
+    spd = method is Method.SPD
+    chain = (kernels.stacked_hermitian, kernels.plain) if spd else kernels.for_stack(n)
+    findings = Findings.blank(len(a), _how(chain[0]))
+    step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
+    for begin in range(0, len(a), step):
+        span = slice(begin, begin + step)
+        x[span] = _solve_chunk(a[span], chain, findings.part(span))
+    return findings
+
+
+def _how(kernel: StackKernel) -> How:
+    return How(kernel.method, kernel.routine, kernel.side, Checked.FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A few slices as they are inverted: widened, scaled.
+
+    Parameters
+    ----------
+    a : ndarray of float64 or complex128, shape (k, n, n)
+        The slices.
+    norm : ndarray, shape (k,)
+        Their 1-norms.
+    gates : Gates
+        Of the input's precision.
+    """
+
+    a: Matrix
+    norm: Vector
+    gates: Gates
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Chunk:
+        """Return some of the slices."""
+        return _Chunk(self.a[chosen], self.norm[chosen], self.gates)
+
+    def invert(self, chain: Sequence[StackKernel], findings: Findings) -> Matrix:
+        """Return the inverses, by each of a chain of kernels what the one before it left.
+
+        Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
+        one that does not, rcond says nothing.
+        """
+        first, *others = chain
+        x = self._inverted(first, findings)
+        limit = first.limit
+        for kernel in others:
+            failed = (findings.flaw == Flaw.NONE) & ~(findings.residual < limit)
+            if not failed.any():
+                break
+            part = self.where(failed)
+            found = Findings.blank(len(part.a), _how(kernel))
+            x[failed] = part._inverted(kernel, found)
+            findings.replace(failed, found)
+            limit = kernel.limit
+        return x
+
+    def _inverted(self, kernel: StackKernel, findings: Findings) -> Matrix:
+        """Return inverses rounded to the input's precision, and write how good they are."""
+        x, broken = kernel.invert(self.a)
+        if self.a.dtype != self.gates.dtype:
+            x = x.astype(self.gates.dtype).astype(self.a.dtype)
+        product = self.norm * _norm(x)
+        findings.rcond[:] = np.minimum(1 / product, 1)
+        distance = _distance(self.a, x) if kernel.side is Side.RIGHT else _distance(x, self.a)
+        findings.residual[:] = self.gates.ratio(distance, product)
+        if broken.any():
+            findings.rcond[broken] = 0
+            findings.mark(Flaw.NOT_POSITIVE if kernel.method == "spd" else Flaw.SINGULAR, broken)
+        return x
+
+
+def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Findings) -> Matrix:
+    """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
+    gates = Gates.of(given.shape[-1], given.dtype)
+    spd = chain[0].method == "spd"
+    a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
+    rows, cols = _sums(a)
+    norm = cols.max(axis=0)
+    if spd:
+        _mark_not_hermitian(a, findings)
+    uneven = _uneven_hermitian(a, gates.dtype) if spd else scaling.uneven(rows, cols, gates.dtype)
+    shifts = None
+    if uneven.any():
+        findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
+        uneven &= findings.flaw == Flaw.NONE
+        part = a[uneven]
+        shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(part)
+        scaling.scale(part, *shifts)
+        a = np.array(a) if np.may_share_memory(a, given) else a
+        a[uneven] = part
+        norm[uneven] = _norm(part)
+        findings.scaled[uneven] = True
+
+    x = _Chunk(a, norm, gates).invert(chain, findings)
+    if shifts is not None:
+        part = x[uneven]
+        scaling.scale(part, *reversed(shifts))
+        x[uneven] = part
+    if shifts is not None or not gates.passed(findings.rcond, findings.residual).all():
+        finite = np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
+        findings.mark(Flaw.OVERFLOW, ~finite)
+        findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
+    return x
+
+
+def _mark_not_hermitian(a: Matrix, findings: Findings) -> None:
+    findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
+    findings.mark(Flaw.NOT_HERMITIAN, (a != a.conj().swapaxes(1, 2)).any(axis=(1, 2)))
+    diagonal = np.diagonal(a, axis1=1, axis2=2).real
+    findings.mark(Flaw.NOT_POSITIVE, ~(diagonal > 0).all(axis=1))
+
+
+def _uneven_hermitian(a: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Whether slices need scaling; no element of a positive definite one tops its diagonal."""
+    diagonal = np.diagonal(a, axis1=1, axis2=2).real.T
+    return scaling.uneven(np.sqrt(diagonal), diagonal, dtype)
+
+
+def _sums(a: Matrix) -> tuple[Vector, Vector]:
+    """Return the sums of the sizes of elements by row and by column, shape (n, k)."""
+    size = np.abs(a)
+    k, n = size.shape[:2]
+    if n <= _SUMS_N:
+        size = interleaved(size)
+        return size.sum(axis=1), size.sum(axis=0)
+    rows = size.reshape(-1, n) @ np.ones(n)
+    cols = np.ones((1, n)) @ size
+    return np.ascontiguousarray(rows.reshape(k, n).T), np.ascontiguousarray(cols[:, 0].T)
+
+
+def _norm(a: Matrix) -> Vector:
+    """Return the 1-norms of a stack."""
+    size = np.abs(a)
+    n = size.shape[1]
+    if n <= _SUMS_N:
+        return np.asarray(interleaved(size).sum(axis=0).max(axis=0))
+    cols = np.ones((1, n)) @ size
+    return np.asarray(np.ascontiguousarray(cols[:, 0].T).max(axis=0))
+
+
+def _distance(a: Matrix, x: Matrix) -> Vector:
+    """Return the 1-norms of ``a @ x - I``."""
+    n = a.shape[-1]
+    if n > _PRODUCTS_N:
+        error = a @ x
+        error.reshape(-1, n * n)[:, :: n + 1] -= 1
+        return _norm(error)
+    a, x = interleaved(a), interleaved(x)
+    error = a[:, :1] * x[:1]
+    for j in range(1, n):
+        error += a[:, j : j + 1] * x[j : j + 1]
+    error.reshape(n * n, -1)[:: n + 1] -= 1
+    return np.asarray(np.abs(error).sum(axis=0).max(axis=0))

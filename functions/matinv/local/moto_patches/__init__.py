@@ -1,0 +1,1 @@
+"""What moto lacks, added to its server; one file per service."""

@@ -1,0 +1,193 @@
+"""``matinv local up``: a stack and its workers, which are replaced when they crash."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from matinv import processes
+from matinv.local.shutdown import stop_event
+from matinv.local.stack import Shape, Stack, StackError
+
+_LOOK_S: Final = 0.1
+_STOP_S: Final = 10.0  # for the batch in hand
+_HEALTHY_S: Final = 10.0  # a worker that lived so long is replaced at once
+_RESTART_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)  # for one that did not; the last repeats
+_HEADER: Final = "# Written by `matinv local up`; gone when it stops.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Workers of one queue.
+
+    Parameters
+    ----------
+    count : int
+        How many processes.
+    arguments : sequence of str
+        Options of ``matinv local worker``.
+    """
+
+    count: int
+    arguments: Sequence[str]
+
+
+class Kept:
+    """A process that is started again when it ends, as Lambda replaces a worker that crashed.
+
+    Parameters
+    ----------
+    name : str
+        What it is called for people: ``a worker``.
+    arguments : sequence of str
+        What follows ``matinv``.
+    env : mapping
+        Its environment.
+    note : callable
+        Takes a line for people.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        note: Callable[[str], object],
+    ) -> None:
+        self._name = name
+        self._command = ["-m", "matinv.cli", *arguments]
+        self._env = env
+        self._note = note
+        self._short_lives = 0
+        self._start_at = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        self._process = processes.start(self._command, env=self._env, stdout=sys.stderr)
+
+    def tend(self) -> None:
+        """Start it again if it has ended, after a pause if it keeps ending."""
+        now = time.monotonic()
+        code = self._process.poll()
+        if code is None:
+            return
+        if not self._start_at:
+            lived = now - self._started
+            self._short_lives = 0 if lived >= _HEALTHY_S else self._short_lives + 1
+            pause_s = _RESTART_S[min(self._short_lives, len(_RESTART_S) - 1)]
+            self._note(f"{self._name} ended with code {code}; starting another in {pause_s:g} s")
+            processes.stop(self._process, 0)
+            self._start_at = now + pause_s
+        if now >= self._start_at:
+            self._start_at = 0.0
+            self._start()
+
+    def stop(self) -> None:
+        """Let it finish what it has in hand, then end it."""
+        processes.stop(self._process, _STOP_S)
+
+
+def serve(  # noqa: PLR0913 - a stack and what runs beside it
+    shape: Shape,
+    lane: Lane,
+    large: Lane | None,
+    ready: Callable[[Stack], object],
+    note: Callable[[str], object],
+    *,
+    api_port: int | None = None,
+    console: Sequence[str] | None = None,
+) -> None:
+    """Run a stack and its workers, and perhaps a console, until told to stop.
+
+    Parameters
+    ----------
+    shape : Shape
+        Of the stack.
+    lane, large : Lane
+        Workers of the jobs queue and of the large queue.
+    ready : callable
+        Called once with the stack, when everything exists.
+    note : callable
+        Takes a line for people.
+    api_port : int, optional
+        Where to serve the HTTP API too.
+    console : sequence of str, optional
+        Options of ``matinv console``.
+
+    Raises
+    ------
+    StackError
+        If the stand-in does not start, or ends.
+    """
+    stop = stop_event()
+    with Stack.start(shape) as stack, ExitStack() as ending:
+        kept = list(_workers(stack, lane, note))
+        large_stack = stack.large_lane()
+        if large and large_stack:
+            kept += _workers(large_stack, large, note)
+        env = stack.process_environment(os.environ)
+        if console is not None:
+            kept.append(Kept("the console", ["console", *console], env, note))
+        if api_port is not None:
+            note(f"the HTTP API is going to be at http://127.0.0.1:{api_port}")
+            arguments = ["local", "api", "--port", str(api_port)]
+            kept.append(Kept("the HTTP API", arguments, env, note))
+        for process in kept:
+            ending.callback(process.stop)
+        told = False
+        while not stop.is_set():
+            if not stack.alive():
+                message = "the stand-in for AWS ended; its state is lost"
+                raise StackError(message)
+            if not told and (api_port is None or _listens(api_port)):
+                ready(stack)
+                told = True
+            for process in kept:
+                process.tend()
+            time.sleep(_LOOK_S)
+
+
+def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterator[Kept]:
+    env = stack.process_environment(os.environ)
+    for _ in range(lane.count):
+        yield Kept("a worker", ["local", "worker", *lane.arguments], env, note)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def env_file(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Give the block a function that writes `path` in one step; the file goes with the block.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file that no earlier run wrote.
+    """
+    if path is None:
+        yield lambda _: None
+        return
+    if path.exists() and not path.read_text(errors="replace").startswith(_HEADER):
+        raise FileExistsError(0, "exists, and `matinv local up` did not write it", str(path))
+    path.unlink(missing_ok=True)
+
+    def write(text: str) -> None:
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part.write_text(_HEADER + text)
+        part.replace(path)
+
+    try:
+        yield write
+    finally:
+        path.unlink(missing_ok=True)

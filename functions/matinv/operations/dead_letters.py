@@ -1,0 +1,258 @@
+"""The dead-letter queue: what is in it, why, and how to send it back to work.
+
+A dead letter is a body that the worker copied there, with the reason as attributes, or one that
+SQS itself moved after too many receives, without any; then the job's record knows the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+from matinv.client.client import Client
+from matinv.client.message_text import edited, members
+from matinv.client.submission import fields_of
+from matinv.errors import Code, ErrorInfo, MatinvError, Refused
+from matinv.jobs.intake import deliveries
+from matinv.jobs.message import options_of_metadata
+from matinv.jobs.record import Record
+from matinv.jobs.request import Delivery, Reference, Request
+from matinv.ports import MatrixStore, Received
+
+# SQS hands out ten messages at a time; each call takes about 20 ms, so that five minutes suffice
+# to look through 100,000 of them.
+_AT_A_TIME: Final = 10
+_VISIBILITY_S: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """One job of a dead letter: a notification of several uploads has several."""
+
+    delivery: Delivery
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message of the dead-letter queue, understood as far as it can be.
+
+    Parameters
+    ----------
+    received : Received
+        The message.
+    jobs : tuple of DeadJob
+        The jobs in it; none in an event that means nothing.
+    """
+
+    received: Received
+    jobs: tuple[DeadJob, ...]
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The ids of its jobs."""
+        named = self.received.attributes.get("job_id")
+        return tuple(job.delivery.job_id for job in self.jobs) or ((named,) if named else ())
+
+    @property
+    def reason(self) -> tuple[str | None, str | None]:
+        """Why it is there: an error code and a message, as far as anyone knows."""
+        attributes = self.received.attributes
+        if "error_code" in attributes:
+            return attributes["error_code"], attributes.get("error_message")
+        errors = [job.record.error for job in self.jobs if job.record and job.record.error]
+        error = next(iter(errors), self.problem)
+        return (error.code, error.message) if error else (None, None)
+
+    @property
+    def source(self) -> str | None:
+        """Where its input is, or ``message``."""
+        records = (job.record.input.source for job in self.jobs if job.record)
+        return self.received.attributes.get("source") or next(records, None)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of its jobs, as their records or messages have them."""
+        tags: dict[str, str] = {}
+        for job in self.jobs:
+            if isinstance(job.delivery.content, Request):
+                tags |= job.delivery.content.options.tags
+            tags |= job.record.tags if job.record else {}
+        return tags
+
+    @property
+    def problem(self) -> ErrorInfo | None:
+        """Why it cannot be sent back: its body is no job, and never will be."""
+        if not self.jobs:
+            return ErrorInfo(Code.BAD_MESSAGE, "the message holds no job", _BY_HAND)
+        contents = (job.delivery.content for job in self.jobs)
+        error = next((c.info for c in contents if isinstance(c, MatinvError)), None)
+        return replace(error, hint=_BY_HAND) if error else None
+
+
+_BY_HAND: Final = "it stays where it is: submit a mended one, and delete this one in SQS"
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """What became of a letter that was selected: sent back, or not, and why."""
+
+    letter: Letter
+    problem: ErrorInfo | None = None
+
+
+class DeadLetters:
+    """The letters of the dead-letter queue, one after the other; to be used in a ``with`` block.
+
+    While the block runs nobody else sees the letters that it has looked at. In the end those that
+    were not deleted are released at once.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._taken: dict[str, Received] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.queue.release_dead(list(self._taken.values()))
+
+    def __iter__(self) -> Iterator[Letter]:
+        seen: set[str] = set()
+        while True:
+            batch = self._client.queue.receive_dead(_AT_A_TIME, _VISIBILITY_S)
+            fresh = [message for message in batch if message.message_id not in seen]
+            seen |= {message.message_id for message in batch}
+            for message in batch:
+                # Bodies may be large, and there may be many: only what releases them is kept.
+                self._taken[message.message_id] = replace(message, body="")
+            if not fresh:  # the queue is empty, or this is its second round
+                return
+            yield from _understood(self._client, fresh)
+
+    def delete(self, letter: Letter) -> None:
+        """Remove a letter from the queue."""
+        self._client.queue.delete_dead([letter.received])
+        self._taken.pop(letter.received.message_id, None)  # SQS may hand out a message twice
+
+
+def redrive(
+    client: Client,
+    selected: Callable[[Letter], bool],
+    changes: Mapping[str, Any],
+    limit: int | None = None,
+    *,
+    dry_run: bool = False,
+) -> list[Redriven]:
+    """Send dead jobs back to the jobs queue, each as a message that reopens its record.
+
+    Sent first, then deleted: a crash in between makes a duplicate, and loses nothing.
+
+    Parameters
+    ----------
+    client : Client
+        The service.
+    selected : callable
+        Which letters to send back.
+    changes : mapping
+        Options to set, as a message names them.
+    limit : int, optional
+        How many letters at most.
+    dry_run : bool
+        Only look.
+
+    Returns
+    -------
+    list of Redriven
+        One for each letter that was selected.
+    """
+    done: list[Redriven] = []
+    with DeadLetters(client) as letters:
+        for letter in filter(selected, letters):
+            problem = letter.problem or _send(client, letter, changes, dry_run=dry_run)
+            if not problem and not dry_run:
+                letters.delete(letter)
+            done.append(Redriven(letter, problem))
+            if limit is not None and len(done) >= limit:
+                break
+    return done
+
+
+def redriven_body(
+    delivery: Delivery, record: Record | None, changes: Mapping[str, Any], store: MatrixStore
+) -> str:
+    """Return a message that does a dead job again, in spite of its record.
+
+    The text of an inline matrix is copied as it is, to the last digit. An upload becomes a
+    reference to that very version, with its place among the uploads of the key and the options of
+    its metadata: only a notification makes the worker look there.
+
+    Raises
+    ------
+    Refused
+        INPUT_GONE, or what is wrong with the metadata.
+    """
+    request = delivery.content
+    if not isinstance(request, Request):
+        raise request
+    fields: dict[str, Any] = {
+        **changes,
+        "job_id": delivery.job_id,
+        "redrive": max(request.redrive, record.redrive if record else 0) + 1,
+    }
+    if request.dropped and isinstance(request.input, Reference):
+        return json.dumps(_reference_fields(request.input, store) | fields)
+    return edited(_unwrapped(delivery.body), fields)
+
+
+def _understood(client: Client, batch: Sequence[Received]) -> Iterator[Letter]:
+    found = {message.message_id: _deliveries(message) for message in batch}
+    ids = {delivery.job_id for group in found.values() for delivery in group}
+    records = client.table.get(sorted(ids))
+    for message in batch:
+        group = found[message.message_id]
+        yield Letter(message, tuple(DeadJob(one, records.get(one.job_id)) for one in group))
+
+
+def _deliveries(message: Received) -> list[Delivery]:
+    event = {
+        "eventSource": "aws:sqs",
+        "messageId": message.message_id,
+        "receiptHandle": message.receipt,
+        "body": message.body,
+    }
+    return deliveries({"Records": [event]})
+
+
+def _send(
+    client: Client, letter: Letter, changes: Mapping[str, Any], *, dry_run: bool
+) -> ErrorInfo | None:
+    """Send the jobs of a letter back; return why that cannot be done."""
+    try:
+        bodies = [
+            redriven_body(job.delivery, job.record, changes, client.store) for job in letter.jobs
+        ]
+        for body in () if dry_run else bodies:
+            client.queue.send(body)
+    except Refused as error:
+        return error.info
+    return None
+
+
+def _reference_fields(reference: Reference, store: MatrixStore) -> dict[str, Any]:
+    with store.open(reference) as blob:
+        options = options_of_metadata(blob.metadata)
+    s3 = {name: getattr(reference, name) for name in ("bucket", "key", "version_id", "order")}
+    return {"s3": {k: v for k, v in s3.items() if v is not None}, **fields_of(options)}
+
+
+def _unwrapped(body: str) -> str:
+    """Return the message inside what SNS wrapped around it, or the body itself."""
+    texts = members(body)
+    while texts.get("Type") == '"Notification"' and "Message" in texts:
+        body = json.loads(texts["Message"])
+        texts = members(body)
+    return body

@@ -1,0 +1,117 @@
+"""A whole small job: sent, waited for, fetched, verified, and removed. A stack that does it works.
+
+`matinv doctor` tries a stack with it, and the canary beats with it.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+from uuid import uuid4
+
+import numpy as np
+
+from matinv.client.client import Client
+from matinv.client.errors import ClientError, TimedOut
+from matinv.client.prepare import prepare
+from matinv.client.results import fetch_bytes, verify
+from matinv.client.submission import Submission
+from matinv.errors import MatinvError
+from matinv.formats import npy
+from matinv.jobs.record import Record
+from matinv.jobs.request import Options, Output
+from matinv.linalg.types import Matrix
+
+_N: Final = 8
+
+
+class Way(StrEnum):
+    """How the matrix gets in, and with it the inverse out: by record, or by both buckets."""
+
+    MESSAGE = "message"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A job that was done rightly.
+
+    Parameters
+    ----------
+    record : Record
+        What its record said.
+    residual : float
+        The residual of its result, computed here.
+    seconds : float
+        The time from sending the matrix to having verified its inverse.
+    """
+
+    record: Record
+    residual: float
+    seconds: float
+
+
+def whole_job(client: Client, way: Way, sender: str, timeout_s: float) -> Proof:
+    """Have a random matrix inverted, verify the inverse, and remove all that came of it.
+
+    What did not succeed stays: a late worker would call a file that is gone an error, and a failed
+    job tells why.
+
+    Parameters
+    ----------
+    client : Client
+        The stack.
+    way : Way
+        How to send the matrix.
+    sender : str
+        Who asks: a part of the job's id, and the value of its tag ``matinv``, by which subscribers
+        of job events can leave such jobs out.
+    timeout_s : float
+        How long the job may take.
+
+    Raises
+    ------
+    ClientError, MatinvError
+        What is wrong with the stack.
+    """
+    begun_s = client.now()
+    matrix = _well_conditioned()
+    (job,) = client.send([_submission(way, sender, matrix)])
+    if isinstance(job, MatinvError):
+        raise job
+    try:
+        job.wait(timeout_s)
+    except TimedOut:
+        message = f"no worker finished job {job.job_id} within {timeout_s:g} s"
+        hint = "is a worker running (matinv local worker), is its trigger enabled? See its log"
+        raise ClientError(message, hint) from None
+    record = job.ended_record()
+    found = verify(client.store, record, fetch_bytes(client.store, record), matrix)
+    proof = Proof(record, found.residual, client.now() - begun_s)
+    _remove(client, record)
+    return proof
+
+
+def _well_conditioned() -> Matrix:
+    """Return a matrix that nobody has inverted before; its diagonal dominates."""
+    return np.random.default_rng().uniform(-1, 1, (_N, _N)) + 2 * _N * np.eye(_N)
+
+
+def _submission(way: Way, sender: str, matrix: Matrix) -> Submission:
+    job_id = f"matinv-{sender}-{way}-{uuid4().hex[:12]}"
+    tags = {"matinv": sender}
+    if way is Way.MESSAGE:
+        return prepare(matrix, job_id, Options(tags=tags))
+    as_file = prepare(matrix, job_id, Options(output=Output.S3, tags=tags))
+    return replace(as_file, body=None, content=lambda: nullcontext(npy.parts(matrix)))
+
+
+def _remove(client: Client, record: Record) -> None:
+    if record.result and record.result.uri:
+        client.store.delete(record.result.uri, record.result.version_id)
+    if record.input.source.startswith("s3://"):
+        kind, _, version = record.input.id.partition(":")
+        client.store.delete(record.input.source, version if kind == "version" else None)
+    client.table.delete(record.job_id)  # last: until then a duplicate finds that the job has ended

@@ -1,0 +1,75 @@
+"""Which jobs a worker takes: by memory and by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+from matinv.errors import Code, Refused
+from matinv.jobs.limits import MARGIN_S, Prediction
+from matinv.pipeline.app import App, Deadline
+from matinv.pipeline.outcome import Diverted, Verdict
+from matinv.pipeline.task import Task
+
+
+class MemoryGate:
+    """Admits jobs side by side while their predicted memory fits a budget.
+
+    A job larger than the budget is admitted alone: whether it fits at all was decided before.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._used_bytes = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def hold(self, size_bytes: int) -> Iterator[None]:
+        """Wait until `size_bytes` are free and keep them for the length of the block."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._used_bytes or self._used_bytes + size_bytes <= self._budget_bytes
+            )
+            self._used_bytes += size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used_bytes -= size_bytes
+                self._changed.notify_all()
+
+
+def check_fits(
+    app: App, task: Task, prediction: Prediction, deadline: Deadline, threads: int = 1
+) -> None:
+    """Let a job in if this lane's memory and this invocation's time suffice.
+
+    Parameters
+    ----------
+    threads : int
+        How many threads will work on this one matrix.
+
+    Raises
+    ------
+    Diverted
+        FORWARDED, if only the large lane can do it, and there is one.
+    Refused
+        TOO_LARGE, if there is none.
+    Transient
+        DEADLINE, if it would fit into a fresh invocation.
+    """
+    task.predicted_s = prediction.seconds / threads
+    fits_memory = prediction.memory_bytes <= app.budget_bytes
+    if fits_memory and task.predicted_s <= deadline.total_s - MARGIN_S:
+        deadline.check(task.predicted_s)
+        return
+    if app.queue.has_large_lane():
+        raise Diverted(Verdict.FORWARDED)
+    raise Refused(
+        Code.TOO_LARGE,
+        f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
+        "use a smaller matrix or float32, or deploy the large lane",
+        observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {task.predicted_s:,.0f} s",
+        limit=f"{app.budget_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
+    )

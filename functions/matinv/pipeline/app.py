@@ -1,0 +1,113 @@
+"""What flows through the pipeline: the service's parts, a task, its outcome, the batch's report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from matinv.errors import Code, Misconfigured, Transient
+from matinv.jobs.limits import IDLE_BYTES, MARGIN_S, Lane
+from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The service's parts and limits; made once per process by `matinv.wiring`.
+
+    Parameters
+    ----------
+    store, table, queue
+        The ports.
+    inputs_bucket : str
+        The only bucket that references may name.
+    lane : Lane
+        Memory and threads of this worker.
+    inline_result_bytes : int
+        Results up to this size travel in the record.
+    retention_s : int
+        How long records live.
+    engine : mapping
+        What computed the results: version, numpy, blas, arch, threads.
+    now : callable
+        Seconds since the epoch.
+    jitter : callable
+        A random number in [0, 1).
+    events : JobEvents or None
+        The topic that hears of every job that ends, if there is one.
+    pool : callable
+        Makes an executor of so many threads, whose names begin so.
+    """
+
+    store: MatrixStore
+    table: JobTable
+    queue: JobQueue
+    inputs_bucket: str
+    lane: Lane
+    inline_result_bytes: int
+    retention_s: int
+    engine: Mapping[str, str]
+    now: Callable[[], float]
+    jitter: Callable[[], float]
+    events: JobEvents | None = None
+    pool: Callable[[int, str], Executor] = ThreadPoolExecutor
+
+    @property
+    def budget_bytes(self) -> int:
+        """Memory for jobs."""
+        return self.lane.memory_bytes - IDLE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When the invocation ends.
+
+    Parameters
+    ----------
+    remaining_s : callable
+        Seconds that are left.
+    total_s : float
+        Seconds that a fresh invocation has.
+    stopped : list of Misconfigured
+        Why the invocation ends now, if one of its jobs found that none can go on.
+    """
+
+    remaining_s: Callable[[], float]
+    total_s: float
+    stopped: list[Misconfigured] = field(default_factory=list, kw_only=True)
+
+    @classmethod
+    def of_milliseconds(cls, remaining_ms: Callable[[], int]) -> Deadline:
+        """Make a deadline of the Lambda context's ``get_remaining_time_in_millis``."""
+        return cls(lambda: remaining_ms() / 1000, remaining_ms() / 1000)
+
+    def go_on(self) -> None:
+        """Raise why the invocation was stopped, if it was.
+
+        Raises
+        ------
+        Misconfigured
+        """
+        if self.stopped:
+            raise self.stopped[0].with_traceback(None)  # else it grows with each job
+
+    def check(self, needed_s: float = 0.0) -> None:
+        """Raise DEADLINE unless `needed_s` seconds of work and the margin fit.
+
+        Raises
+        ------
+        Misconfigured
+            Why the invocation was stopped.
+        Transient
+            DEADLINE.
+        """
+        self.go_on()
+        left = self.remaining_s() - MARGIN_S
+        if left < max(needed_s, 0.0) or left <= 0.0:
+            raise Transient(
+                Code.DEADLINE,
+                "the invocation ends before this job could finish",
+                "nothing to do: it is delivered again",
+                observed=f"{max(left, 0.0):.1f} s left",
+                limit=f"{needed_s:.1f} s needed",
+            )

@@ -1,0 +1,229 @@
+"""Settle: write how tasks ended, in the order that loses nothing if the worker dies in between.
+
+A success is stored, then recorded, then acknowledged. A refusal is copied to the dead-letter
+queue, then recorded, then acknowledged. Everything else stays on the queue.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
+from matinv.jobs.ownership import Claim, claim
+from matinv.jobs.record import Record, Status
+from matinv.jobs.request import Delivery
+from matinv.pipeline.app import App
+from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.outcome import Diverted, Outcome, Verdict, failure
+from matinv.pipeline.publish import new_record
+from matinv.pipeline.retry import _delay_s
+from matinv.pipeline.task import Task
+from matinv.ports import DeadLetter
+
+# Two workers on one job lose to each other once each; more rounds mean a hot loop somewhere.
+_ROUNDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A task that ended: with its record, or with why it has none."""
+
+    task: Task
+    result: Record | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed, and why; `exception` is set for a bug.
+
+    ``verdict`` is of the message, if it stays on the queue.
+    """
+
+    task: Task
+    error: ErrorInfo
+    exception: BaseException | None
+    verdict: Verdict = Verdict.RETRY
+
+
+_NOT_BURIED: Final = Transient(
+    Code.STORAGE,
+    "the dead-letter queue could not be written",
+    "check that the worker may send to it; the message stays on the jobs queue",
+).info
+
+
+def settle(app: App, ended: Sequence[Ended]) -> Iterator[Outcome]:
+    """Write what became of tasks and yield their outcomes.
+
+    Parameters
+    ----------
+    ended : sequence of Ended
+        Distinct jobs. Records are terminal and not written yet.
+    """
+    succeeded = [(end.task, end.result) for end in ended if isinstance(end.result, Record)]
+    others = [end for end in ended if not isinstance(end.result, Record)]
+    failed: list[Ended] = []
+    forwarded: list[Task] = []
+    for end in [*write(app, succeeded), *others]:
+        match end.result:
+            case Record() as record:
+                yield Outcome(end.task.delivery, Verdict.DONE, record)
+            case Diverted(verdict=Verdict.FORWARDED):
+                forwarded.append(end.task)
+            case Diverted(verdict=verdict):
+                yield Outcome(end.task.delivery, verdict, end.task.record)
+            case _:
+                failed.append(end)
+    yield from _forward(app, forwarded)
+    yield from _fail(app, failed)
+
+
+def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> Iterator[Outcome]:
+    """Yield RETRY or STOPPED for deliveries that were not begun; their records stay as they are."""
+    verdict = Verdict.of_transient(error)
+    if deliveries:
+        app.queue.delay(deliveries, [_delay_s(app, error.info, verdict, d) for d in deliveries])
+    yield from (Outcome(d, verdict, None, error.info) for d in deliveries)
+
+
+def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    if not tasks:
+        return
+    sent = app.queue.forward([task.delivery for task in tasks])
+    stuck = Transient(Code.STORAGE, "the large queue could not be written", "see the worker's role")
+    for task, ok in zip(tasks, sent, strict=True):
+        if ok:
+            yield Outcome(task.delivery, Verdict.FORWARDED)
+    yield from hand_back(
+        app, [task.delivery for task, ok in zip(tasks, sent, strict=True) if not ok], stuck
+    )
+
+
+def _fail(app: App, failed: Sequence[Ended]) -> Iterator[Outcome]:
+    """Bury what is refused, put off what is transient, and say so in the records."""
+    failures = [
+        Failure(end.task, *failure(end.result), Verdict.of_transient(end.result))
+        for end in failed
+        if isinstance(end.result, Exception)
+    ]
+    refused = [f for f in failures if not f.error.retryable]
+    buried = app.queue.bury([_letter(f) for f in refused]) if refused else []
+    stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, buried, strict=True) if not ok]
+    yield from _refuse(app, [f for f, ok in zip(refused, buried, strict=True) if ok])
+    yield from _retry(app, [*stuck, *(f for f in failures if f.error.retryable)])
+
+
+def _refuse(app: App, refused: Sequence[Failure]) -> Iterator[Outcome]:
+    ends = _write_failures(app, [(f, Status.FAILED) for f in refused])
+    unwritten = []
+    for f in refused:
+        match ends.get(id(f.task)):
+            case Transient() as error:  # buried, but the record does not say so yet
+                verdict = Verdict.of_transient(error)
+                unwritten.append(replace(f, error=error.info, verdict=verdict))
+            case Record() as record:
+                yield Outcome(f.task.delivery, Verdict.REFUSED, record, f.error, f.exception)
+            case _:  # the record is another job's
+                yield Outcome(f.task.delivery, Verdict.REFUSED, None, f.error, f.exception)
+    yield from _put_off(app, unwritten, {})
+
+
+def _retry(app: App, transient: Sequence[Failure]) -> Iterator[Outcome]:
+    """Say RETRYING in the records, FAILED at the last receive, and put the messages off.
+
+    The records are written as far as can be: what counts is that the messages stay.
+    """
+    if not transient:
+        return
+    last = _last_receive(app)
+    statuses = [
+        (f, Status.FAILED if f.task.delivery.receive_count >= last else Status.RETRYING)
+        for f in transient
+    ]
+    news = [(f, to) for f, to in statuses if to.terminal or not _handed_back(f)]
+    yield from _put_off(app, transient, _write_failures(app, news))
+
+
+def _handed_back(f: Failure) -> bool:
+    """Whether a task did nothing wrong, so that its record need not say anything.
+
+    For want of time there is none to write it; where a batch was stopped there may be no way.
+    """
+    return f.error.code is Code.DEADLINE or f.verdict is Verdict.STOPPED
+
+
+def _write_failures(
+    app: App, failures: Sequence[tuple[Failure, Status]]
+) -> dict[int, Record | Exception]:
+    """Write the records of failures whose job is theirs; return what became of each task."""
+    pairs = [
+        (f.task, new_record(app, f.task, to, error=f.error)) for f, to in failures if _owns(f.task)
+    ]
+    return {id(end.task): end.result for end in write(app, pairs)}
+
+
+def _put_off(
+    app: App, failures: Sequence[Failure], ends: Mapping[int, Record | Exception]
+) -> Iterator[Outcome]:
+    deliveries = [f.task.delivery for f in failures]
+    if deliveries:
+        seconds = [_delay_s(app, f.error, f.verdict, f.task.delivery) for f in failures]
+        app.queue.delay(deliveries, seconds)
+    for f in failures:
+        end = ends.get(id(f.task))
+        record = end if isinstance(end, Record) else None
+        yield Outcome(f.task.delivery, f.verdict, record, f.error, f.exception)
+
+
+def _owns(task: Task) -> bool:
+    """Whether a failure of this task is the job's failure."""
+    return claim(task.record, task.input, task.redrive) is Claim.WORK
+
+
+def _last_receive(app: App) -> int:
+    try:
+        return app.queue.max_receive_count()
+    except Transient:
+        return sys.maxsize
+
+
+def _letter(f: Failure) -> DeadLetter:
+    return DeadLetter(f.task.delivery, f.error.code, f.error.message, f.task.input.source)
+
+
+def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Ended]:
+    """Write records, deciding anew about each job that another worker changed meanwhile."""
+    ended: list[Ended] = []
+    pending = list(pairs)
+    try:
+        for _ in range(_ROUNDS):
+            if not pending:
+                return ended
+            won = app.table.put([record for _, record in pending])
+            ended += [Ended(*pair) for pair, ok in zip(pending, won, strict=True) if ok]
+            pending = [pair for pair, ok in zip(pending, won, strict=True) if not ok]
+            pending = list(_rebased(app, pending, ended))
+    except MatinvError as error:
+        return ended + [Ended(task, error) for task, _ in pending]
+    hot = Transient(Code.STORAGE, "the record changed under every attempt to write it")
+    return ended + [Ended(task, hot) for task, _ in pending]
+
+
+def _rebased(
+    app: App, lost: Sequence[tuple[Task, Record]], ended: list[Ended]
+) -> Iterator[tuple[Task, Record]]:
+    """Yield the records that may still be written, over what stands there now."""
+    found = app.table.get([task.job_id for task, _ in lost]) if lost else {}
+    for task, record in lost:
+        task.record = found.get(task.job_id)
+        try:
+            check_claim(task)
+        except (Diverted, Refused) as decided:
+            ended.append(Ended(task, decided))
+            continue
+        if _owns(task):
+            revision = task.record.revision if task.record else 0
+            yield task, replace(record, revision=revision + 1)

@@ -1,0 +1,140 @@
+"""Load and admit: a task's matrix into memory, after its header said that it fits this lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, replace
+from itertools import accumulate
+
+from matinv.errors import Code, Refused
+from matinv.formats import npy
+from matinv.formats.names import Format
+from matinv.jobs.limits import Prediction, predict, predict_json
+from matinv.jobs.message import format_of_key, options_of_metadata, parse_file
+from matinv.jobs.request import Options, Reference, Request, opened
+from matinv.linalg.types import Matrix
+from matinv.pipeline.admission import MemoryGate, check_fits
+from matinv.pipeline.app import App, Deadline
+from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.outcome import Diverted, Verdict
+from matinv.pipeline.task import Task
+from matinv.ports import Blob
+
+
+@contextmanager
+def loaded(
+    app: App, task: Task, gate: MemoryGate, deadline: Deadline, threads: int = 1
+) -> Iterator[Matrix]:
+    """Read a task's object: header, admission, body; its memory is held for the block.
+
+    Yields
+    ------
+    ndarray
+        The matrix or stack, which belongs to the caller and may be overwritten.
+
+    Raises
+    ------
+    Diverted
+        If the job is not this worker's after all.
+    MatinvError
+        What is wrong with the object, or with reading it.
+    """
+    request, reference = _reference(task)
+    _check_allowed(app, reference)
+
+    def admit(prediction: Prediction) -> None:
+        check_fits(app, task, prediction, deadline, threads)
+        held.enter_context(gate.hold(prediction.memory_bytes))
+        deadline.check(task.predicted_s)  # the others may have held the memory for long
+
+    with ExitStack() as held:
+        with _open(app, request, reference) as blob:
+            task.input = opened(task.input, blob.version_id, blob.etag, blob.size_bytes)
+            check_claim(task)
+            if request.dropped:
+                request = replace(request, options=options_of_metadata(blob.metadata))
+                task.request = request
+            if format_of_key(reference.key) is Format.NPY:
+                matrix = _read_npy(task, blob, admit)
+            else:
+                matrix = _read_json(task, request, blob, admit)
+        yield matrix
+
+
+def _reference(task: Task) -> tuple[Request, Reference]:
+    match task.request:
+        case Request(input=Reference() as reference) as request:
+            return request, reference
+    message = "only references are loaded"
+    raise TypeError(message)
+
+
+def _check_allowed(app: App, reference: Reference) -> None:
+    if reference.bucket != app.inputs_bucket:
+        raise Refused(
+            Code.FORBIDDEN_REF,
+            "the reference names a bucket that jobs may not read",
+            "upload the matrix to the inputs bucket",
+            observed=reference.bucket,
+            limit=app.inputs_bucket,
+        )
+    if _climbs_out(reference.key):
+        raise Refused(
+            Code.FORBIDDEN_REF,
+            "the reference names an object outside of its bucket",
+            "S3 has no such objects: leave out the '..'",
+            observed=reference.key,
+        )
+    format_of_key(reference.key)
+
+
+def _climbs_out(key: str) -> bool:
+    """Whether a key leads above its bucket where the dots in its URL are resolved.
+
+    S3 takes no such key, counted from left to right ("Naming Amazon S3 objects", User Guide).
+    """
+    depths = accumulate({"..": -1, ".": 0, "": 0}.get(part, 1) for part in key.split("/"))
+    return min(depths) < 0
+
+
+@contextmanager
+def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
+    try:
+        with app.store.open(reference) as blob:
+            yield blob
+    except Refused as error:
+        if request.dropped and error.info.observed == "overwritten":
+            # A newer upload replaced the object, and has an event of its own.
+            raise Diverted(Verdict.STALE) from error
+        raise
+
+
+def _read_npy(task: Task, blob: Blob, admit: Callable[[Prediction], None]) -> Matrix:
+    header = npy.read_header(blob, blob.size_bytes)
+    task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
+    form = task.options.format or Format.NPY
+    admit(predict(header.shape, header.dtype, task.options.method, format=form))
+    return npy.read_body(blob, header)
+
+
+def _read_json(
+    task: Task,
+    request: Request,
+    blob: Blob,
+    admit: Callable[[Prediction], None],
+) -> Matrix:
+    admit(predict_json(blob.size_bytes))
+    inline, options = parse_file(blob.read(blob.size_bytes), request)
+    if not request.dropped:  # a message knows better than the file that it refers to
+        options = _overridden(options, request.options)
+    task.request = replace(request, options=options)
+    task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)
+    return inline.array
+
+
+def _overridden(options: Options, chosen: Options) -> Options:
+    """Return `options` with what was chosen otherwise than by default."""
+    default = Options()
+    names = [f.name for f in fields(Options) if getattr(chosen, f.name) != getattr(default, f.name)]
+    return replace(options, **{name: getattr(chosen, name) for name in names})

@@ -1,0 +1,236 @@
+"""Publish: the result's bytes to where they belong, and the record that says so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+
+from matinv.errors import Code, Refused
+from matinv.formats import json_matrix, npy
+from matinv.formats.names import Format
+from matinv.jobs.message import format_of_key
+from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.jobs.request import Inline, Output, Reference, Request
+from matinv.jobs.times import timestamp
+from matinv.linalg.certificate import Certificate, Checked, Side
+from matinv.linalg.inverse import Inverses
+from matinv.pipeline.app import App
+from matinv.pipeline.task import Task
+from matinv.ports import Part
+
+LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
+
+_Verdict = tuple[Certificate, Slices | None, tuple[str, ...]]
+"""What a record says of inverses: certificate, slices of a stack, warnings."""
+
+# A record holds 400 KB; half of it leaves room for everything else that a record says.
+DYNAMODB_RESULT_BYTES: Final = 200 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A terminal record, and the parts of its result that must be in S3 before it is written."""
+
+    record: Record
+    parts: Sequence[Part] | None = field(repr=False)
+
+
+def draft(app: App, task: Task, inverses: Inverses) -> Draft:
+    """Encode the result of a task and describe it.
+
+    Raises
+    ------
+    MatinvError
+        The failure, if no slice has an inverse; TOO_LARGE for a result that DynamoDB cannot hold.
+    """
+    certificate, slices, warnings = verdict = _verdict(inverses)
+    form = _format(task)
+    if form is Format.NPY:
+        parts = npy.parts(inverses.x)
+    else:
+        parts = [_document(task.job_id, certificate, slices, warnings, inverses)]
+    size_bytes = sum(memoryview(part).nbytes for part in parts)
+    inline = b"".join(parts) if _goes_inline(app, task.options.output, size_bytes) else None
+    result = ResultInfo(form, _sha256(parts), size_bytes, inline=inline)
+    return Draft(_ended(app, task, verdict, result), parts if inline is None else None)
+
+
+def describe(app: App, task: Task, inverses: Inverses) -> Record:
+    """Return the terminal record of a task, still without its result.
+
+    Raises
+    ------
+    MatinvError
+        The failure, if no slice has an inverse.
+    """
+    return _ended(app, task, _verdict(inverses), None)
+
+
+def _verdict(inverses: Inverses) -> _Verdict:
+    certificate = inverses.worst()
+    if certificate is None:
+        raise inverses.failures[0]
+    warnings = ("ILL_CONDITIONED",) if inverses.ill_conditioned.any() else ()
+    return certificate, _slices(inverses), warnings
+
+
+def _ended(app: App, task: Task, verdict: _Verdict, result: ResultInfo | None) -> Record:
+    certificate, slices, warnings = verdict
+    return new_record(
+        app,
+        task,
+        Status.PARTIAL if slices and slices.failed else Status.SUCCEEDED,
+        certificate=certificate,
+        slices=slices,
+        warnings=warnings,
+        result=result,
+    )
+
+
+def publish(app: App, task: Task, drafted: Draft) -> Record:
+    """Store what must be in S3 and return the terminal record, which is not yet written.
+
+    A result that an earlier attempt stored is adopted with its own hash and certificate.
+    """
+    record, result = drafted.record, drafted.record.result
+    if drafted.parts is None or result is None or record.certificate is None:
+        return record
+    metadata = {
+        "matinv-job-id": record.job_id,
+        "matinv-sha256": result.sha256,
+        "matinv-bytes": str(result.size_bytes),
+        "matinv-certificate": orjson.dumps(record.certificate).decode(),
+    }
+    with task.timed("publish_ms", app.now):
+        key = _key(task, result.format)
+        stored = app.store.put_result(key, drafted.parts, result.sha256, metadata)
+    result = replace(result, uri=stored.uri, version_id=stored.version_id)
+    record = replace(record, result=result, timings_ms=dict(task.timings_ms))
+    return record if stored.metadata is None else _adopt(record, result, stored.metadata)
+
+
+def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
+    """Return the record that would replace the one a task found.
+
+    Parameters
+    ----------
+    **facts
+        Fields of the record that say how the job went: ``error``, ``certificate`` and so on.
+    """
+    now = app.now()
+    written_at = timestamp(now)
+    found = task.record
+    same = found if found and found.input.id == task.input.id else None
+    input_ = task.input
+    # A message may not know it, and that of a redrive may be older; newer uploads ask for it.
+    if same and (same.input.order or "") > (input_.order or ""):
+        input_ = replace(input_, order=same.input.order)
+    return Record(
+        job_id=task.job_id,
+        status=status,
+        input=input_,
+        created_at=same.created_at if same else written_at,
+        updated_at=written_at,
+        expires_at=int(now) + app.retention_s,
+        attempts=task.delivery.receive_count,
+        redrive=task.redrive,
+        revision=(found.revision if found else 0) + 1,
+        timings_ms=dict(task.timings_ms),
+        tags=task.options.tags,
+        engine=app.engine,
+        **facts,
+    )
+
+
+def document(record: Record, inverses: Inverses) -> bytes:
+    """Return a result as JSON: ``job_id``, ``certificate``, ``slices`` of a stack, ``inverse``."""
+    certificate, slices, warnings = record.certificate, record.slices, record.warnings
+    return _document(record.job_id, certificate, slices, warnings, inverses)
+
+
+def _document(
+    job_id: str,
+    certificate: Certificate | None,
+    slices: Slices | None,
+    warnings: Sequence[str],
+    inverses: Inverses,
+) -> bytes:
+    facts: dict[str, object] = {"job_id": job_id}
+    if certificate:
+        facts["certificate"] = certificate
+    if slices:
+        facts["slices"] = slices
+    if warnings:
+        facts["warnings"] = warnings
+    inverse = json_matrix.encode(inverses.x, inverses.failures.keys())
+    return b'%s,"inverse":%s}' % (orjson.dumps(facts)[:-1], inverse)
+
+
+def _format(task: Task) -> Format:
+    """Return the result's format: the one asked for, else the input's own."""
+    if task.options.format:
+        return task.options.format
+    match task.request:
+        case Request(input=Inline(format=form)):
+            return form
+        case Request(input=Reference(key=key)):
+            return format_of_key(key)
+    message = "a task without a request has no result"
+    raise TypeError(message)
+
+
+def _sha256(parts: Sequence[Part]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _goes_inline(app: App, output: Output, size_bytes: int) -> bool:
+    if output is Output.DYNAMODB and size_bytes > DYNAMODB_RESULT_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the result does not fit a DynamoDB item",
+            'use "output": "auto" or "s3"',
+            observed=f"{size_bytes} bytes",
+            limit=f"{DYNAMODB_RESULT_BYTES} bytes",
+        )
+    if output is Output.AUTO:
+        return size_bytes <= app.inline_result_bytes
+    return output is Output.DYNAMODB
+
+
+def _key(task: Task, form: Format) -> str:
+    """Return a key that only the same input, inverted and judged in the same way, leads to."""
+    options = task.options
+    ways = f"{options.method}\n{options.on_ill_conditioned}"
+    identity = f"{task.input.source}\n{task.input.id}\n{ways}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return f"{task.job_id}/{digest}.{form}"
+
+
+def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> Record:
+    fields = orjson.loads(metadata["matinv-certificate"])
+    fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
+    sha256, size_bytes = metadata["matinv-sha256"], int(metadata["matinv-bytes"])
+    return replace(
+        record,
+        result=replace(result, sha256=sha256, size_bytes=size_bytes),
+        certificate=Certificate(**fields),
+    )
+
+
+def _slices(inverses: Inverses) -> Slices | None:
+    if inverses.x.ndim == 2:
+        return None
+    listed = islice(inverses.failures.items(), LISTED_FAILURES)
+    return Slices(
+        count=len(inverses.x),
+        failed=len(inverses.failures),
+        failures=tuple(SliceFailure(i, e.code, e.info.message) for i, e in listed),
+    )

@@ -1,0 +1,36 @@
+"""When a message comes again: the redelivery delay."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from matinv.errors import Code, ErrorInfo
+from matinv.jobs.request import Delivery
+from matinv.pipeline.app import App
+from matinv.pipeline.outcome import Verdict
+
+# The first redelivery comes after 5 to 10 s, the fifth after 80 to 160 s; SQS allows 12 h.
+_DELAY_S: Final = 10
+_LONGEST_DELAY_S: Final = 900
+
+# When a batch was stopped, somebody has to mend rights or settings, which takes hours, and no
+# message is to be dead by then. It is dead when it would be received once more than allowed: with
+# 5 receives after pauses of 900, 1,800, 3,600, 7,200 and 14,400 s, which is 7.75 h; with the 10 of
+# the deployed queue, the last four of the longest, after 62.75 h. Jitter takes off at most half,
+# and the queue keeps messages for 96 h. Each pause is 900 s longer than all before it together:
+# once all is mended, a job goes on after at most the time that it had waited before and 15
+# minutes, with jitter twice that.
+_STOPPED_DELAY_S: Final = 900
+# SQS hides a message for at most 12 h since it was received, 15 min of which Lambda may have taken.
+_LONGEST_STOPPED_DELAY_S: Final = 43_200 - 900
+
+
+def _delay_s(app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery) -> int:
+    """Return the redelivery delay: doubling, with half of it jitter; none for want of time."""
+    if error.code is Code.DEADLINE:
+        return 0
+    first_s, longest_s = _DELAY_S, _LONGEST_DELAY_S
+    if verdict is Verdict.STOPPED:
+        first_s, longest_s = _STOPPED_DELAY_S, _LONGEST_STOPPED_DELAY_S
+    ceiling = min(longest_s, first_s << min(delivery.receive_count - 1, 10))
+    return int(ceiling * (1 + app.jitter()) / 2)

@@ -1,0 +1,65 @@
+"""One delivery on its way through the pipeline."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from matinv.jobs.record import InputInfo, Record
+from matinv.jobs.request import MESSAGE_SOURCE, Delivery, Options, Request, input_info
+from matinv.pipeline.app import App
+
+
+@dataclass(slots=True)
+class Task:
+    """One delivery on its way through the pipeline; stages fill it in.
+
+    ``request`` is None when the body is not a job: such a task only ever fails.
+    """
+
+    delivery: Delivery
+    request: Request | None
+    input: InputInfo
+    record: Record | None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    predicted_s: float = 0.0
+
+    @property
+    def job_id(self) -> str:
+        """The id of the record that the task may write."""
+        return self.delivery.job_id
+
+    @property
+    def options(self) -> Options:
+        """What the submitter chose."""
+        return self.request.options if self.request else Options()
+
+    @property
+    def redrive(self) -> int:
+        """How often an operator sent the job again."""
+        return self.request.redrive if self.request else 0
+
+    @contextmanager
+    def timed(self, stage: str, now: Callable[[], float]) -> Iterator[None]:
+        """Add the duration of the block to the task's timings."""
+        begun = now()
+        try:
+            yield
+        finally:
+            spent_ms = round(1000 * (now() - begun), 3)
+            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_ms
+
+
+def task_of(app: App, delivery: Delivery, record: Record | None) -> Task:
+    """Begin the task of a delivery, whose job has `record`."""
+    content = delivery.content
+    if isinstance(content, Request):
+        task = Task(delivery, content, input_info(content), record)
+    else:
+        body = delivery.body.encode("utf-8", "surrogatepass")
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        task = Task(delivery, None, InputInfo(MESSAGE_SOURCE, digest, None, len(body)), record)
+    task.timings_ms["queued_ms"] = max(0.0, round(1000 * app.now() - delivery.sent_at_ms, 3))
+    return task

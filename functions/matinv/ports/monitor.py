@@ -1,0 +1,122 @@
+"""The `Monitor` port: what AWS itself knows of a stack, to be looked at and never written.
+
+Apart from `matinv.ports`, so that no worker loads it. Like those it has two implementations that
+pass one contract suite, `matinv.backends.aws.cloudwatch` and `matinv.backends.memory`, and raises
+only `Transient`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Queue(StrEnum):
+    """The queues of a stack: its lanes, and where their failures go."""
+
+    STANDARD = "standard"
+    LARGE = "large"
+    DEAD = "dead"
+
+
+class State(StrEnum):
+    """What an alarm says."""
+
+    OK = "OK"
+    ALARM = "ALARM"
+    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a queue holds, approximately, as SQS counts.
+
+    Parameters
+    ----------
+    waiting : int
+        To be received.
+    working : int
+        In flight: received, and neither deleted nor visible again. Messages that a worker handed
+        back wait there for their next attempt.
+    delayed : int
+        Sent with a delay that is not over.
+    """
+
+    waiting: int = 0
+    working: int = 0
+    delayed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.waiting + self.working + self.delayed
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm of the stack.
+
+    Parameters
+    ----------
+    name : str
+        Without the stack's name before it.
+    state : State
+        What it says.
+    since : str
+        Since when, in the form of a record's times.
+    why, do, runbook : str
+        What it means, what to do, where that stands at length; empty where nobody said.
+    pages : bool
+        Whether it wakes people: by itself, or as part of the composite alarm that does.
+    """
+
+    name: str
+    state: State
+    since: str
+    why: str = ""
+    do: str = ""
+    runbook: str = ""
+    pages: bool = False
+
+
+def by_urgency(alarm: Alarm) -> tuple[bool, bool, str]:
+    """Return what alarms are sorted by: those that ring, of these those that page, then by name."""
+    rings = alarm.state is State.ALARM
+    return not rings, not (rings and alarm.pages), alarm.name
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What CloudWatch has counted; it does so once a minute, and is some minutes behind.
+
+    Parameters
+    ----------
+    oldest_s : mapping
+        By queue, the age of its oldest message in seconds, where that is known. A message that was
+        received three times or more is left out.
+    acknowledged, duplicates : int or None
+        Deliveries within the window that were done with, and those among them whose job had been
+        done before. None if nothing was counted: nothing ran, or nothing counts.
+    """
+
+    oldest_s: Mapping[Queue, float] = field(default_factory=dict)
+    acknowledged: int | None = None
+    duplicates: int | None = None
+
+
+class Monitor(Protocol):
+    """What AWS knows of a stack."""
+
+    def depth(self, queue: Queue) -> Depth | None:
+        """Return how much is in a queue, None if the stack has no such queue."""
+        ...
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Return the stack's alarms: those that ring first, then by name."""
+        ...
+
+    def figures(self, window_s: float) -> Figures:
+        """Return what was counted within the last so many seconds, at least 60."""
+        ...

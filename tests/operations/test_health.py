@@ -1,0 +1,397 @@
+"""Health: what one look at a stack says, and what it says of what it could not see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from matinv.backends.memory import MemoryTable
+from matinv.errors import Code, ErrorInfo, Misconfigured, Transient
+from matinv.formats.names import Format
+from matinv.jobs.record import InputInfo, Record, ResultInfo, Status
+from matinv.jobs.times import timestamp
+from matinv.operations import health, throughput
+from matinv.operations.health import Duplicates, Health, LaneHealth, snapshot
+from matinv.operations.prices import cost
+from matinv.operations.throughput import READ_LIMIT, Percentiles, Recent
+from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
+from matinv.testing.contracts import record
+from support.memory_service import Standin, general
+
+NOW_S = 1_700_000_100.0  # a hundred seconds after the stand-in's first moment, whole in 30 s
+
+
+@pytest.fixture
+def service() -> Standin:
+    service = Standin.make()
+    service.world.now_s = NOW_S
+    return service
+
+
+def put(service: Standin, *records: Record) -> None:
+    """Write records as they are, over what is there."""
+    for one in records:
+        service.table.records[one.job_id] = one
+
+
+def ended(
+    job_id: str, ago_s: float, status: Status = Status.SUCCEEDED, **timings_ms: float
+) -> Record:
+    at = timestamp(NOW_S - ago_s)
+    return replace(record(job_id, status=status), updated_at=at, timings_ms=timings_ms)
+
+
+def waiting(job_id: str, ago_s: float, status: Status = Status.QUEUED, **changes: Any) -> Record:
+    at = timestamp(NOW_S - ago_s)
+    return replace(record(job_id, status=status), created_at=at, updated_at=at, **changes)
+
+
+def look(service: Standin, recent: Recent | None = None) -> Health:
+    return snapshot(service.client, recent)
+
+
+class TestLanes:
+    def test_a_stack_without_a_large_lane_shows_one(self, service: Standin) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth(5, 3, 1)
+        found = look(service)
+        assert found.lanes == (LaneHealth("standard", 5, 3, 1, None),)
+        assert found.backlog == 9
+
+    def test_the_large_lane_counts_for_the_backlog(self, service: Standin) -> None:
+        service.monitor.depths |= {Queue.STANDARD: Depth(1), Queue.LARGE: Depth(2, 3, 4)}
+        service.monitor.depths[Queue.DEAD] = Depth(7)
+        found = look(service)
+        assert [lane.name for lane in found.lanes] == ["standard", "large"]
+        assert (found.backlog, found.dead_letters) == (10, 7)
+
+    def test_dead_letters_that_somebody_looks_at_count(self, service: Standin) -> None:
+        service.monitor.depths[Queue.DEAD] = Depth(waiting=2, working=3)
+        assert look(service).dead_letters == 5
+
+    def test_a_queue_that_denies_is_unknown_and_the_others_are_not(self, service: Standin) -> None:
+        depths = iter([True, False, False])
+
+        def deny(moment: str) -> None:
+            if moment == "depth:before" and next(depths):
+                raise Misconfigured(Code.ACCESS_DENIED, "denied", "ask for it")
+
+        service.monitor.depths[Queue.LARGE] = Depth(3)
+        service.monitor.fail = deny
+        found = look(service)
+        unread = LaneHealth("standard", None, None, None, None)
+        assert found.lanes == (unread, LaneHealth("large", 3, 0, 0, None))
+        assert (found.backlog, found.eta_s, found.dead_letters) == (None, None, 0)
+        (unknown,) = found.unknown
+        assert (unknown.part, unknown.error.message) == ("queue standard", "denied")
+
+
+class TestOldest:
+    @pytest.fixture
+    def service(self, service: Standin) -> Standin:
+        service.monitor.depths |= {Queue.STANDARD: Depth(2), Queue.LARGE: Depth(2)}
+        return service
+
+    def ages(self, service: Standin) -> list[float | None]:
+        return [lane.oldest_s for lane in look(service).lanes]
+
+    def test_cloudwatch_s_age_counts(self, service: Standin) -> None:
+        put(service, waiting("a", 50))
+        service.monitor.counted = Figures({Queue.STANDARD: 12.0, Queue.LARGE: 13.0})
+        assert self.ages(service) == [12.0, 13.0]
+
+    def test_without_it_the_oldest_record_tells(self, service: Standin) -> None:
+        put(service, waiting("a", 10), waiting("b", 50, Status.RETRYING), waiting("c", 40))
+        put(service, waiting("d", 900, Status.RUNNING), ended("e", 800))
+        assert self.ages(service) == [50.0, None]
+
+    def test_each_lane_asks_for_its_own(self, service: Standin) -> None:
+        service.monitor.counted = Figures({Queue.LARGE: 13.0})
+        put(service, waiting("a", 10))
+        assert self.ages(service) == [10.0, 13.0]
+
+    def test_an_empty_lane_has_no_oldest(self, service: Standin) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth()
+        put(service, waiting("a", 10))
+        service.monitor.counted = Figures({Queue.STANDARD: 5.0})
+        assert self.ages(service) == [None, None]
+
+    def test_of_more_jobs_than_are_read_nobody_knows(
+        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(health, "READ_LIMIT", 3)
+        put(service, *(waiting(f"j{n}", n) for n in range(2)))
+        assert self.ages(service) == [1.0, None]
+        put(service, waiting("j2", 2))
+        assert self.ages(service) == [None, None]
+
+
+class TestAlarms:
+    def test_are_shown_those_that_ring_first(self, service: Standin) -> None:
+        calm = Alarm("canary", State.OK, timestamp(0))
+        loud = Alarm("table", State.ALARM, timestamp(0), "it throttles", pages=True)
+        service.monitor.rings = [calm, loud]
+        assert look(service).alarms == (loud, calm)
+
+    def test_where_there_are_none_none_are_shown(self, service: Standin) -> None:
+        assert look(service).alarms == ()
+
+    def test_a_denial_is_no_failure_and_says_why(self, service: Standin) -> None:
+        service.monitor.fail = failing("alarms:before", Code.ACCESS_DENIED)
+        found = look(service)
+        assert found.alarms is None
+        assert [(u.part, u.error.code) for u in found.unknown] == [("alarms", Code.ACCESS_DENIED)]
+        assert found.lanes[0].waiting == 0
+
+
+def failing(moment: str, code: Code = Code.STORAGE) -> Callable[[str], None]:
+    def fail(asked: str) -> None:
+        if asked == moment:
+            raise Transient(code, "out of order", "wait")
+
+    return fail
+
+
+class TestUnknown:
+    def test_metrics_that_are_out_of_order_leave_the_rest(self, service: Standin) -> None:
+        service.monitor.counted = Figures({}, 10, 1)
+        service.monitor.fail = failing("figures:before")
+        found = look(service)
+        assert found.duplicates is None
+        assert [unknown.part for unknown in found.unknown] == ["metrics"]
+
+    def test_a_table_that_is_out_of_order_leaves_the_rest(self, service: Standin) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth(3)
+        service.table.fail = failing("list:before")
+        found = look(service)
+        assert (found.flow, found.failures, found.eta_s, found.backlog) == (None, (), None, 3)
+        assert [u.part for u in found.unknown] == ["jobs", "failures", "oldest job"]
+
+    def test_without_a_monitor_the_table_still_tells(self, service: Standin) -> None:
+        put(service, ended("a", 1))
+        client = service.client
+        client.monitor = None
+        found = snapshot(client)
+        assert found.flow
+        assert found.flow.ended == 1
+        assert (found.alarms, found.dead_letters, found.backlog) == (None, None, None)
+        assert {u.error.hint for u in found.unknown} == {"use --stack, or the MATINV_* settings"}
+
+
+class TestFlow:
+    def test_buckets_are_the_window(self, service: Standin) -> None:
+        put(service, ended("a", 0), ended("b", 59), ended("c", 61, Status.FAILED))
+        put(service, ended("d", 61, Status.PARTIAL), ended("old", 901), waiting("w", 1))
+        found = look(service).flow
+        assert found
+        assert (found.ended, found.failed, found.complete) == (4, 1, True)
+        assert (len(found.buckets), found.bucket_s) == (30, 30.0)
+        counts = [(bucket.ended, bucket.failed) for bucket in found.buckets[-4:]]
+        assert counts == [(2, 1), (1, 0), (0, 0), (1, 0)]
+        assert found.buckets[0].begin == found.since == timestamp(NOW_S - 870)
+        assert found.until == timestamp(NOW_S)
+
+    def test_latency_is_from_being_queued_to_the_result(self, service: Standin) -> None:
+        times = {"queued_ms": 100.0, "load_ms": 10.0, "invert_ms": 5.0, "publish_ms": 1.0}
+        put(service, ended("a", 1, **times), ended("b", 1, queued_ms=16.0), ended("c", 1))
+        found = look(service).flow
+        assert found
+        assert found.latency_ms == Percentiles(66.0, 111.0, 115.0)
+        assert found.buckets[-1].latency_ms is None
+        assert found.buckets[-2].latency_ms == found.latency_ms
+        assert found.phases_ms.keys() == {"queued", "load", "invert", "publish"}
+        assert found.phases_ms["queued"].p50 == 58.0
+        assert found.phases_ms["publish"] == Percentiles(1.0, 1.0, 1.0)
+
+    def test_percentiles_are_numpy_s(self, service: Standin) -> None:
+        put(service, *(ended(f"j{n}", 1, invert_ms=float(n)) for n in range(101)))
+        found = look(service).flow
+        assert found
+        assert found.latency_ms == Percentiles(50.0, 95.0, 99.0)
+
+    def test_an_idle_stack_has_a_flow_of_nothing(self, service: Standin) -> None:
+        found = look(service).flow
+        assert found
+        assert (found.ended, found.per_s, found.latency_ms, found.phases_ms) == (0, 0.0, None, {})
+        assert (found.cost.total_usd, found.cost.per_job_usd) == (0.0, None)
+
+    @pytest.mark.parametrize(
+        ("ago_s", "per_s"),
+        [([], 0.0), ([50], 1 / 50), ([5, 4, 3, 2, 1], 1.0), ([59, 29, 61, 400], 2 / 59), ([0], 1)],
+    )
+    def test_throughput_is_of_the_last_minute(
+        self, service: Standin, ago_s: list[float], per_s: float
+    ) -> None:
+        put(service, *(ended(f"j{n}", ago) for n, ago in enumerate(ago_s)))
+        found = look(service).flow
+        assert found
+        assert found.per_s == pytest.approx(per_s)
+
+    def test_of_more_jobs_than_are_read_the_latest_count(
+        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "READ_LIMIT", 10)
+        put(service, *(ended(f"j{n}", n) for n in range(30)), ended("bad", 15, Status.FAILED))
+        found = look(service).flow
+        assert found
+        assert (found.ended, found.failed, found.complete) == (10, 0, False)
+        assert found.since == timestamp(NOW_S - 9)
+        assert found.per_s == pytest.approx(10 / 9)
+
+
+class TestRecent:
+    def test_a_second_look_reads_what_is_new(
+        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str] = []
+        list_ = MemoryTable.list
+
+        def note(table: MemoryTable, status: Status, limit: int) -> Any:
+            for one in list_(table, status, limit):
+                if limit == READ_LIMIT:
+                    read.append(one.job_id)
+                yield one
+
+        monkeypatch.setattr(MemoryTable, "list", note)
+        recent = Recent()
+        put(service, *(ended(f"j{n}", 100 + n) for n in range(50)))
+        assert look(service, recent).flow
+        assert len(read) == 50
+        read.clear()
+        put(service, ended("new", 0))
+        again = look(service, recent).flow
+        assert again
+        assert again.ended == 51
+        assert len(read) <= 1 + 11 + 1  # the new one, the overlap of 10 s, where it stopped
+
+    def test_what_comes_late_is_found(self, service: Standin) -> None:
+        recent = Recent()
+        put(service, ended("a", 10))
+        look(service, recent)
+        put(service, ended("late", 18))  # by another worker's clock
+        found = look(service, recent).flow
+        assert found
+        assert found.ended == 2
+
+    def test_a_job_that_ends_again_counts_once(self, service: Standin) -> None:
+        recent = Recent()
+        put(service, ended("a", 10, Status.FAILED))
+        assert look(service, recent).flow
+        put(service, ended("a", 1))
+        found = look(service, recent).flow
+        assert found
+        assert (found.ended, found.failed) == (1, 0)
+
+    def test_what_leaves_the_window_is_forgotten(self, service: Standin) -> None:
+        recent = Recent(window_s=300)
+        put(service, ended("a", 0))
+        assert look(service, recent).flow
+        service.world.now_s += 301
+        found = look(service, recent).flow
+        assert found
+        assert (found.ended, found.bucket_s) == (0, 10.0)
+
+    def test_a_gap_between_two_looks_is_told(
+        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "READ_LIMIT", 10)
+        recent = Recent()
+        put(service, ended("first", 100))
+        first = look(service, recent).flow
+        put(service, *(ended(f"j{n}", n) for n in range(30)))
+        second = look(service, recent).flow
+        assert first
+        assert second
+        assert (first.ended, first.complete) == (1, True)
+        assert (second.ended, second.complete) == (10, False)
+
+    def test_what_is_kept_is_bounded(
+        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "_KEPT", 20)
+        put(service, *(ended(f"j{n}", n) for n in range(30)))
+        found = look(service, Recent()).flow
+        assert found
+        assert (found.ended, found.complete) == (20, False)
+
+
+class TestCost:
+    def test_is_the_sum_of_the_jobs(self, service: Standin) -> None:
+        for k in range(3):
+            service.client.submit(general(4, k), job_id=f"m{k}").wait()
+        service.client.submit(general(200), job_id="file").wait()
+        records = service.table.records.values()
+        expected = 0.0
+        for one in records:
+            seconds = sum(ms for name, ms in one.timings_ms.items() if name != "queued_ms") / 1000
+            file = one.job_id == "file"
+            size = one.input.size_bytes or 0
+            inline = 0 if file else one.result.size_bytes if one.result else 0
+            message = 1024 if file else size
+            expected += cost(seconds, 1769 * 2**20, message, inline, uploaded=file).total
+        found = look(service).flow
+        assert found
+        assert found.ended == 4
+        assert found.cost.total_usd == pytest.approx(expected)
+        assert found.cost.per_job_usd == pytest.approx(expected / 4)
+        assert sum(found.cost.by_service_usd.values()) == pytest.approx(expected)
+
+    def test_a_job_of_the_large_lane_pays_for_its_memory(self, service: Standin) -> None:
+        info = InputInfo("s3://i/a.npy", "version:1", "1", 8 * 9000**2, (9000, 9000), "float64")
+        result = ResultInfo(Format.NPY, "0" * 64, 8 * 9000**2, uri="s3://r/a")
+        job = replace(ended("a", 1, invert_ms=60_000.0), input=info, result=result)
+        put(service, job)
+        found = look(service).flow
+        assert found
+        expected = cost(60.0, 10_240 * 2**20, 1024, 0, uploaded=True)
+        assert found.cost.total_usd == pytest.approx(expected.total)
+
+
+class TestEta:
+    def test_is_the_backlog_over_the_throughput(self, service: Standin) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth(80, 20)
+        put(service, *(ended(f"j{n}", n / 10) for n in range(101)))
+        assert look(service).eta_s == pytest.approx(100 / 10.1)
+
+    def test_is_nothing_without_a_backlog(self, service: Standin) -> None:
+        assert look(service).eta_s == 0.0
+
+    def test_is_unknown_if_nothing_moves(self, service: Standin) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth(80)
+        put(service, ended("a", 120))
+        assert look(service).eta_s is None
+
+
+def test_duplicates_are_cloudwatch_s(service: Standin) -> None:
+    assert look(service).duplicates is None
+    service.monitor.counted = Figures({}, acknowledged=40, duplicates=2)
+    assert look(service).duplicates == Duplicates(2, 40)
+
+
+def test_the_last_failures_say_why_the_latest_first(service: Standin) -> None:
+    error = ErrorInfo(Code.SINGULAR, "two rows agree", "use pinv")
+    for n in range(7):
+        put(service, replace(ended(f"j{n}", 5000 + n, Status.FAILED), error=error))
+    found = look(service).failures
+    assert [failure.job_id for failure in found] == [f"j{n}" for n in range(5)]
+    assert (found[0].code, found[0].message, found[0].hint) == (
+        "SINGULAR",
+        "two rows agree",
+        "use pinv",
+    )
+    assert found[0].at == timestamp(NOW_S - 5000)
+
+
+def test_a_document_is_json(service: Standin) -> None:
+    service.monitor.rings = [Alarm("table", State.ALARM, timestamp(0))]
+    service.monitor.counted = Figures({Queue.STANDARD: 1.0}, 1, 0)
+    service.client.submit(general(4), job_id="good").wait()
+    service.client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="bad").wait()
+    document = look(service).document()
+    assert json.loads(json.dumps(document, allow_nan=False)) == json.loads(json.dumps(document))
+    assert document["alarms"][0]["state"] == "ALARM"
+    assert document["flow"]["ended"] == 2
+    assert document["failures"][0]["job_id"] == "bad"

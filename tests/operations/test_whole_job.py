@@ -1,0 +1,156 @@
+"""A whole small job, and the canary that beats with it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from matinv.client import Client, ClientError, JobFailed, NotVerified
+from matinv.errors import Code, Transient
+from matinv.handlers import canary
+from matinv.jobs.record import Record, Status
+from matinv.operations.whole_job import Way, whole_job
+from support.memory_service import Standin
+
+
+@pytest.fixture
+def stack() -> Standin:
+    return Standin.make(topic=True)
+
+
+@pytest.mark.parametrize("way", Way)
+def test_job_is_proved_and_nothing_of_it_stays(stack: Standin, way: Way) -> None:
+    proof = whole_job(stack.client, way, "doctor", 60.0)
+    assert proof.record.status is Status.SUCCEEDED
+    assert proof.record.tags == {"matinv": "doctor"}
+    assert proof.residual < 1
+    assert proof.seconds == pytest.approx(sum(stack.pauses))
+    assert stack.table.records == {}
+    assert stack.store.uris() == []
+    assert stack.queue.dead == []
+
+
+def test_file_goes_through_both_buckets_and_a_message_through_none(stack: Standin) -> None:
+    message = whole_job(stack.client, Way.MESSAGE, "doctor", 60.0).record
+    assert stack.store.calls.total() == 0
+    file = whole_job(stack.client, Way.FILE, "doctor", 60.0).record
+    assert message.input.source == "message"
+    assert file.input.source.startswith("s3://inputs/matinv-doctor-file-")
+    assert file.result is not None
+    assert file.result.uri is not None
+    assert file.result.uri.startswith("s3://results/matinv-doctor-file-")
+
+
+def test_matrix_and_id_are_new_each_time(stack: Standin) -> None:
+    records = [whole_job(stack.client, Way.MESSAGE, "doctor", 60.0).record for _ in range(2)]
+    assert len({record.input.id for record in records}) == 2
+    assert len({record.job_id for record in records}) == 2
+
+
+@pytest.mark.parametrize("way", Way)
+def test_job_that_comes_too_late_is_left_and_still_ends_well(stack: Standin, way: Way) -> None:
+    stack.working = False
+    with pytest.raises(ClientError, match=r"no worker finished job matinv-doctor-\w+-\w+ within 5"):
+        whole_job(stack.client, way, "doctor", 5.0)
+    stack.work()
+    assert [record.status for record in stack.table.records.values()] == [Status.SUCCEEDED]
+    assert stack.queue.dead == []
+
+
+def test_wrong_inverse_is_found_out_and_kept(
+    stack: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_table = stack.table.get
+
+    def forged(job_ids: Any) -> dict[str, Record]:
+        return {
+            job_id: replace(record, result=record.result and replace(record.result, sha256="0"))
+            for job_id, record in of_table(job_ids).items()
+        }
+
+    monkeypatch.setattr(stack.table, "get", forged)
+    with pytest.raises(NotVerified, match="SHA-256"):
+        whole_job(stack.client, Way.MESSAGE, "doctor", 60.0)
+    assert len(stack.table.records) == 1
+
+
+def test_failed_job_keeps_its_record(stack: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("matinv.pipeline.invert.invert", broken)
+    with pytest.raises(JobFailed, match="OUT_OF_MEMORY"):
+        whole_job(stack.client, Way.MESSAGE, "doctor", 60.0)
+    assert [record.status for record in stack.table.records.values()] == [Status.FAILED]
+
+
+def test_stack_that_cannot_be_cleaned_up_is_out_of_order(stack: Standin) -> None:
+    def denied(moment: str) -> None:
+        if moment == "delete:before":
+            raise Transient(Code.ACCESS_DENIED, "may not delete")
+
+    stack.store.fail = denied
+    with pytest.raises(Transient, match="may not delete"):
+        whole_job(stack.client, Way.FILE, "doctor", 60.0)
+
+
+# The canary
+
+
+class Context:
+    aws_request_id = "request-1"
+    memory_limit_in_mb = 512
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 120_000
+
+
+@pytest.fixture
+def sung(
+    stack: Standin,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Any:
+    """Let the canary sing; return its answer and the metrics that it emitted."""
+    monkeypatch.setattr(Client, "connect", lambda: stack.client)
+
+    def sing() -> tuple[dict[str, float], list[dict[str, Any]]]:
+        answer = canary.handler({}, Context())
+        lines = capsys.readouterr().out.splitlines()
+        return answer, [json.loads(line) for line in lines if "_aws" in line]
+
+    return sing
+
+
+def test_canary_beats_once_for_both_jobs(stack: Standin, sung: Any, log: io.StringIO) -> None:
+    answer, (emf,) = sung()
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert line["function_request_id"] == "request-1"
+    assert line["job_ids"] == list(answer)
+    assert [job_id.split("-")[2] for job_id in answer] == ["message", "file"]
+    assert emf["Heartbeat"] == [1.0]
+    assert emf["CanaryTime"] == [round(1000 * s, 3) for s in answer.values()]
+    assert emf["service"] == "matinv"
+    (described,) = emf["_aws"]["CloudWatchMetrics"]
+    assert (described["Namespace"], described["Dimensions"]) == ("matinv", [["service"]])
+    units = {metric["Name"]: metric["Unit"] for metric in described["Metrics"]}
+    assert units == {"Heartbeat": "Count", "CanaryTime": "Milliseconds"}
+    assert stack.table.records == {}
+    assert stack.store.uris() == []
+    assert {e.attributes["status"] for e in stack.world.events.published} == {"SUCCEEDED"}
+    assert all('"tags":{"matinv":"canary"}' in e.body for e in stack.world.events.published)
+
+
+def test_canary_says_nothing_when_no_worker_answers(
+    stack: Standin, sung: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.working = False
+    with pytest.raises(ClientError, match="within 55 s"):
+        sung()
+    assert sum(stack.pauses) == pytest.approx(55.0)
+    assert "Heartbeat" not in capsys.readouterr().out

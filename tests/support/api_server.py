@@ -1,0 +1,121 @@
+"""The HTTP API of a service in memory, over a real socket, and the client that speaks with it."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from matinv import http_api, wiring
+from matinv.client import Client
+from matinv.http_api.throttle import Throttle
+from matinv.jobs.request import Reference
+from matinv.local.api import server
+from matinv.ports import UploadUrl
+from matinv.settings import of_api
+from support.api_requests import Context
+from support.memory_service import NotifyingStore, Standin
+
+OBJECTS = "/objects/"
+
+
+@dataclass
+class Serving:
+    """A server; ``url`` is set while it runs, ``busy`` says how often it is too much for it, and
+    ``working`` whether a worker does what is on the queue after each request.
+
+    Presigned URLs of its store lead back to it: it plays S3 as well, and refuses what is not as it
+    was signed.
+    """
+
+    service: Standin = field(default_factory=Standin.make)
+    url: str = ""
+    busy: int = 0
+    working: bool = False
+    uploads: dict[str, UploadUrl] = field(default_factory=dict)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        store = self.service.store
+        sign_upload = store.upload_url
+
+        def upload_url(key: str, *arguments: Any) -> UploadUrl:
+            signed = sign_upload(key, *arguments)
+            place = UploadUrl(signed.uri, f"{self.url}{OBJECTS}{key}", signed.headers)
+            self.uploads[OBJECTS + key] = place
+            return place
+
+        def url(uri: str, version_id: str | None, expires_s: int) -> str:
+            return f"{self.url}{OBJECTS}{uri}"
+
+        store.upload_url = upload_url  # type: ignore[method-assign]
+        store.url = url  # type: ignore[method-assign]
+
+    def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        self.requests.append(dict(event))
+        path = event["rawPath"]
+        if path.startswith(OBJECTS):
+            assert "authorization" not in event["headers"], "a signature for S3's eyes alone"
+            return self._object(event, path)
+        if self.busy:
+            self.busy -= 1
+            return _answer(429)
+        parts = http_api.Parts(self.service.world.app, self.service.client, Throttle(lambda: 0.0))
+        answer = http_api.respond(parts, event, Context())
+        if self.working:
+            self.service.work()
+        return answer
+
+    def _object(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:
+        store = self.service.store
+        if event["requestContext"]["http"]["method"] == "GET":
+            with store.results(path.removeprefix(OBJECTS), None) as blob:
+                return _answer(200, blob.read(blob.size_bytes))
+        place = self.uploads[path]
+        if not place.headers.items() <= event["headers"].items():
+            return _answer(403)
+        key = path.removeprefix(OBJECTS)
+        if store.find_input(key.rpartition(".")[0]):
+            return _answer(412)
+        names = {n: t for n, t in place.headers.items() if n.startswith("x-amz-meta-")}
+        metadata = {name.removeprefix("x-amz-meta-"): text for name, text in names.items()}
+        body = event["body"]
+        content = base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
+        made: Reference = store.upload(key, [content], metadata)
+        return _answer(200, b"", {"etag": f'"{made.etag}"', "x-amz-version-id": made.version_id})
+
+    @property
+    def client(self) -> Client:
+        """Return a client that knows nothing but the URL."""
+        service = self.service
+        return Client(
+            *wiring.remote_ports(self.url),
+            of_api(self.url),
+            now=lambda: service.world.now_s,
+            sleep=service.sleep,
+            jitter=lambda: 0.5,
+        )
+
+
+def _answer(status: int, content: bytes = b"", headers: Any = None) -> dict[str, Any]:
+    text = base64.b64encode(content).decode()
+    return {"statusCode": status, "headers": headers or {}, "body": text, "isBase64Encoded": True}
+
+
+@contextmanager
+def serving(service: Standin | None = None) -> Iterator[Serving]:
+    """Serve for the length of the block."""
+    made = Serving(service or Standin.make())
+    assert isinstance(made.service.store, NotifyingStore)
+    with server(0, made.invoke) as listening:
+        made.url = f"http://127.0.0.1:{listening.server_port}"
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield made
+        finally:
+            listening.shutdown()
+            thread.join()

@@ -1,0 +1,1 @@
+"""Matrices by name: galleries, families, and those whose inverse is known exactly."""

@@ -1,0 +1,123 @@
+"""A service in this process: client, memory twins, and the real pipeline as its worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from click.testing import Result
+from numpy.typing import NDArray
+
+from matinv import pipeline
+from matinv.backends.memory import MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
+from matinv.client import Client
+from matinv.jobs import intake
+from matinv.jobs.request import Reference
+from matinv.ports import Part
+from matinv.settings import Settings
+from matinv.testing.events import s3_notification, sqs_event
+from support.world import INPUTS, RESULTS, World
+
+Run = Callable[..., Result]
+"""Runs one command line."""
+
+SETTINGS = Settings(INPUTS, RESULTS, "jobs", "https://sqs/jobs", "https://sqs/dead")
+
+
+class NotifyingStore(MemoryStore):
+    """A store whose bucket notifies the queue of uploads."""
+
+    def __init__(self) -> None:
+        super().__init__(INPUTS, RESULTS)
+        self.notifications: list[str] = []
+        self._uploads = 0
+
+    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
+        reference = super().upload(key, parts, metadata)
+        self._uploads += 1
+        notification = s3_notification(
+            INPUTS,
+            key,
+            version_id=reference.version_id,
+            etag=reference.etag,
+            sequencer=f"{self._uploads:016X}",
+        )
+        self.notifications.append(json.dumps(notification))
+        return reference
+
+
+@dataclass
+class Standin:
+    """The service.
+
+    ``working`` says whether a worker runs while the client sleeps between two looks.
+    """
+
+    world: World
+    store: NotifyingStore
+    working: bool = True
+    pauses: list[float] = field(default_factory=list)
+    on_sleep: Callable[[], None] | None = None
+    monitor: MemoryMonitor = field(default_factory=MemoryMonitor)
+
+    @classmethod
+    def make(cls, **options: Any) -> Standin:
+        world = World.make(**options)
+        store = NotifyingStore()
+        world.store = store
+        world.app = _replaced(world.app, store)
+        return cls(world, store)
+
+    @property
+    def queue(self) -> MemoryQueue:
+        return self.world.queue
+
+    @property
+    def table(self) -> MemoryTable:
+        return self.world.table
+
+    @property
+    def client(self) -> Client:
+        return Client(
+            self.store,
+            self.table,
+            self.queue,
+            SETTINGS,
+            monitor=self.monitor,
+            now=lambda: self.world.now_s,
+            sleep=self.sleep,
+            jitter=lambda: 0.5,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        assert len(self.pauses) < 1000, "the client waits for what never comes"
+        self.world.now_s += seconds
+        if self.on_sleep:
+            self.on_sleep()
+        if self.working:
+            self.work()
+
+    def work(self, receive_count: int = 1) -> None:
+        """Do all that is on the queue."""
+        bodies = [*self.queue.sent, *self.store.notifications]
+        self.queue.sent.clear()
+        self.store.notifications.clear()
+        if not bodies:
+            return
+        deadline = pipeline.Deadline(lambda: 60.0, 60.0)
+        event = sqs_event(bodies, receive_count=receive_count)
+        pipeline.process(self.world.app, intake.deliveries(event), deadline)
+
+
+def _replaced(app: pipeline.App, store: MemoryStore) -> pipeline.App:
+    return replace(app, store=store)
+
+
+def general(n: int, seed: int = 0, dtype: Any = np.float64) -> NDArray[Any]:
+    """A matrix that any method but Cholesky inverts well."""
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal((n, n)) + n * np.eye(n)).astype(dtype)
