@@ -30,8 +30,8 @@ from matinv.local.samples import npy_bytes
 from matinv.pipeline import direct_call
 from matinv.ports import Received, UploadUrl
 from matinv.testing.events import sqs_event
-from support.api_requests import Asking
-from support.memory_service import Standin
+from support.api_requests import ApiRequests
+from support.memory_service import MemoryService
 from support.world import INPUTS, RESULTS, World
 
 VALUE = 81985529216486.5
@@ -252,7 +252,7 @@ def test_an_answer_of_the_api_does_not_repeat_the_call(
     code: Code, body: str, log: io.StringIO
 ) -> None:
     for path in ("/invert", "/jobs", "/jobs/bad/redrive"):
-        answer = Asking().post(path, body).body.decode()
+        answer = ApiRequests().post(path, body).body.decode()
         check_unseen(answer.replace(f'"bird":"{TAG}"', ""))  # the tag of a job that was accepted
     check_unseen(log.getvalue())
     with_values = json.loads(body) if body[-1] == "}" and "e999" not in body else body
@@ -265,7 +265,7 @@ def test_a_bug_of_the_api_is_answered_without_its_text(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("matinv.pipeline.direct.invert", broken)
     assert answered({"matrix": [[VALUE]]}) == "INTERNAL: unexpected ValueError"
-    answer = Asking().post("/invert", matrix(FIT))
+    answer = ApiRequests().post("/invert", matrix(FIT))
     assert (answer.status, answer.code) == (503, "INTERNAL")
     check_unseen(answer.body.decode())
 
@@ -284,13 +284,13 @@ def test_the_api_logs_nothing_of_a_request_but_what_it_asks_for(
         "idempotency-key": TEXT,
     }
     query = f"cursor={TEXT}&X-Amz-Signature={SECRET}&status={TEXT}"
-    Asking()(method, path, f"{TEXT} {N[0]}", query=query, headers=headers)
+    ApiRequests()(method, path, f"{TEXT} {N[0]}", query=query, headers=headers)
     assert '"message":"request"' in log.getvalue()
     check_unseen(log.getvalue())
 
 
 def test_the_api_s_own_urls_are_in_no_log(log: io.StringIO) -> None:
-    ask = Asking()
+    ask = ApiRequests()
     store = ask.service.store
     signed = UploadUrl("s3://inputs/a.npy", f"https://s3/{SECRET}", {})
     store.upload_url = lambda *_: signed  # type: ignore[method-assign]
@@ -301,7 +301,7 @@ def test_the_api_s_own_urls_are_in_no_log(log: io.StringIO) -> None:
 
 @pytest.mark.parametrize(("code", "body"), BODIES)
 def test_the_command_line_does_not_repeat_what_it_refuses(code: Code, body: str) -> None:
-    service_ = Standin.make()
+    service_ = MemoryService.make()
     submitted = CliRunner().invoke(cli, ["submit", "-"], input=body, obj=service_.client)
     check_unseen(submitted.output)
     world, _ = refused(body)

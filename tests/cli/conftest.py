@@ -8,16 +8,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from matinv.cli.app import cli
-from support.memory_service import Run, Standin
+from support.memory_service import MemoryService, Run
 
 
 @pytest.fixture
-def service() -> Standin:
-    return Standin.make()
+def service() -> MemoryService:
+    return MemoryService.make()
 
 
 @pytest.fixture
-def run(service: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(service: MemoryService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run one command line in an empty directory."""
     monkeypatch.chdir(tmp_path)
 

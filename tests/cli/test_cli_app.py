@@ -22,7 +22,7 @@ from matinv.cli.options import Duration
 from matinv.cli.reference import help_texts, markdown
 from matinv.cli.terminal import print_table
 from matinv.jobs.record import Status
-from support.memory_service import Run, Standin
+from support.memory_service import MemoryService, Run
 
 MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
 HEAVY = (
@@ -122,7 +122,7 @@ def test_missing_settings_exit_1_and_are_named(monkeypatch: pytest.MonkeyPatch) 
     assert "matinv local up" in result.stderr
 
 
-def test_bug_keeps_its_traceback(service: Standin) -> None:
+def test_bug_keeps_its_traceback(service: MemoryService) -> None:
     def fail(moment: str) -> None:
         raise ZeroDivisionError
 

@@ -13,14 +13,14 @@ from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification
-from support.memory_service import Run, Standin, general
+from support.memory_service import MemoryService, Run, general
 from support.world import INPUTS
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 BODY = '{"job_id": "raw", "matrix": [[1E0, -0.0], [0.1000000000000000055, 1e-320]]}'
 
 
-def fail(service: Standin, matrix: Any = SINGULAR, **options: Any) -> str:
+def fail(service: MemoryService, matrix: Any = SINGULAR, **options: Any) -> str:
     """Let a job fail for good: its copy is in the dead-letter queue."""
     job = service.client.submit(matrix, **options)
     assert job.wait().status is Status.FAILED
@@ -33,14 +33,14 @@ def listed(run: Run, *args: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def age(service: Standin, message_id: str, seconds: float) -> None:
+def age(service: MemoryService, message_id: str, seconds: float) -> None:
     """Let a dead letter be so old."""
     letters = service.queue._letters
     sent_at_ms = int((service.world.now_s - seconds) * 1000)
     letters[message_id] = replace(letters[message_id], sent_at_ms=sent_at_ms)
 
 
-def test_list_says_what_and_why(run: Run, service: Standin) -> None:
+def test_list_says_what_and_why(run: Run, service: MemoryService) -> None:
     fail(service, job_id="bad", tags={"team": "fem"})
     (letter,) = listed(run)
     assert letter["job_id"] == "bad"
@@ -59,7 +59,7 @@ def test_list_of_an_empty_queue_is_empty(run: Run) -> None:
     assert run("dlq", "list").exit_code == 0
 
 
-def test_looking_leaves_every_message_where_it_is(run: Run, service: Standin) -> None:
+def test_looking_leaves_every_message_where_it_is(run: Run, service: MemoryService) -> None:
     for k in range(25):
         fail(service, (k + 1) * np.array(SINGULAR), job_id=f"j{k}")
     assert len(listed(run)) == 25
@@ -68,7 +68,9 @@ def test_looking_leaves_every_message_where_it_is(run: Run, service: Standin) ->
     assert service.queue._in_flight == set()
 
 
-def test_reason_of_a_message_that_sqs_moved_is_in_the_record(run: Run, service: Standin) -> None:
+def test_reason_of_a_message_that_sqs_moved_is_in_the_record(
+    run: Run, service: MemoryService
+) -> None:
     service.client.submit(general(2), job_id="crashed")
     record = service.table.records["crashed"]
     info = Transient(Code.STORAGE, "the bucket did not answer").info
@@ -81,7 +83,7 @@ def test_reason_of_a_message_that_sqs_moved_is_in_the_record(run: Run, service: 
     assert letter["tags"] == {"a": "b"}
 
 
-def test_garbage_is_listed_as_what_it_is(run: Run, service: Standin) -> None:
+def test_garbage_is_listed_as_what_it_is(run: Run, service: MemoryService) -> None:
     service.queue.give_up("hello")
     (letter,) = listed(run)
     assert letter["error_code"] == "BAD_MESSAGE"
@@ -89,7 +91,7 @@ def test_garbage_is_listed_as_what_it_is(run: Run, service: Standin) -> None:
 
 
 def test_redrive_reopens_a_job_that_failed_for_good_with_other_options(
-    run: Run, service: Standin
+    run: Run, service: MemoryService
 ) -> None:
     fail(service, job_id="bad", tags={"team": "fem"})
     options = ("--method", "pinv", "--output-to", "s3", "--format", "json")
@@ -106,7 +108,7 @@ def test_redrive_reopens_a_job_that_failed_for_good_with_other_options(
 
 
 def test_job_without_an_id_keeps_the_one_it_had_whatever_the_options(
-    run: Run, service: Standin
+    run: Run, service: MemoryService
 ) -> None:
     job_id = fail(service)
     run("dlq", "redrive", "--method", "pinv")
@@ -115,7 +117,7 @@ def test_job_without_an_id_keeps_the_one_it_had_whatever_the_options(
     assert len(service.table.records) == 1
 
 
-def test_redrive_counts_on(run: Run, service: Standin) -> None:
+def test_redrive_counts_on(run: Run, service: MemoryService) -> None:
     fail(service, job_id="bad")
     for n in (1, 2, 3):
         assert run("dlq", "redrive").exit_code == 0
@@ -125,13 +127,13 @@ def test_redrive_counts_on(run: Run, service: Standin) -> None:
         assert len(listed(run)) == 1
 
 
-def test_numbers_of_a_message_stay_as_they_are_written(run: Run, service: Standin) -> None:
+def test_numbers_of_a_message_stay_as_they_are_written(run: Run, service: MemoryService) -> None:
     service.queue.give_up(BODY)
     run("dlq", "redrive")
     assert "[[1E0, -0.0], [0.1000000000000000055, 1e-320]]" in service.queue.sent[0]
 
 
-def test_message_that_sns_wrapped_is_unwrapped(run: Run, service: Standin) -> None:
+def test_message_that_sns_wrapped_is_unwrapped(run: Run, service: MemoryService) -> None:
     service.queue.give_up(json.dumps({"Type": "Notification", "Message": BODY}))
     run("dlq", "redrive")
     body = json.loads(service.queue.sent[0])
@@ -140,7 +142,7 @@ def test_message_that_sns_wrapped_is_unwrapped(run: Run, service: Standin) -> No
 
 @pytest.mark.parametrize("format_", ["npy", "json"])
 def test_upload_becomes_a_reference_that_keeps_version_and_options(
-    run: Run, service: Standin, format_: str
+    run: Run, service: MemoryService, format_: str
 ) -> None:
     content = npy_bytes(np.array(SINGULAR)) if format_ == "npy" else b"[[1, 2], [2, 4]]"
     metadata = {"matinv-on-ill-conditioned": "fail", "matinv-tag-team": "fem"}
@@ -165,7 +167,7 @@ def test_upload_becomes_a_reference_that_keeps_version_and_options(
     assert (record.status, record.tags) == (Status.SUCCEEDED, {"team": "fem"})
 
 
-def test_reference_in_a_message_is_redriven_as_such(run: Run, service: Standin) -> None:
+def test_reference_in_a_message_is_redriven_as_such(run: Run, service: MemoryService) -> None:
     service.store.upload("x.npy", [npy_bytes(np.array(SINGULAR))], {})
     service.store.notifications.clear()
     reference = {"bucket": INPUTS, "key": "x.npy"}
@@ -179,7 +181,7 @@ def test_reference_in_a_message_is_redriven_as_such(run: Run, service: Standin) 
 
 
 def test_notification_of_several_uploads_becomes_one_message_each(
-    run: Run, service: Standin
+    run: Run, service: MemoryService
 ) -> None:
     for key in ("a.npy", "b.npy"):
         service.store.upload(key, [npy_bytes(general(3))], {})
@@ -192,7 +194,7 @@ def test_notification_of_several_uploads_becomes_one_message_each(
     assert service.table.records.keys() == {"a", "b"}
 
 
-def test_upload_that_is_gone_stays_dead(run: Run, service: Standin) -> None:
+def test_upload_that_is_gone_stays_dead(run: Run, service: MemoryService) -> None:
     service.queue.give_up(json.dumps(s3_notification(INPUTS, "gone.npy")))
     result = run("dlq", "redrive")
     assert result.exit_code == 7
@@ -201,7 +203,7 @@ def test_upload_that_is_gone_stays_dead(run: Run, service: Standin) -> None:
 
 
 @pytest.mark.parametrize("body", ["hello", "{}", '{"Records": []}', '{"matrix": [[1, 2]]}'])
-def test_what_is_no_job_is_named_and_stays(run: Run, service: Standin, body: str) -> None:
+def test_what_is_no_job_is_named_and_stays(run: Run, service: MemoryService, body: str) -> None:
     service.queue.give_up(body)
     fail(service, job_id="bad")
     result = run("dlq", "redrive", "--output", "json")
@@ -213,7 +215,7 @@ def test_what_is_no_job_is_named_and_stays(run: Run, service: Standin, body: str
     assert [letter["message_id"] for letter in listed(run)] == ["dead-1"]
 
 
-def test_dry_run_sends_and_removes_nothing(run: Run, service: Standin) -> None:
+def test_dry_run_sends_and_removes_nothing(run: Run, service: MemoryService) -> None:
     fail(service, job_id="bad")
     result = run("dlq", "redrive", "--dry-run", "--output", "json")
     assert json.loads(result.stdout)["redriven"] == "would be"
@@ -221,7 +223,7 @@ def test_dry_run_sends_and_removes_nothing(run: Run, service: Standin) -> None:
     assert len(listed(run)) == 1
 
 
-def test_limit_redrives_so_many_and_releases_the_rest(run: Run, service: Standin) -> None:
+def test_limit_redrives_so_many_and_releases_the_rest(run: Run, service: MemoryService) -> None:
     for k in range(12):
         fail(service, (k + 1) * np.array(SINGULAR), job_id=f"j{k}")
     run("dlq", "redrive", "--limit", "5")
@@ -247,7 +249,7 @@ def test_limit_redrives_so_many_and_releases_the_rest(run: Run, service: Standin
     ],
 )
 def test_filters_choose(
-    run: Run, service: Standin, args: tuple[str, ...], chosen: set[str]
+    run: Run, service: MemoryService, args: tuple[str, ...], chosen: set[str]
 ) -> None:
     fail(service, job_id="one", tags={"team": "fem"})
     fail(service, 2 * np.array(SINGULAR), job_id="two", tags={"team": "fem", "run": "7"})
@@ -261,7 +263,7 @@ def test_filters_choose(
 
 
 def test_crash_after_sending_leaves_a_duplicate_and_loses_nothing(
-    run: Run, service: Standin
+    run: Run, service: MemoryService
 ) -> None:
     fail(service, job_id="bad")
 
@@ -280,7 +282,7 @@ def test_crash_after_sending_leaves_a_duplicate_and_loses_nothing(
     assert service.table.records["bad"].status is Status.SUCCEEDED
 
 
-def test_jobs_queue_that_is_away_leaves_everything_dead(run: Run, service: Standin) -> None:
+def test_jobs_queue_that_is_away_leaves_everything_dead(run: Run, service: MemoryService) -> None:
     fail(service, job_id="bad")
 
     def refuse(moment: str) -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from matinv.cli.app import cli
 from matinv.errors import Code, Transient
-from support.memory_service import Run, Standin
+from support.memory_service import MemoryService, Run
 
 CHECKS = [
     "settings",
@@ -23,7 +23,9 @@ CHECKS = [
 ]
 
 
-def test_healthy_service_is_ok_in_every_line_and_left_as_it_was(run: Run, service: Standin) -> None:
+def test_healthy_service_is_ok_in_every_line_and_left_as_it_was(
+    run: Run, service: MemoryService
+) -> None:
     result = run("doctor")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -41,7 +43,9 @@ def test_json_output_is_one_object_per_check(run: Run) -> None:
     assert {line["state"] for line in lines} == {"ok"}
 
 
-def test_part_that_cannot_be_reached_is_named_with_what_to_do(run: Run, service: Standin) -> None:
+def test_part_that_cannot_be_reached_is_named_with_what_to_do(
+    run: Run, service: MemoryService
+) -> None:
     def fail(moment: str) -> None:
         if moment == "get:before":
             raise Transient(Code.ACCESS_DENIED, "may not read the table", "allow dynamodb:GetItem")
@@ -58,7 +62,7 @@ def test_part_that_cannot_be_reached_is_named_with_what_to_do(run: Run, service:
     assert "ACCESS_DENIED: may not read the table; allow dynamodb:GetItem" in result.stdout
 
 
-def test_missing_worker_is_found_out(run: Run, service: Standin) -> None:
+def test_missing_worker_is_found_out(run: Run, service: MemoryService) -> None:
     service.working = False
     result = run("doctor", "--timeout", "5s")
     assert result.exit_code == 1

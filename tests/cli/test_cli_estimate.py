@@ -12,7 +12,7 @@ from matinv.jobs.limits import predict
 from matinv.linalg.types import Method
 from matinv.local.samples import npy_bytes
 from matinv.operations.prices import cost
-from support.memory_service import Run, Standin
+from support.memory_service import MemoryService, Run
 
 
 def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> N
     assert row["cost_usd"]["total"] == pytest.approx(sum(parts))
 
 
-def test_estimate_needs_neither_settings_nor_a_service(run: Run, service: Standin) -> None:
+def test_estimate_needs_neither_settings_nor_a_service(run: Run, service: MemoryService) -> None:
     assert run("estimate", "--n", "8").exit_code == 0
     assert service.table.calls == service.queue.calls == {}
 

@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import ArrayLike
 
 from matinv.jobs.record import Status
-from support.memory_service import Run, Standin, general
+from support.memory_service import MemoryService, Run, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 STACK = np.stack([np.eye(3), np.ones((3, 3))])
 
 
-def test_status_is_a_table_in_the_order_asked_for(run: Run, service: Standin) -> None:
+def test_status_is_a_table_in_the_order_asked_for(run: Run, service: MemoryService) -> None:
     service.client.submit(general(4), job_id="good").wait()
     service.client.submit(SINGULAR, job_id="bad").wait()
     service.client.submit(general(200), job_id="new")
@@ -43,7 +43,7 @@ def test_status_is_a_table_in_the_order_asked_for(run: Run, service: Standin) ->
     assert "4 x 4" in rows[2]
 
 
-def test_status_as_json_says_all_that_the_record_says(run: Run, service: Standin) -> None:
+def test_status_as_json_says_all_that_the_record_says(run: Run, service: MemoryService) -> None:
     service.client.submit(general(4), job_id="good", tags={"a": "b"}).wait()
     service.client.submit(SINGULAR, job_id="bad").wait()
     good, bad = map(
@@ -61,7 +61,7 @@ def test_status_as_json_says_all_that_the_record_says(run: Run, service: Standin
 
 
 def test_status_of_an_unknown_id_exits_6_and_still_prints_the_others(
-    run: Run, service: Standin
+    run: Run, service: MemoryService
 ) -> None:
     service.client.submit(general(4), job_id="good")
     result = run("status", "good", "typo")
@@ -71,7 +71,7 @@ def test_status_of_an_unknown_id_exits_6_and_still_prints_the_others(
     assert run("status", "typo").stdout == ""
 
 
-def test_ids_come_from_stdin_too(run: Run, service: Standin) -> None:
+def test_ids_come_from_stdin_too(run: Run, service: MemoryService) -> None:
     for job_id in ("a", "b"):
         service.client.submit(general(4), job_id=job_id)
     result = run("wait", "-", "--output", "json", stdin="a\nb\na\n")
@@ -88,7 +88,7 @@ def test_ids_come_from_stdin_too(run: Run, service: Standin) -> None:
     ],
 )
 def test_wait_exits_with_the_gravest_outcome(
-    run: Run, service: Standin, matrices: dict[str, ArrayLike], code: int
+    run: Run, service: MemoryService, matrices: dict[str, ArrayLike], code: int
 ) -> None:
     for job_id, matrix in matrices.items():
         service.client.submit(matrix, job_id=job_id)
@@ -97,7 +97,7 @@ def test_wait_exits_with_the_gravest_outcome(
     assert len(result.stdout.splitlines()) == 1 + len(matrices)
 
 
-def test_wait_exits_5_when_the_time_is_over(run: Run, service: Standin) -> None:
+def test_wait_exits_5_when_the_time_is_over(run: Run, service: MemoryService) -> None:
     service.working = False
     service.client.submit(np.eye(2), job_id="slow")
     result = run("wait", "slow", "--timeout", "90s")
@@ -107,7 +107,7 @@ def test_wait_exits_5_when_the_time_is_over(run: Run, service: Standin) -> None:
     assert sum(service.pauses) == pytest.approx(90)
 
 
-def test_wait_exits_6_for_an_id_that_nobody_knows(run: Run, service: Standin) -> None:
+def test_wait_exits_6_for_an_id_that_nobody_knows(run: Run, service: MemoryService) -> None:
     service.client.submit(np.eye(2), job_id="good")
     result = run("wait", "good", "typo")
     assert result.exit_code == 6
@@ -115,7 +115,7 @@ def test_wait_exits_6_for_an_id_that_nobody_knows(run: Run, service: Standin) ->
     assert "NOT_FOUND: typo" in result.stderr
 
 
-def test_wait_any_prints_what_has_ended(run: Run, service: Standin) -> None:
+def test_wait_any_prints_what_has_ended(run: Run, service: MemoryService) -> None:
     service.client.submit(np.eye(2), job_id="done").wait()
     service.working = False
     service.client.submit(2 * np.eye(2), job_id="slow")
@@ -125,7 +125,10 @@ def test_wait_any_prints_what_has_ended(run: Run, service: Standin) -> None:
 
 
 def test_wait_shows_progress_on_a_terminal_s_stderr_only(
-    run: Run, service: Standin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    run: Run,
+    service: MemoryService,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr("matinv.cli.commands.jobs.sys", SimpleNamespace(stderr=terminal))
@@ -136,7 +139,7 @@ def test_wait_shows_progress_on_a_terminal_s_stderr_only(
     assert "waiting" in result.stderr
 
 
-def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Run, service: Standin) -> None:
+def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Run, service: MemoryService) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -147,7 +150,7 @@ def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Run, service: Standin) -
     assert "matinv: INTERRUPTED: stopped by Ctrl-C; jobs that were submitted go on" in result.stderr
 
 
-def test_list_is_newest_first_and_filters(run: Run, service: Standin) -> None:
+def test_list_is_newest_first_and_filters(run: Run, service: MemoryService) -> None:
     for k, matrix in enumerate((np.eye(2), np.eye(3), np.array(SINGULAR))):
         service.client.submit(matrix, job_id=f"j{k}").wait()
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from matinv.cli import timeline
-from matinv.cli.timeline import COLOURS, Row
+from matinv.cli.timeline import COLOURS, TimelineRow
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
 from matinv.testing.contracts import record
-from support.memory_service import Run, Standin, general
+from support.memory_service import MemoryService, Run, general
 
 NOW_S = 1_700_000_000.0
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
@@ -36,7 +36,7 @@ def job(job_id: str = "j", begin_s: float = 0.0, length_s: float = 2.0, **change
     return replace(made, **changes)
 
 
-def row_of(made: Record, now_s: float = NOW_S + 60) -> Row:
+def row_of(made: Record, now_s: float = NOW_S + 60) -> TimelineRow:
     (row,) = timeline.rows_of([made], now_s)
     return row
 
@@ -48,7 +48,7 @@ def size_of(content: bytes) -> tuple[int, int]:
     return width, height
 
 
-def bars(rows: Sequence[Row]) -> dict[str, list[tuple[float, float, float]]]:
+def bars(rows: Sequence[TimelineRow]) -> dict[str, list[tuple[float, float, float]]]:
     """Return what is drawn: by phase, for each row its place, begin and end."""
     (axes,) = timeline.figure(rows).axes
     drawn: dict[str, list[tuple[float, float, float]]] = {}
@@ -59,7 +59,7 @@ def bars(rows: Sequence[Row]) -> dict[str, list[tuple[float, float, float]]]:
     return drawn
 
 
-def marks(rows: Sequence[Row]) -> dict[str, list[float]]:
+def marks(rows: Sequence[TimelineRow]) -> dict[str, list[float]]:
     """Return the rows that carry a mark, by its name."""
     (axes,) = timeline.figure(rows).axes
     named = {str(found.get_label()): found for found in axes.collections}
@@ -171,7 +171,7 @@ class TestPng:
 
 
 class TestCommand:
-    def test_a_batch_becomes_a_picture(self, run: Run, service: Standin) -> None:
+    def test_a_batch_becomes_a_picture(self, run: Run, service: MemoryService) -> None:
         for k in range(3):
             service.client.submit(general(4, k), job_id=f"good-{k}")
         service.client.submit(SINGULAR, job_id="bad")
@@ -183,19 +183,19 @@ class TestCommand:
         assert size_of(Path("batch.png").read_bytes()) == (1200, 265)
         assert [path.name for path in Path().iterdir()] == ["batch.png"]
 
-    def test_an_older_picture_is_replaced(self, run: Run, service: Standin) -> None:
+    def test_an_older_picture_is_replaced(self, run: Run, service: MemoryService) -> None:
         Path("old.png").write_bytes(b"old")
         service.client.submit(general(4), job_id="a")
         assert run("wait", "a", "--plot", "old.png").exit_code == 0
         assert size_of(Path("old.png").read_bytes())
 
-    def test_jobs_that_are_late_are_in_it(self, run: Run, service: Standin) -> None:
+    def test_jobs_that_are_late_are_in_it(self, run: Run, service: MemoryService) -> None:
         service.working = False
         service.client.submit(general(4), job_id="late")
         assert run("wait", "late", "--timeout", "5s", "--plot", "p.png").exit_code == 5
         assert size_of(Path("p.png").read_bytes())
 
-    def test_an_unknown_job_is_not(self, run: Run, service: Standin) -> None:
+    def test_an_unknown_job_is_not(self, run: Run, service: MemoryService) -> None:
         service.client.submit(general(4), job_id="a")
         result = run("wait", "a", "typo", "--plot", "p.png")
         assert result.exit_code == 6
@@ -210,7 +210,7 @@ class TestCommand:
         ("file", "why"), [("no/p.png", "No such file or directory"), (".", "Is a directory")]
     )
     def test_what_cannot_be_written_is_told_before_the_wait(
-        self, run: Run, service: Standin, file: str, why: str
+        self, run: Run, service: MemoryService, file: str, why: str
     ) -> None:
         service.client.submit(general(4), job_id="a")
         result = run("wait", "a", "--plot", file)
@@ -219,7 +219,7 @@ class TestCommand:
         assert service.pauses == []
 
     def test_a_place_that_is_gone_after_the_wait_costs_the_picture_alone(
-        self, run: Run, service: Standin
+        self, run: Run, service: MemoryService
     ) -> None:
         Path("d").mkdir()
         service.client.submit(general(4), job_id="a")

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from matinv.cli.app import cli
 from matinv.client import Client
 from matinv.settings import Settings
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
 SETTINGS = Settings(
@@ -96,7 +96,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
     def connect() -> Client:
         found.append(Settings.from_environment())
-        return Standin.make().client
+        return MemoryService.make().client
 
     monkeypatch.setattr(Client, "connect", connect)
     return found

@@ -11,7 +11,7 @@ import pytest
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
-from support.memory_service import Run, Standin, general
+from support.memory_service import MemoryService, Run, general
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ids_alone_are_on_stdout_one_per_line(run: Run, service: Standin) -> None:
+def test_ids_alone_are_on_stdout_one_per_line(run: Run, service: MemoryService) -> None:
     result = run("submit", "a.npy", "b.json", "big.npy")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "a\nb\nbig\n", "")
     assert len(service.queue.sent) == 2
@@ -59,7 +59,7 @@ def test_path_given_twice_is_one_job(run: Run) -> None:
 
 @pytest.mark.parametrize("content", [b"[[2, 0], [0, 4]]", npy_bytes(np.diag([2.0, 4.0]))])
 def test_matrix_on_stdin_has_the_id_of_its_content(
-    run: Run, service: Standin, content: bytes
+    run: Run, service: MemoryService, content: bytes
 ) -> None:
     result = run("submit", "-", stdin=content)
     assert result.exit_code == 0
@@ -68,13 +68,13 @@ def test_matrix_on_stdin_has_the_id_of_its_content(
     assert service.table.records[result.stdout.strip()].status is Status.SUCCEEDED
 
 
-def test_large_matrix_on_stdin_is_uploaded(run: Run, service: Standin) -> None:
+def test_large_matrix_on_stdin_is_uploaded(run: Run, service: MemoryService) -> None:
     result = run("submit", "-", "--job-id", "x", stdin=npy_bytes(general(200)))
     assert result.stdout == "x\n"
     assert service.store.uris() == ["s3://inputs/x.npy"]
 
 
-def test_job_id_and_options_reach_the_record(run: Run, service: Standin) -> None:
+def test_job_id_and_options_reach_the_record(run: Run, service: MemoryService) -> None:
     result = run(
         *("submit", "singular.json", "--job-id", "exp/1", "--method", "pinv"),
         *("--output-to", "s3", "--format", "npy", "--on-ill-conditioned", "fail"),
@@ -92,7 +92,7 @@ def test_job_id_and_options_reach_the_record(run: Run, service: Standin) -> None
     assert record.certificate.method == "pinv"
 
 
-def test_bad_file_is_refused_and_nothing_is_sent(run: Run, service: Standin) -> None:
+def test_bad_file_is_refused_and_nothing_is_sent(run: Run, service: MemoryService) -> None:
     result = run("submit", "a.npy", "wide.json", "short.npy")
     assert (result.exit_code, result.stdout) == (7, "")
     first, second, last = result.stderr.splitlines()
@@ -103,7 +103,7 @@ def test_bad_file_is_refused_and_nothing_is_sent(run: Run, service: Standin) -> 
     assert service.queue.sent == []
 
 
-def test_keep_going_sends_the_good_ones_and_still_exits_7(run: Run, service: Standin) -> None:
+def test_keep_going_sends_the_good_ones_and_still_exits_7(run: Run, service: MemoryService) -> None:
     result = run("submit", "a.npy", "wide.json", "--keep-going")
     assert (result.exit_code, result.stdout) == (7, "a\n")
     assert len(service.queue.sent) == 1
@@ -116,7 +116,7 @@ def test_two_files_with_one_id_are_a_conflict(run: Run, tmp_path: Path) -> None:
     assert "JOB_ID_CONFLICT: a.json: a.npy has the same job id (found: a)" in result.stderr
 
 
-def test_job_id_of_another_input_is_a_conflict(run: Run, service: Standin) -> None:
+def test_job_id_of_another_input_is_a_conflict(run: Run, service: MemoryService) -> None:
     assert run("submit", "a.npy", "--wait").exit_code == 0
     result = run("submit", "b.json", "a.npy", "big.npy", "--job-id", "a")
     assert result.exit_code == 2
@@ -126,7 +126,7 @@ def test_job_id_of_another_input_is_a_conflict(run: Run, service: Standin) -> No
     assert service.queue.sent == []
 
 
-def test_dry_run_checks_and_plans_and_sends_nothing(run: Run, service: Standin) -> None:
+def test_dry_run_checks_and_plans_and_sends_nothing(run: Run, service: MemoryService) -> None:
     result = run("submit", "a.npy", "big.npy", "--dry-run", "--output", "json")
     assert result.exit_code == 0
     small, big = map(json.loads, result.stdout.splitlines())
@@ -146,7 +146,7 @@ def test_dry_run_checks_and_plans_and_sends_nothing(run: Run, service: Standin) 
     assert "200 x 200" in run("submit", "big.npy", "--dry-run").stdout
 
 
-def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: Standin) -> None:
+def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: MemoryService) -> None:
     run("submit", "a.npy", "big.npy", "--wait")
     uploads = service.store.calls["upload"]
     result = run("submit", "--skip-done", "a.npy", "big.npy", "b.json")
@@ -155,7 +155,7 @@ def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: Standin)
     assert len(service.queue.sent) == 1
 
 
-def test_job_that_ended_before_is_told_on_stderr(run: Run, service: Standin) -> None:
+def test_job_that_ended_before_is_told_on_stderr(run: Run, service: MemoryService) -> None:
     run("submit", "singular.json", "--wait")
     result = run("submit", "singular.json")
     assert (result.exit_code, result.stdout) == (0, "singular\n")
@@ -187,7 +187,7 @@ def test_wait_exits_4_if_a_stack_is_partial(run: Run, tmp_path: Path) -> None:
     assert "matinv: PARTIAL: stack: 1 of 2 slices failed" in result.stderr
 
 
-def test_wait_exits_5_when_the_time_is_over(run: Run, service: Standin) -> None:
+def test_wait_exits_5_when_the_time_is_over(run: Run, service: MemoryService) -> None:
     service.working = False
     result = run("submit", "a.npy", "--wait", "--timeout", "2m")
     assert (result.exit_code, result.stdout) == (5, "a\n")
@@ -195,7 +195,7 @@ def test_wait_exits_5_when_the_time_is_over(run: Run, service: Standin) -> None:
     assert sum(service.pauses) == pytest.approx(120)
 
 
-def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: Standin) -> None:
+def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: MemoryService) -> None:
     def fail(moment: str) -> None:
         if moment == "send:before":
             raise Transient(Code.STORAGE, "the queue did not answer", "try again")
@@ -207,7 +207,7 @@ def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: Standin) ->
 
 
 def test_many_files_are_sent_in_chunks(
-    run: Run, service: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, service: MemoryService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("matinv.cli.commands.submit._CHUNK", 3)
     (tmp_path / "many").mkdir()

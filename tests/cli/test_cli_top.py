@@ -17,13 +17,13 @@ from matinv.jobs.times import timestamp
 from matinv.operations.health import snapshot
 from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
 from matinv.settings import of_api
-from support.memory_service import Run, Standin, general
+from support.memory_service import MemoryService, Run, general
 
 WHY = "Jobs wait longer than promised."
 
 
 @pytest.fixture
-def busy(service: Standin) -> Standin:
+def busy(service: MemoryService) -> MemoryService:
     """A stack with something of everything."""
     for k in range(3):
         service.client.submit(general(4, k), job_id=f"good-{k}").wait()
@@ -65,7 +65,7 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def test_one_frame_says_all_that_is_known(run: Run, busy: Standin) -> None:
+def test_one_frame_says_all_that_is_known(run: Run, busy: MemoryService) -> None:
     result = run("top", "--once")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [line.rstrip() for line in result.stdout.splitlines()]
@@ -82,26 +82,26 @@ def test_one_frame_says_all_that_is_known(run: Run, busy: Standin) -> None:
     assert any(" bad SINGULAR: the matrix is singular" in line for line in lines)
 
 
-def test_in_a_pipe_there_is_one_frame_without_escape_codes(run: Run, busy: Standin) -> None:
+def test_in_a_pipe_there_is_one_frame_without_escape_codes(run: Run, busy: MemoryService) -> None:
     result = run("top")
     assert result.exit_code == 0
     assert result.stdout.count("dead letters") == 1
     assert "\x1b" not in result.stdout
 
 
-def test_json_is_the_health_document(run: Run, busy: Standin) -> None:
+def test_json_is_the_health_document(run: Run, busy: MemoryService) -> None:
     (line,) = run("top", "--output", "json").stdout.splitlines()
     assert json.loads(line) == json.loads(json.dumps(snapshot(busy.client).document()))
 
 
-def test_the_window_is_chosen(run: Run, busy: Standin) -> None:
+def test_the_window_is_chosen(run: Run, busy: MemoryService) -> None:
     busy.world.now_s += 120
     document = json.loads(run("top", "--output", "json", "--window", "1m").stdout)
     assert (document["window_s"], document["flow"]["ended"]) == (60.0, 0)
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_terminal_shows_frame_after_frame_until_ctrl_c(run: Run, busy: Standin) -> None:
+def test_a_terminal_shows_frame_after_frame_until_ctrl_c(run: Run, busy: MemoryService) -> None:
     busy.pauses.clear()
     busy.on_sleep = after(3, interrupt)
     result = run("top", "--interval", "2s")
@@ -114,7 +114,7 @@ def test_a_terminal_shows_frame_after_frame_until_ctrl_c(run: Run, busy: Standin
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_terminal_that_asks_for_one_frame_keeps_it(run: Run, busy: Standin) -> None:
+def test_a_terminal_that_asks_for_one_frame_keeps_it(run: Run, busy: MemoryService) -> None:
     result = run("top", "--once")
     assert result.exit_code == 0
     assert "\x1b[?1049h" not in result.stdout
@@ -122,7 +122,7 @@ def test_a_terminal_that_asks_for_one_frame_keeps_it(run: Run, busy: Standin) ->
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_fault_between_two_looks_does_not_end_the_view(run: Run, busy: Standin) -> None:
+def test_a_fault_between_two_looks_does_not_end_the_view(run: Run, busy: MemoryService) -> None:
     def deny(_: str) -> None:
         raise Misconfigured(Code.ACCESS_DENIED, "the token is over", "log in")
 
@@ -136,7 +136,7 @@ def test_a_fault_between_two_looks_does_not_end_the_view(run: Run, busy: Standin
     assert "unknown: jobs: the token is over" in result.stdout
 
 
-def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: Standin) -> None:
+def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: MemoryService) -> None:
     def deny(_: str) -> None:
         raise Misconfigured(Code.ACCESS_DENIED, "no credentials", "log in")
 
@@ -146,7 +146,7 @@ def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: Standin) -> None
     assert result.stderr == "matinv: ACCESS_DENIED: no credentials; log in\n"
 
 
-def test_through_an_http_api_the_records_still_tell(run: Run, busy: Standin) -> None:
+def test_through_an_http_api_the_records_still_tell(run: Run, busy: MemoryService) -> None:
     client = busy.client
     client.monitor, client.settings = None, of_api("https://example.org")
     result = CliRunner().invoke(cli, ["top"], obj=client)
@@ -156,7 +156,7 @@ def test_through_an_http_api_the_records_still_tell(run: Run, busy: Standin) -> 
     assert "unknown: alarms: an HTTP API does not tell" in result.stdout
 
 
-def test_what_is_denied_is_named(run: Run, busy: Standin) -> None:
+def test_what_is_denied_is_named(run: Run, busy: MemoryService) -> None:
     def deny(moment: str) -> None:
         if moment == "alarms:before":
             raise Misconfigured(Code.ACCESS_DENIED, "you may not see alarms")
@@ -168,7 +168,7 @@ def test_what_is_denied_is_named(run: Run, busy: Standin) -> None:
     assert "alarms ?" in result.stdout
 
 
-def test_an_idle_local_stack_is_readable_too(run: Run, service: Standin) -> None:
+def test_an_idle_local_stack_is_readable_too(run: Run, service: MemoryService) -> None:
     result = run("top")
     assert result.exit_code == 0
     assert "alarms none in this stack" in result.stdout
@@ -179,7 +179,7 @@ def test_an_idle_local_stack_is_readable_too(run: Run, service: Standin) -> None
 
 @pytest.mark.parametrize("columns", [24, 40, 80, 200])
 def test_no_line_is_longer_than_the_terminal(
-    run: Run, busy: Standin, monkeypatch: pytest.MonkeyPatch, columns: int
+    run: Run, busy: MemoryService, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = run("top").stdout.splitlines()
@@ -188,7 +188,7 @@ def test_no_line_is_longer_than_the_terminal(
     assert ended.endswith("█")  # the latest piece of the window is what is never cut
 
 
-def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Run, busy: Standin) -> None:
+def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Run, busy: MemoryService) -> None:
     busy.monitor.rings = [Alarm("x", State.ALARM, timestamp(0), "\x1b[31mred\x1b[0m [bold]b")]
     result = run("top")
     assert "\x1b" not in result.stdout
@@ -210,7 +210,7 @@ def test_what_is_not_allowed_is_told(run: Run, arguments: list[str], said: str) 
     assert said in result.stderr
 
 
-def test_bars_grow_with_their_values(busy: Standin) -> None:
+def test_bars_grow_with_their_values(busy: MemoryService) -> None:
     health = snapshot(busy.client)
     assert health.flow
     counts = (0, 1, 400, 800)

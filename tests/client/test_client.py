@@ -36,18 +36,18 @@ from matinv.linalg.certificate import Side
 from matinv.linalg.types import Method
 from matinv.local.samples import npy_bytes
 from matinv.settings import SettingsError
-from support.memory_service import SETTINGS, Standin, general
+from support.memory_service import SETTINGS, MemoryService, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 
 
 @pytest.fixture
-def service() -> Standin:
-    return Standin.make()
+def service() -> MemoryService:
+    return MemoryService.make()
 
 
 @pytest.fixture
-def client(service: Standin) -> Client:
+def client(service: MemoryService) -> Client:
     return service.client
 
 
@@ -90,14 +90,14 @@ def test_lists_are_arrays_too(client: Client) -> None:
     assert job.result().tolist() == [[-2.0, 1.0], [1.5, -0.5]]
 
 
-def test_small_array_travels_inside_a_message(service: Standin, client: Client) -> None:
+def test_small_array_travels_inside_a_message(service: MemoryService, client: Client) -> None:
     client.submit(general(8), job_id="small")
     assert len(service.queue.sent) == 1
     assert service.store.uris() == []
 
 
 def test_large_array_is_uploaded_and_the_upload_alone_starts_the_job(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     job = client.submit(general(200), job_id="large")
     assert service.queue.sent == []
@@ -109,7 +109,9 @@ def test_large_array_is_uploaded_and_the_upload_alone_starts_the_job(
 
 
 @pytest.mark.parametrize("n", [1, 8, 100, 150, 156, 157, 158, 160, 300])
-def test_no_message_exceeds_the_queue_and_every_size_arrives(service: Standin, n: int) -> None:
+def test_no_message_exceeds_the_queue_and_every_size_arrives(
+    service: MemoryService, n: int
+) -> None:
     job = service.client.submit(general(n))
     assert all(len(body) <= INLINE_LIMIT_BYTES for body in service.queue.sent)
     assert job.wait().status is Status.SUCCEEDED
@@ -118,7 +120,7 @@ def test_no_message_exceeds_the_queue_and_every_size_arrives(service: Standin, n
 @pytest.mark.parametrize("method", list(Method))
 @pytest.mark.parametrize("form", [None, *Format])
 def test_default_job_id_is_the_one_that_the_worker_derives(
-    service: Standin, method: Method, form: Format | None
+    service: MemoryService, method: Method, form: Format | None
 ) -> None:
     job = service.client.submit(np.eye(3), method=method, format=form)
     (body,) = service.queue.sent
@@ -140,7 +142,7 @@ def test_default_job_id_of_integers_is_that_of_the_floats_that_the_worker_reads(
 
 
 def test_same_array_twice_is_one_job_and_is_not_sent_again(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     client.submit(np.eye(3)).wait()
     again = client.submit(np.eye(3))
@@ -150,7 +152,7 @@ def test_same_array_twice_is_one_job_and_is_not_sent_again(
 
 
 def test_job_that_still_waits_is_sent_again_because_duplicates_are_harmless(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     client.submit(np.eye(3))
     job = client.submit(np.eye(3))
@@ -160,7 +162,7 @@ def test_job_that_still_waits_is_sent_again_because_duplicates_are_harmless(
 
 
 def test_other_input_under_the_same_job_id_is_refused_before_it_is_sent(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     client.submit(np.eye(3), job_id="mine").wait()
     for other in (2 * np.eye(3), general(200)):
@@ -250,7 +252,7 @@ def test_file_is_sent_under_its_name(client: Client, tmp_path: Path) -> None:
 
 
 def test_large_file_is_uploaded_byte_by_byte(
-    service: Standin, client: Client, tmp_path: Path
+    service: MemoryService, client: Client, tmp_path: Path
 ) -> None:
     path = tmp_path / "big.npy"
     np.save(path, general(300, dtype=">f4"))
@@ -324,7 +326,7 @@ def test_large_json_message_is_uploaded_without_its_id_and_with_the_options_told
     job.result(verify=np.array(message["matrix"]))
 
 
-def test_number_s_text_is_sent_as_it_stands(service: Standin, tmp_path: Path) -> None:
+def test_number_s_text_is_sent_as_it_stands(service: MemoryService, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[[-0.0, 1e-320], [0.1000000000000000055, 1]]")
     service.client.submit(tmp_path / "a.json")
     assert "[[-0.0, 1e-320], [0.1000000000000000055, 1]]" in service.queue.sent[0]
@@ -346,7 +348,7 @@ def test_file_cut_short_is_refused_by_its_header(tmp_path: Path) -> None:
 
 
 def test_record_says_queued_at_once_and_as_the_worker_will_know_the_input(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     job = client.submit(np.eye(2), job_id="a")
     queued = service.table.records["a"]
@@ -356,7 +358,7 @@ def test_record_says_queued_at_once_and_as_the_worker_will_know_the_input(
 
 
 def test_message_is_sent_first_so_that_a_crash_before_the_record_loses_nothing(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     def crash(moment: str) -> None:
         if moment == "put:before":
@@ -370,7 +372,7 @@ def test_message_is_sent_first_so_that_a_crash_before_the_record_loses_nothing(
 
 
 def test_table_that_cannot_be_written_does_not_fail_what_was_sent(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     def throttle(moment: str) -> None:
         if moment == "put:before":
@@ -383,7 +385,9 @@ def test_table_that_cannot_be_written_does_not_fail_what_was_sent(
     assert job.wait().status is Status.SUCCEEDED
 
 
-def test_message_that_could_not_be_sent_leaves_no_record(service: Standin, client: Client) -> None:
+def test_message_that_could_not_be_sent_leaves_no_record(
+    service: MemoryService, client: Client
+) -> None:
     def break_(moment: str) -> None:
         if moment == "send:before":
             raise Transient(Code.STORAGE, "the queue is away")
@@ -394,7 +398,9 @@ def test_message_that_could_not_be_sent_leaves_no_record(service: Standin, clien
     assert service.table.records == {}
 
 
-def test_one_that_cannot_be_sent_leaves_the_others_alone(service: Standin, client: Client) -> None:
+def test_one_that_cannot_be_sent_leaves_the_others_alone(
+    service: MemoryService, client: Client
+) -> None:
     client.submit(np.eye(2), job_id="taken").wait()
     submissions = [
         prepare(k * np.eye(3), job_id) for k, job_id in enumerate(("a", "taken", "b"), 1)
@@ -409,7 +415,7 @@ def test_one_that_cannot_be_sent_leaves_the_others_alone(service: Standin, clien
 # --- waiting
 
 
-def test_one_read_serves_all_jobs_of_a_round(service: Standin, client: Client) -> None:
+def test_one_read_serves_all_jobs_of_a_round(service: MemoryService, client: Client) -> None:
     jobs = [client.submit(k * np.eye(2), job_id=f"j{k}") for k in range(1, 121)]
     service.table.calls.clear()
     records = client.wait(jobs)
@@ -419,7 +425,7 @@ def test_one_read_serves_all_jobs_of_a_round(service: Standin, client: Client) -
     assert service.table.calls["get"] <= looks + 2
 
 
-def test_pauses_grow_up_to_a_limit(service: Standin, client: Client) -> None:
+def test_pauses_grow_up_to_a_limit(service: MemoryService, client: Client) -> None:
     service.working = False
     client.submit(np.eye(2), job_id="a")
     with pytest.raises(TimedOut):
@@ -430,7 +436,7 @@ def test_pauses_grow_up_to_a_limit(service: Standin, client: Client) -> None:
     assert service.pauses[:-1] == sorted(service.pauses[:-1])
 
 
-def test_timeout_names_the_jobs_that_go_on(service: Standin, client: Client) -> None:
+def test_timeout_names_the_jobs_that_go_on(service: MemoryService, client: Client) -> None:
     done = client.submit(np.eye(2), job_id="done")
     done.wait()
     service.working = False
@@ -442,14 +448,14 @@ def test_timeout_names_the_jobs_that_go_on(service: Standin, client: Client) -> 
     assert "3 s" in str(caught.value)
 
 
-def test_zero_timeout_looks_once(service: Standin, client: Client) -> None:
+def test_zero_timeout_looks_once(service: MemoryService, client: Client) -> None:
     client.submit(np.eye(2), job_id="a")
     with pytest.raises(TimedOut):
         client.job("a").wait(timeout_s=0)
     assert service.pauses == []
 
 
-def test_any_returns_with_the_first_that_ends(service: Standin, client: Client) -> None:
+def test_any_returns_with_the_first_that_ends(service: MemoryService, client: Client) -> None:
     client.submit(np.eye(2), job_id="first").wait()
     service.working = False
     client.submit(np.eye(3), job_id="second")
@@ -460,7 +466,7 @@ def test_any_returns_with_the_first_that_ends(service: Standin, client: Client) 
 
 
 def test_unknown_id_is_not_found_after_a_grace_in_which_a_producer_s_message_may_arrive(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     with pytest.raises(NotFound):
         client.job("typo").wait()
@@ -479,7 +485,9 @@ def test_unknown_id_is_not_found_after_a_grace_in_which_a_producer_s_message_may
     assert client.job("typo").wait().status is Status.SUCCEEDED
 
 
-def test_unknown_id_does_not_end_the_waiting_for_others(service: Standin, client: Client) -> None:
+def test_unknown_id_does_not_end_the_waiting_for_others(
+    service: MemoryService, client: Client
+) -> None:
     service.working = False
     client.submit(np.eye(2), job_id="slow")
 
@@ -493,7 +501,7 @@ def test_unknown_id_does_not_end_the_waiting_for_others(service: Standin, client
     assert caught.value.records["slow"].status is Status.SUCCEEDED
 
 
-def test_changes_are_reported_once_each(service: Standin, client: Client) -> None:
+def test_changes_are_reported_once_each(service: MemoryService, client: Client) -> None:
     seen: list[tuple[str, Status]] = []
 
     def note(record: Record) -> None:
@@ -506,7 +514,7 @@ def test_changes_are_reported_once_each(service: Standin, client: Client) -> Non
     assert seen == [("a", Status.QUEUED), ("a", Status.SUCCEEDED)]
 
 
-def test_file_without_a_record_is_looked_for_once(service: Standin, client: Client) -> None:
+def test_file_without_a_record_is_looked_for_once(service: MemoryService, client: Client) -> None:
     client.submit(general(200), job_id="f")
     service.working = False
     other = service.client
@@ -521,7 +529,7 @@ def test_waiting_for_nothing_is_over_at_once(client: Client) -> None:
 
 
 def test_newer_upload_is_waited_for_although_the_older_has_ended(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     old = client.submit(general(200), job_id="same")
     old.wait()
@@ -550,7 +558,7 @@ def test_failed_job_raises_with_its_code(client: Client) -> None:
 
 
 def test_no_result_before_the_end_and_none_of_an_unknown_job(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     service.working = False
     with pytest.raises(NotFinished):
@@ -610,7 +618,7 @@ def test_verification_passes_what_the_service_certified(client: Client, matrix: 
 
 
 def test_verification_of_a_message_s_job_elsewhere_needs_the_matrix(
-    service: Standin, client: Client
+    service: MemoryService, client: Client
 ) -> None:
     client.submit(general(4), job_id="m").wait()
     elsewhere = service.client.job("m")
@@ -621,7 +629,9 @@ def test_verification_of_a_message_s_job_elsewhere_needs_the_matrix(
     elsewhere.result(verify=np.asfortranarray(general(4)))
 
 
-def test_verification_catches_a_result_that_was_changed(service: Standin, client: Client) -> None:
+def test_verification_catches_a_result_that_was_changed(
+    service: MemoryService, client: Client
+) -> None:
     job = client.submit(general(200), job_id="big")
     result = job.wait().result
     assert result is not None
@@ -637,7 +647,7 @@ def test_verification_catches_a_result_that_was_changed(service: Standin, client
         job.result(verify=True)
 
 
-def test_verification_catches_a_wrong_inverse(service: Standin, client: Client) -> None:
+def test_verification_catches_a_wrong_inverse(service: MemoryService, client: Client) -> None:
     job = client.submit(general(200), job_id="big")
     job.wait()
     with pytest.raises(NotVerified, match="residual"):
@@ -667,7 +677,7 @@ def test_url_of_a_result_in_s3_and_none_of_one_in_its_record(client: Client) -> 
         client.job("small").result_url()
 
 
-def test_list_is_newest_first_over_all_statuses(service: Standin, client: Client) -> None:
+def test_list_is_newest_first_over_all_statuses(service: MemoryService, client: Client) -> None:
     for k, job_id in enumerate("abc"):
         client.submit((k + 1) * np.eye(2), job_id=job_id).wait()
     client.submit(SINGULAR, job_id="bad").wait()

@@ -9,7 +9,7 @@ import pytest
 from browsing import Console, MissingError, browser, page_of, running
 from playwright.sync_api import Browser, Page
 
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,12 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def service() -> Standin:
-    return Standin.make()
+def service() -> MemoryService:
+    return MemoryService.make()
 
 
 @pytest.fixture
-def console(service: Standin) -> Iterator[Console]:
+def console(service: MemoryService) -> Iterator[Console]:
     with running(service.client) as started:
         yield started
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from seeds import QUIET, RINGING
 
 from matinv.errors import Code, Transient
-from support.memory_service import Standin, general
+from support.memory_service import MemoryService, general
 
 # All of WCAG up to 2.2 AA, and what axe calls best practice.
 RULES = {"resultTypes": ["violations"]}
@@ -92,7 +92,7 @@ VIEWS = [
 
 
 @pytest.fixture
-def furnished(service: Standin) -> Standin:
+def furnished(service: MemoryService) -> MemoryService:
     stack = general(6).repeat(3).reshape(6, 6, 3).transpose(2, 0, 1).copy()
     stack[1, :, 0] = 0
     service.client.submit(general(300), job_id="big", tags={"team": "fem"})
@@ -108,7 +108,7 @@ def furnished(service: Standin) -> Standin:
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
 def test_axe_finds_nothing(
     chrome: Browser,
-    furnished: Standin,
+    furnished: MemoryService,
     console: Console,
     view: Callable[[Page], None],
     theme: str,
@@ -121,7 +121,7 @@ def test_axe_finds_nothing(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_in_an_empty_page_nor_in_one_in_trouble(
-    chrome: Browser, service: Standin, console: Console, theme: str
+    chrome: Browser, service: MemoryService, console: Console, theme: str
 ) -> None:
     with page_of(chrome, console.link, color_scheme=theme) as page:
         expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()

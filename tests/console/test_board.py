@@ -10,7 +10,7 @@ from matinv.backends.memory import MemoryTable
 from matinv.console.board import Board, Change
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
-from support.memory_service import Standin, general
+from support.memory_service import MemoryService, general
 
 
 class CountingTable(MemoryTable):
@@ -25,7 +25,7 @@ class CountingTable(MemoryTable):
 
 
 @pytest.fixture
-def table(service: Standin) -> CountingTable:
+def table(service: MemoryService) -> CountingTable:
     table = CountingTable()
     service.world.table = table
     return table
@@ -35,12 +35,12 @@ def ids(change: Change) -> list[str]:
     return sorted(row.job_id for row in change.rows)
 
 
-def test_first_look_finds_all_jobs(service: Standin, table: CountingTable) -> None:
+def test_first_look_finds_all_jobs(service: MemoryService, table: CountingTable) -> None:
     table.put([record(i) for i in range(300)] + [record(300, Status.FAILED)])
     assert len(Board(service.client, 1000).look().rows) == 301
 
 
-def test_later_looks_tell_only_what_changed(service: Standin, table: CountingTable) -> None:
+def test_later_looks_tell_only_what_changed(service: MemoryService, table: CountingTable) -> None:
     table.put([record(i, Status.QUEUED) for i in range(50)])
     board = Board(service.client, 1000)
     board.look()
@@ -51,7 +51,7 @@ def test_later_looks_tell_only_what_changed(service: Standin, table: CountingTab
 
 
 def test_an_idle_look_reads_the_front_of_each_list_alone(
-    service: Standin, table: CountingTable
+    service: MemoryService, table: CountingTable
 ) -> None:
     table.put([record(i) for i in range(5000)])
     board = Board(service.client, 10_000)
@@ -61,7 +61,7 @@ def test_an_idle_look_reads_the_front_of_each_list_alone(
     assert table.listed <= 25 * len(Status)
 
 
-def test_a_burst_of_news_is_found_to_its_end(service: Standin, table: CountingTable) -> None:
+def test_a_burst_of_news_is_found_to_its_end(service: MemoryService, table: CountingTable) -> None:
     board = Board(service.client, 10_000)
     board.look()
     table.put([record(i) for i in range(500)])
@@ -69,7 +69,7 @@ def test_a_burst_of_news_is_found_to_its_end(service: Standin, table: CountingTa
 
 
 def test_a_burst_of_news_does_not_make_a_look_read_all_that_is_known(
-    service: Standin, table: CountingTable
+    service: MemoryService, table: CountingTable
 ) -> None:
     table.put([record(i) for i in range(5000)])
     board = Board(service.client, 10_000)
@@ -80,7 +80,7 @@ def test_a_burst_of_news_does_not_make_a_look_read_all_that_is_known(
     assert table.listed <= 200
 
 
-def test_the_oldest_jobs_leave_a_full_board(service: Standin, table: CountingTable) -> None:
+def test_the_oldest_jobs_leave_a_full_board(service: MemoryService, table: CountingTable) -> None:
     table.put([record(i) for i in range(10)])
     board = Board(service.client, 10)
     board.look()
@@ -89,7 +89,9 @@ def test_the_oldest_jobs_leave_a_full_board(service: Standin, table: CountingTab
     assert len(board.rows) == 10
 
 
-def test_jobs_that_left_the_board_do_not_come_back(service: Standin, table: CountingTable) -> None:
+def test_jobs_that_left_the_board_do_not_come_back(
+    service: MemoryService, table: CountingTable
+) -> None:
     table.put([record(i, Status.FAILED) for i in range(5)] + [record(i) for i in range(5, 25)])
     board = Board(service.client, 20)
     assert ids(board.look()) == [f"job-{i:05}" for i in range(5, 25)]
@@ -98,7 +100,7 @@ def test_jobs_that_left_the_board_do_not_come_back(service: Standin, table: Coun
     assert table.listed <= 25 * len(Status)
 
 
-def test_a_dropped_file_is_queued_before_it_has_a_record(service: Standin) -> None:
+def test_a_dropped_file_is_queued_before_it_has_a_record(service: MemoryService) -> None:
     board = Board(service.client, 10)
     board.look()
     board.expect(service.client.submit(general(300), job_id="big"))
@@ -110,7 +112,7 @@ def test_a_dropped_file_is_queued_before_it_has_a_record(service: Standin) -> No
     assert not board.busy()
 
 
-def test_a_newer_file_of_a_known_job_is_queued_again(service: Standin) -> None:
+def test_a_newer_file_of_a_known_job_is_queued_again(service: MemoryService) -> None:
     client = service.client
     client.submit(general(300), job_id="big")
     service.work()
@@ -123,7 +125,7 @@ def test_a_newer_file_of_a_known_job_is_queued_again(service: Standin) -> None:
     assert [row.status for row in board.look().rows] == ["SUCCEEDED"]
 
 
-def test_a_row_tells_what_the_table_shows(service: Standin) -> None:
+def test_a_row_tells_what_the_table_shows(service: MemoryService) -> None:
     client = service.client
     client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="sneaky", tags={"team": "fem"})
     service.work()

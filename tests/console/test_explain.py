@@ -8,7 +8,7 @@ import pytest
 from seeds import record
 
 from matinv.console import explain, heat_map
-from matinv.console.explain import explained, verdict
+from matinv.console.explain import explained, summary
 from matinv.console.heat_map import heat_of
 from matinv.console.snippets import command_line, python
 from matinv.jobs.record import InputInfo, Record
@@ -31,7 +31,7 @@ def certified(**facts: object) -> Record:
     ],
 )
 def test_the_verdict_counts_whole_digits(digits: float, said: str) -> None:
-    assert verdict(replace(CERTIFICATE, digits=digits)) == said
+    assert summary(replace(CERTIFICATE, digits=digits)) == said
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from browsing import Console, running
 
 from matinv.console.app import Limits
 from matinv.console.server import listen
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 CSRF = "x-matinv-csrf"
 
@@ -129,14 +129,14 @@ def test_reads_that_another_page_makes_are_refused(person: Caller, site: str) ->
     ],
 )
 def test_changes_need_this_pages_origin_and_token(
-    service: Standin, person: Caller, path: str, headers: dict[str, str | None]
+    service: MemoryService, person: Caller, path: str, headers: dict[str, str | None]
 ) -> None:
     answer = person.call(path, "POST", MATRIX, **headers)
     assert (answer.status, answer.error["code"]) == (403, "FORBIDDEN")
     assert service.queue.sent == []
 
 
-def test_a_change_of_this_page_is_made(service: Standin, person: Caller) -> None:
+def test_a_change_of_this_page_is_made(service: MemoryService, person: Caller) -> None:
     answer = person.call("/api/jobs?job_id=a", "POST", MATRIX)
     assert (answer.status, json.loads(answer.body)["job_id"]) == (201, "a")
     assert len(service.queue.sent) == 1
@@ -160,7 +160,7 @@ def test_refusals_carry_the_same_headers(stranger: Caller) -> None:
     assert "content-security-policy" in stranger.call("/api/session").headers
 
 
-def test_a_file_beyond_the_limit_is_refused_and_nothing_is_sent(service: Standin) -> None:
+def test_a_file_beyond_the_limit_is_refused_and_nothing_is_sent(service: MemoryService) -> None:
     with running(service.client, Limits(upload_bytes=1000)) as console:
         big = np.zeros(200).tobytes()
         answer = entered(console).call("/api/jobs?name=a.npy", "POST", big)

@@ -11,7 +11,7 @@ from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from matinv.ports.monitor import Depth, Figures, Queue
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 from support.processes import until
 
 
@@ -20,7 +20,7 @@ def tile(page: Page, name: str) -> Locator:
 
 
 @pytest.fixture
-def seen(service: Standin) -> Standin:
+def seen(service: MemoryService) -> MemoryService:
     """A stack in which 120 jobs ended in the last two minutes, 12 of them badly."""
     now = service.client.now()
     for i in range(120):
@@ -37,7 +37,7 @@ def seen(service: Standin) -> Standin:
 
 
 @pytest.fixture
-def health(seen: Standin, page: Page) -> Page:
+def health(seen: MemoryService, page: Page) -> Page:
     page.get_by_role("link", name="Health").click()
     expect(tile(page, "Backlog")).to_be_visible()
     return page
@@ -101,7 +101,9 @@ def test_costs_and_phases_are_listed(health: Page) -> None:
     expect(costs.last).to_contain_text("$")
 
 
-def test_what_may_not_be_seen_is_said_and_hides_nothing_else(page: Page, seen: Standin) -> None:
+def test_what_may_not_be_seen_is_said_and_hides_nothing_else(
+    page: Page, seen: MemoryService
+) -> None:
     def deny(moment: str) -> None:
         if "alarms" in moment:
             raise Transient(Code.ACCESS_DENIED, "AccessDenied: DescribeAlarms", "ask an operator")
@@ -120,7 +122,7 @@ def test_a_new_stack_has_nothing_to_show_and_says_so(page: Page) -> None:
     expect(tile(page, "Throughput")).to_contain_text("0")
 
 
-def test_the_view_follows_what_happens(page: Page, seen: Standin) -> None:
+def test_the_view_follows_what_happens(page: Page, seen: MemoryService) -> None:
     page.get_by_role("link", name="Health").click()
     expect(page.get_by_text("1 of 2 alarms in alarm.")).to_be_visible()
     seen.monitor.rings = [QUIET]
@@ -130,7 +132,7 @@ def test_the_view_follows_what_happens(page: Page, seen: Standin) -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_charts_take_the_themes_colours_and_the_pages_width(
-    chrome: Browser, seen: Standin, width: int
+    chrome: Browser, seen: MemoryService, width: int
 ) -> None:
     with (
         running(seen.client) as console,
@@ -147,7 +149,7 @@ def test_charts_take_the_themes_colours_and_the_pages_width(
 
 
 def test_health_that_cannot_be_asked_for_can_be_asked_for_again(
-    chrome: Browser, console: Console, seen: Standin
+    chrome: Browser, console: Console, seen: MemoryService
 ) -> None:
     with page_of(chrome, console.link) as page:
         page.route("**/api/health", lambda route: route.abort())

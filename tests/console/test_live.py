@@ -13,7 +13,7 @@ from seeds import record
 from matinv.console.board import Board
 from matinv.console.live import Live
 from matinv.errors import Code, Transient
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 SOON_S = 30
 
@@ -25,11 +25,11 @@ async def told(page: AsyncIterator[str]) -> tuple[str, Any]:
     return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
-def run(test: Callable[[Live], Awaitable[None]], service: Standin, limit: int = 100) -> None:
+def run(test: Callable[[Live], Awaitable[None]], service: MemoryService, limit: int = 100) -> None:
     asyncio.run(test(Live(Board(service.client, limit))))  # type: ignore[arg-type]
 
 
-def test_a_page_hears_everything_once_and_then_what_changes(service: Standin) -> None:
+def test_a_page_hears_everything_once_and_then_what_changes(service: MemoryService) -> None:
     service.table.put([record(1), record(2)])
 
     async def test(live: Live) -> None:
@@ -44,7 +44,7 @@ def test_a_page_hears_everything_once_and_then_what_changes(service: Standin) ->
     run(test, service)
 
 
-def test_a_second_page_costs_no_look(service: Standin) -> None:
+def test_a_second_page_costs_no_look(service: MemoryService) -> None:
     service.table.put([record(1)])
 
     async def test(live: Live) -> None:
@@ -60,7 +60,7 @@ def test_a_second_page_costs_no_look(service: Standin) -> None:
     run(test, service)
 
 
-def test_nothing_is_read_when_nobody_looks(service: Standin) -> None:
+def test_nothing_is_read_when_nobody_looks(service: MemoryService) -> None:
     async def test(live: Live) -> None:
         page = live.events()
         await told(page)
@@ -74,7 +74,7 @@ def test_nothing_is_read_when_nobody_looks(service: Standin) -> None:
     run(test, service)
 
 
-def test_a_page_that_comes_later_does_not_see_what_was_removed(service: Standin) -> None:
+def test_a_page_that_comes_later_does_not_see_what_was_removed(service: MemoryService) -> None:
     service.table.put([record(1), record(2)])
 
     async def test(live: Live) -> None:
@@ -87,7 +87,7 @@ def test_a_page_that_comes_later_does_not_see_what_was_removed(service: Standin)
     run(test, service)
 
 
-def test_trouble_is_told_once_and_so_is_its_end(service: Standin) -> None:
+def test_trouble_is_told_once_and_so_is_its_end(service: MemoryService) -> None:
     def refuse(moment: str) -> None:
         raise Transient(Code.ACCESS_DENIED, f"{moment} denied", "check the role")
 
@@ -108,7 +108,9 @@ def test_trouble_is_told_once_and_so_is_its_end(service: Standin) -> None:
     run(test, service)
 
 
-def test_a_page_that_takes_nothing_gets_the_whole_instead_of_a_long_tail(service: Standin) -> None:
+def test_a_page_that_takes_nothing_gets_the_whole_instead_of_a_long_tail(
+    service: MemoryService,
+) -> None:
     async def test(live: Live) -> None:
         async with aclosing(live.events()) as slow, aclosing(live.events()) as quick:
             await told(slow)
@@ -126,7 +128,7 @@ def test_a_page_that_takes_nothing_gets_the_whole_instead_of_a_long_tail(service
     run(test, service)
 
 
-def test_streams_end_with_the_server(service: Standin) -> None:
+def test_streams_end_with_the_server(service: MemoryService) -> None:
     async def test(live: Live) -> None:
         page = live.events()
         await told(page)

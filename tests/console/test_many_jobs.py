@@ -12,7 +12,7 @@ from seeds import record
 
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 MANY = 10_000
 ROWS = 50
@@ -37,7 +37,7 @@ new PerformanceObserver(list => {
 
 
 @pytest.fixture
-def many(service: Standin) -> Standin:
+def many(service: MemoryService) -> MemoryService:
     service.table.put(
         [record(i, Status.FAILED if i % 10 == 0 else Status.SUCCEEDED) for i in range(MANY)]
     )
@@ -45,7 +45,7 @@ def many(service: Standin) -> Standin:
 
 
 @pytest.fixture
-def page(chrome: Browser, many: Standin) -> Iterator[Page]:
+def page(chrome: Browser, many: MemoryService) -> Iterator[Page]:
     with running(many.client) as console, page_of(chrome, console.link) as opened:
         opened.add_init_script(WITNESS)
         opened.reload()
@@ -65,7 +65,7 @@ def test_all_jobs_come_in_one_message_and_few_rows_are_in_the_document(page: Pag
     assert page.locator("*").count() < 1500
 
 
-def test_a_change_of_one_job_is_a_short_message(page: Page, many: Standin) -> None:
+def test_a_change_of_one_job_is_a_short_message(page: Page, many: MemoryService) -> None:
     ended = record(MANY - 1, revision=2)
     many.table.put([replace(ended, updated_at=timestamp(1_800_000_000), tags={"late": "yes"})])
     expect(page.locator("table.jobs").get_by_text("late=yes")).to_be_visible()

@@ -18,7 +18,7 @@ from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.linalg.types import Method
 from matinv.testing.contracts import full_record
-from support.memory_service import Standin, general
+from support.memory_service import MemoryService, general
 
 SNEAKY = [[2, 4, 6], [2, 0, 2], [6, 8, 14]]  # singular, and numpy inverts it
 
@@ -33,7 +33,7 @@ def row(page: Page, job_id: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("link", name=job_id, exact=True))
 
 
-def failed(service: Standin, job_id: str = "sneaky", **tags: str) -> None:
+def failed(service: MemoryService, job_id: str = "sneaky", **tags: str) -> None:
     service.client.submit(SNEAKY, job_id=job_id, tags=tags)
     service.work()
 
@@ -45,7 +45,7 @@ def test_a_new_stack_says_how_to_begin(page: Page) -> None:
 
 
 def test_dropped_files_go_with_progress_and_finish_before_ones_eyes(
-    page: Page, service: Standin
+    page: Page, service: MemoryService
 ) -> None:
     drop(page, {"small.npy": npy(general(4)), "large.npy": npy(general(300))})
     expect(page.get_by_text("2 of 2 files sent")).to_be_visible()
@@ -81,7 +81,7 @@ def test_files_can_be_chosen_in_a_dialog_too(page: Page, tmp_path: Path) -> None
     "text",
     ["1 2\n3 4", "1, 2; 3, 4", "+1.\t.2e1\n3 04", "[[1, 2], [3, 4]]", '{"matrix": [[1,2],[3,4]]}'],
 )
-def test_a_pasted_matrix_is_inverted(page: Page, service: Standin, text: str) -> None:
+def test_a_pasted_matrix_is_inverted(page: Page, service: MemoryService, text: str) -> None:
     page.get_by_role("button", name="Submit").click()
     page.get_by_label("Matrix").fill(text)
     expect(page.get_by_text("2 × 2.")).to_be_visible()
@@ -93,7 +93,7 @@ def test_a_pasted_matrix_is_inverted(page: Page, service: Standin, text: str) ->
     assert service.client.job("tiny").result().tolist() == [[-2.0, 1.0], [1.5, -0.5]]
 
 
-def test_a_pasted_number_is_not_rounded_on_its_way(page: Page, service: Standin) -> None:
+def test_a_pasted_number_is_not_rounded_on_its_way(page: Page, service: MemoryService) -> None:
     page.get_by_role("button", name="Submit").click()
     page.get_by_label("Matrix").fill("9007199254740993")
     page.get_by_label("Job id").fill("exact")
@@ -104,7 +104,7 @@ def test_a_pasted_number_is_not_rounded_on_its_way(page: Page, service: Standin)
 
 
 def test_one_job_tells_how_it_went_and_how_good_it_is(
-    page: Page, console: Console, service: Standin
+    page: Page, console: Console, service: MemoryService
 ) -> None:
     service.client.submit(general(300), job_id="fem/one", tags={"team": "fem"})
     service.work()
@@ -121,7 +121,7 @@ def test_one_job_tells_how_it_went_and_how_good_it_is(
     assert sides == [[64, 64], [64, 64]]
 
 
-def test_a_picture_shows_where_the_large_elements_are(page: Page, service: Standin) -> None:
+def test_a_picture_shows_where_the_large_elements_are(page: Page, service: MemoryService) -> None:
     service.client.submit(np.diag(np.logspace(0, -3, 4)), job_id="diagonal")
     service.work()
     row(page, "diagonal").get_by_role("link").click()
@@ -135,7 +135,7 @@ def test_a_picture_shows_where_the_large_elements_are(page: Page, service: Stand
     assert alphas == np.eye(4, dtype=bool).ravel().tolist()
 
 
-def test_the_inverse_is_downloaded_in_either_form(page: Page, service: Standin) -> None:
+def test_the_inverse_is_downloaded_in_either_form(page: Page, service: MemoryService) -> None:
     service.client.submit([[1, 2], [3, 4]], job_id="tiny")
     service.work()
     row(page, "tiny").get_by_role("link").click()
@@ -150,7 +150,7 @@ def test_the_inverse_is_downloaded_in_either_form(page: Page, service: Standin) 
     assert json.loads(inverses["JSON"][1])["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
 
 
-def test_slices_of_a_stack_are_told_apart(page: Page, service: Standin) -> None:
+def test_slices_of_a_stack_are_told_apart(page: Page, service: MemoryService) -> None:
     stack = np.stack([general(8, seed) for seed in range(5)])
     stack[3, :, 0] = 0
     service.client.submit(stack, job_id="stack")
@@ -162,7 +162,7 @@ def test_slices_of_a_stack_are_told_apart(page: Page, service: Standin) -> None:
     expect(page.get_by_role("img", name="A⁻¹: no numbers")).to_be_visible()
 
 
-def test_the_strangest_record_is_shown(page: Page, service: Standin) -> None:
+def test_the_strangest_record_is_shown(page: Page, service: MemoryService) -> None:
     strange = replace(full_record(), revision=1)
     service.table.put([strange])
     row(page, strange.job_id).get_by_role("link").click()
@@ -171,7 +171,7 @@ def test_the_strangest_record_is_shown(page: Page, service: Standin) -> None:
     expect(page.get_by_text("size=逆", exact=True)).to_be_visible()
 
 
-def test_a_failed_job_says_why_and_what_to_do(page: Page, service: Standin) -> None:
+def test_a_failed_job_says_why_and_what_to_do(page: Page, service: MemoryService) -> None:
     failed(service)
     row(page, "sneaky").get_by_role("link").click()
     expect(page.get_by_text("SINGULAR").first).to_be_visible()
@@ -182,7 +182,7 @@ def test_a_failed_job_says_why_and_what_to_do(page: Page, service: Standin) -> N
 
 
 def test_a_job_that_nobody_knows_can_be_asked_for_again(
-    page: Page, console: Console, service: Standin
+    page: Page, console: Console, service: MemoryService
 ) -> None:
     page.goto(f"{console.address}/#/job/later")
     expect(page.get_by_text("NOT_FOUND")).to_be_visible()
@@ -193,7 +193,7 @@ def test_a_job_that_nobody_knows_can_be_asked_for_again(
 
 
 def test_dead_letters_are_counted_tried_and_sent_back_with_other_options(
-    page: Page, service: Standin
+    page: Page, service: MemoryService
 ) -> None:
     failed(service, "one", team="fem")
     failed(service, "two", team="cfd")
@@ -226,7 +226,9 @@ def test_dead_letters_are_counted_tried_and_sent_back_with_other_options(
     expect(page.get_by_role("checkbox", name="Select one")).to_have_count(0)
 
 
-def test_a_letter_that_cannot_be_sent_back_says_so_and_stays(page: Page, service: Standin) -> None:
+def test_a_letter_that_cannot_be_sent_back_says_so_and_stays(
+    page: Page, service: MemoryService
+) -> None:
     service.client.queue.send("hello")
     service.work()
     page.get_by_role("link", name="Dead letters").click()
@@ -238,7 +240,9 @@ def test_a_letter_that_cannot_be_sent_back_says_so_and_stays(page: Page, service
     expect(page.get_by_text("Cannot be sent back")).to_be_visible()
 
 
-def test_filters_stand_in_the_address_and_can_be_linked(chrome: Browser, service: Standin) -> None:
+def test_filters_stand_in_the_address_and_can_be_linked(
+    chrome: Browser, service: MemoryService
+) -> None:
     service.table.put(
         [record(i) for i in range(60)] + [record(60 + i, Status.FAILED) for i in range(9)]
     )
@@ -263,7 +267,7 @@ def test_filters_stand_in_the_address_and_can_be_linked(chrome: Browser, service
         expect(page.get_by_text("51–69 of 69 jobs")).to_be_visible()
 
 
-def test_all_of_it_goes_by_keyboard(page: Page, service: Standin) -> None:
+def test_all_of_it_goes_by_keyboard(page: Page, service: MemoryService) -> None:
     failed(service)
     service.client.submit([[2]], job_id="good")
     service.work()
@@ -302,7 +306,7 @@ def tab_to(page: Page, target: Locator, *, back: bool = False) -> None:
     raise AssertionError(message)
 
 
-def test_arrows_go_from_row_to_row(page: Page, service: Standin) -> None:
+def test_arrows_go_from_row_to_row(page: Page, service: MemoryService) -> None:
     for job_id in ("a", "b"):
         service.client.submit([[2]], job_id=job_id)
     page.get_by_role("link", name="a", exact=True).focus()
@@ -312,7 +316,9 @@ def test_arrows_go_from_row_to_row(page: Page, service: Standin) -> None:
     expect(page.get_by_role("link", name="a", exact=True)).to_be_focused()
 
 
-def test_a_table_that_cannot_be_read_is_told_and_recovers(page: Page, service: Standin) -> None:
+def test_a_table_that_cannot_be_read_is_told_and_recovers(
+    page: Page, service: MemoryService
+) -> None:
     service.client.submit([[2]], job_id="known")
     expect(row(page, "known")).to_be_visible()
 
@@ -328,7 +334,7 @@ def test_a_table_that_cannot_be_read_is_told_and_recovers(page: Page, service: S
     expect(page.get_by_role("status").filter(has_text="live")).to_be_visible()
 
 
-def test_the_end_of_the_console_is_told(chrome: Browser, service: Standin) -> None:
+def test_the_end_of_the_console_is_told(chrome: Browser, service: MemoryService) -> None:
     with running(service.client) as console:
         session = page_of(chrome, console.link)
         page = session.__enter__()
@@ -389,7 +395,7 @@ def test_nothing_moves_for_those_who_asked_for_that(chrome: Browser, console: Co
 
 @pytest.mark.parametrize("view", ["jobs", "job/one", "dead"])
 def test_no_view_scrolls_sideways_on_a_phone(
-    chrome: Browser, console: Console, service: Standin, view: str
+    chrome: Browser, console: Console, service: MemoryService, view: str
 ) -> None:
     failed(service, "one", team="a-long-name-of-a-team", run="0123456789" * 4)
     with page_of(chrome, console.link, viewport={"width": 360, "height": 700}) as page:

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from matinv.cli.app import cli
-from support.api_requests import Asking
-from support.api_server import Serving, serving
-from support.memory_service import Run, Standin
+from support.api_requests import ApiRequests
+from support.api_server import ApiServer, serving
+from support.memory_service import MemoryService, Run
 
 
 @pytest.fixture(autouse=True)
@@ -21,23 +21,23 @@ def _quiet(log: io.StringIO) -> None:
 
 
 @pytest.fixture
-def ask() -> Asking:
-    return Asking()
+def ask() -> ApiRequests:
+    return ApiRequests()
 
 
 @pytest.fixture
-def api(log: io.StringIO) -> Iterator[Serving]:
+def api(log: io.StringIO) -> Iterator[ApiServer]:
     with serving() as made:
         yield made
 
 
 @pytest.fixture
-def service(api: Serving) -> Standin:
+def service(api: ApiServer) -> MemoryService:
     return api.service
 
 
 @pytest.fixture
-def run(api: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
 
     def run_(*args: str, stdin: str | bytes = "") -> Result:

@@ -19,12 +19,12 @@ from matinv.cli.app import cli
 from matinv.client import Client
 from matinv.errors import Code, Refused, Transient
 from matinv.settings import SettingsError
-from support.api_server import Serving
-from support.memory_service import Run, Standin, general
+from support.api_server import ApiServer
+from support.memory_service import MemoryService, Run, general
 
 
 def test_nothing_but_the_url_is_needed(
-    api: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     body = '{"job_id": "a", "matrix": [[2]]}'
@@ -36,7 +36,7 @@ def test_nothing_but_the_url_is_needed(
     assert json.loads(fetched.stdout)["inverse"] == [[0.5]]
 
 
-def test_requests_are_signed_for_lambda_and_uploads_are_not(api: Serving) -> None:
+def test_requests_are_signed_for_lambda_and_uploads_are_not(api: ApiServer) -> None:
     big = general(200)
     client = api.client
     job = client.submit(big, job_id="big", tags={"team": "fem"})
@@ -68,13 +68,13 @@ def test_a_signature_names_the_service_and_the_region_of_the_url(
 
 
 @pytest.mark.parametrize("job_id", ["a/b", "a/result", "a/./b", "result"])
-def test_every_id_finds_its_way(api: Serving, job_id: str) -> None:
+def test_every_id_finds_its_way(api: ApiServer, job_id: str) -> None:
     job = api.client.submit([[2.0]], job_id=job_id)
     job.wait()
     assert job.result() == [[0.5]]
 
 
-def test_a_large_result_is_fetched_from_where_it_is(run: Run, service: Standin) -> None:
+def test_a_large_result_is_fetched_from_where_it_is(run: Run, service: MemoryService) -> None:
     big = general(800)
     np.save("big.npy", big)
     assert run("submit", "big.npy", "--wait").exit_code == 0
@@ -83,13 +83,13 @@ def test_a_large_result_is_fetched_from_where_it_is(run: Run, service: Standin) 
     assert "/objects/s3://results/big/" in run("result", "big", "--url").stdout
 
 
-def test_a_small_result_has_no_url(run: Run, service: Standin) -> None:
+def test_a_small_result_has_no_url(run: Run, service: MemoryService) -> None:
     run("submit", "-", "--job-id", "a", "--wait", stdin="[[2]]")
     result = run("result", "a", "--url")
     assert (result.exit_code, "fetch it" in result.stderr) == (7, True)
 
 
-def test_an_upload_that_lost_a_race_is_a_conflict(api: Serving) -> None:
+def test_an_upload_that_lost_a_race_is_a_conflict(api: ApiServer) -> None:
     upload = api.service.store.upload_url
 
     def overtaken(key: str, *arguments: Any) -> Any:
@@ -110,7 +110,9 @@ def test_verifying_needs_the_matrix(run: Run) -> None:
     assert run("result", "big", "--verify", "--input", "big.npy", "-o", "x.npy").exit_code == 0
 
 
-def test_a_dead_job_is_redriven_by_its_id_with_other_options(run: Run, service: Standin) -> None:
+def test_a_dead_job_is_redriven_by_its_id_with_other_options(
+    run: Run, service: MemoryService
+) -> None:
     run("submit", "-", "--job-id", "bad", "--wait", stdin="[[1, 2], [2, 4]]")
     result = run("dlq", "redrive", "--job-id", "bad", "--method", "pinv")
     assert (result.exit_code, result.stdout) == (0, "bad\n")
@@ -130,7 +132,9 @@ def test_dead_letters_are_not_shown(run: Run) -> None:
     assert (result.exit_code, "does not offer" in result.stderr) == (7, True)
 
 
-def test_jobs_are_listed_over_several_pages(api: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_are_listed_over_several_pages(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("matinv.backends.http.table._PAGE", 2)
     for number in range(5):
         api.client.submit([[number + 1.0]], job_id=f"j{number}")
@@ -140,7 +144,7 @@ def test_jobs_are_listed_over_several_pages(api: Serving, monkeypatch: pytest.Mo
 
 
 def test_a_caller_who_came_too_often_waits_and_comes_again(
-    api: Serving, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
     monkeypatch.setattr("matinv.backends.http.api.pause", pauses.append)

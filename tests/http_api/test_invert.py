@@ -16,14 +16,14 @@ from matinv.errors import TRANSIENT, Code, ErrorInfo, Transient
 from matinv.http_api.problems import status_of
 from matinv.http_api.request import REQUEST_BYTES
 from matinv.http_api.throttle import BURST, RATE_PER_S, Throttle
-from support.api_requests import Asking
+from support.api_requests import ApiRequests
 
 GOOD = '{"matrix": [[1, 2], [3, 4]]}'
 SECRET = "kanarienvogel"
 
 
 @pytest.mark.parametrize("path", ["/invert", "/"])
-def test_a_matrix_is_answered_with_its_inverse(ask: Asking, path: str) -> None:
+def test_a_matrix_is_answered_with_its_inverse(ask: ApiRequests, path: str) -> None:
     answer = ask.post(path, GOOD)
     assert (answer.status, answer.headers) == (200, {"content-type": "application/json"})
     assert answer.tree["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
@@ -31,12 +31,12 @@ def test_a_matrix_is_answered_with_its_inverse(ask: Asking, path: str) -> None:
     assert ask.service.table.records == {}
 
 
-def test_a_body_in_base64_is_the_same_body(ask: Asking) -> None:
+def test_a_body_in_base64_is_the_same_body(ask: ApiRequests) -> None:
     encoded = ask.post("/invert", base64.b64encode(GOOD.encode()).decode(), encoded=True)
     assert encoded == ask.post("/invert", GOOD)
 
 
-def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: Asking) -> None:
+def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: ApiRequests) -> None:
     first = ask.post("/invert", {"job_id": "a", "matrix": [[2]]})
     again = ask.post("/invert", '{"matrix": [[2.0]]}', headers={"idempotency-key": "a"})
     other = ask.post("/invert", {"job_id": "a", "matrix": [[4]]})
@@ -69,31 +69,31 @@ def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: Asking) 
     ],
 )
 def test_a_bad_matrix_gets_the_status_of_its_code(
-    ask: Asking, status: int, code: Code, body: str | None
+    ask: ApiRequests, status: int, code: Code, body: str | None
 ) -> None:
     answer = ask.post("/invert", body)
     assert (answer.status, answer.code, answer.tree["retryable"]) == (status, code, False)
 
 
-def test_a_body_that_is_not_the_base64_it_claims_to_be_is_refused(ask: Asking) -> None:
+def test_a_body_that_is_not_the_base64_it_claims_to_be_is_refused(ask: ApiRequests) -> None:
     answer = ask.post("/invert", "€", encoded=True)
     assert (answer.status, answer.code) == (400, "BAD_MESSAGE")
     assert "base64" in answer.tree["detail"]
 
 
-def test_an_answer_that_is_too_large_is_413(ask: Asking) -> None:
+def test_an_answer_that_is_too_large_is_413(ask: ApiRequests) -> None:
     matrix = (np.eye(600) * 9 + 1 / 3).tolist()
     assert ask.post("/invert", {"matrix": matrix}).status == 413
 
 
-def test_a_request_that_is_too_large_is_413_and_parsed_by_nobody(ask: Asking) -> None:
+def test_a_request_that_is_too_large_is_413_and_parsed_by_nobody(ask: ApiRequests) -> None:
     assert ask.post("/invert", "x" * REQUEST_BYTES).code == "BAD_MESSAGE"
     answer = ask.post("/invert", "x" * (REQUEST_BYTES + 1))
     assert (answer.status, answer.code) == (413, "TOO_LARGE")
     assert "upload" in answer.tree["hint"]
 
 
-def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: Asking) -> None:
+def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: ApiRequests) -> None:
     def fail(moment: str) -> None:
         if moment == "get:before":
             raise Transient(Code.THROTTLED, "slow down")
@@ -117,7 +117,7 @@ def test_every_error_has_a_status_that_tells_whether_to_try_again(code: Code) ->
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", None])
-def test_other_methods_are_405_and_compute_nothing(ask: Asking, method: str | None) -> None:
+def test_other_methods_are_405_and_compute_nothing(ask: ApiRequests, method: str | None) -> None:
     for path in ("/", "/invert"):
         answer = ask(method, path, '{"job_id": "a", "matrix": [[2]]}')
         assert (answer.status, answer.code) == (405, "METHOD_NOT_ALLOWED")
@@ -126,7 +126,7 @@ def test_other_methods_are_405_and_compute_nothing(ask: Asking, method: str | No
 
 
 @pytest.mark.parametrize("path", ["/nothing", "", "/jobs/", "/jobs//result", "/Jobs", "//invert"])
-def test_what_is_not_there_is_404(ask: Asking, path: str) -> None:
+def test_what_is_not_there_is_404(ask: ApiRequests, path: str) -> None:
     assert ask.get(path).code == "NOT_FOUND"
 
 
@@ -140,16 +140,16 @@ def test_what_is_not_there_is_404(ask: Asking, path: str) -> None:
         ("", 415),
     ],
 )
-def test_a_body_must_be_json(ask: Asking, type_: str, status: int) -> None:
+def test_a_body_must_be_json(ask: ApiRequests, type_: str, status: int) -> None:
     assert ask.post("/invert", GOOD, headers={"content-type": type_}).status == status
 
 
-def test_a_body_without_a_type_is_taken_for_json(ask: Asking) -> None:
+def test_a_body_without_a_type_is_taken_for_json(ask: ApiRequests) -> None:
     ask.change = lambda event: event["headers"].pop("content-type")
     assert ask.post("/invert", GOOD).status == 200
 
 
-def test_a_stage_of_an_api_gateway_is_no_part_of_the_path(ask: Asking) -> None:
+def test_a_stage_of_an_api_gateway_is_no_part_of_the_path(ask: ApiRequests) -> None:
     ask.change = lambda event: event["requestContext"].update(stage="prod")
     assert ask.post("/prod/invert", GOOD).status == 200
     answer = ask.post("/prod/jobs", {"job_id": "a", "matrix": [[2]]})
@@ -161,7 +161,7 @@ def test_a_stage_of_an_api_gateway_is_no_part_of_the_path(ask: Asking) -> None:
 
 def test_a_caller_who_comes_too_often_is_told_when_to_come_again() -> None:
     now_s = [0.0]
-    ask = Asking(throttle=Throttle(lambda: now_s[0]))
+    ask = ApiRequests(throttle=Throttle(lambda: now_s[0]))
     assert [ask.get("/health").status for _ in range(BURST + 1)] == [200] * BURST + [429]
     answer = ask.get("/health")
     assert (answer.code, answer.tree["retryable"]) == ("THROTTLED", True)
@@ -172,7 +172,7 @@ def test_a_caller_who_comes_too_often_is_told_when_to_come_again() -> None:
     ]
 
 
-def test_callers_are_told_apart_by_identity_else_by_address(ask: Asking) -> None:
+def test_callers_are_told_apart_by_identity_else_by_address(ask: ApiRequests) -> None:
     def come_as(**iam: str) -> int:
         ask.change = lambda event: event["requestContext"].update(authorizer={"iam": iam})
         return ask.get("/health").status
@@ -182,7 +182,7 @@ def test_callers_are_told_apart_by_identity_else_by_address(ask: Asking) -> None
 
 
 def test_a_bug_is_503_without_its_text_and_is_logged_with_its_place(
-    ask: Asking, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+    ask: ApiRequests, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     def broken(*args: Any) -> Any:
         raise ValueError(SECRET)
@@ -194,7 +194,7 @@ def test_a_bug_is_503_without_its_text_and_is_logged_with_its_place(
     assert SECRET not in log.getvalue() + answer.body.decode()
 
 
-def test_a_request_is_one_line_of_the_log(ask: Asking, log: io.StringIO) -> None:
+def test_a_request_is_one_line_of_the_log(ask: ApiRequests, log: io.StringIO) -> None:
     ask.get("/jobs/some-id/result")
     (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
     facts = {name: line[name] for name in ("message", "method", "path", "status", "error_code")}
@@ -225,5 +225,5 @@ _TEXTS = st.none() | st.text() | st.integers()
 )
 def test_whatever_comes_by_url_is_answered(event: dict[str, Any], method: str) -> None:
     event["requestContext"]["http"]["method"] = method
-    answer = Asking().event(event)
+    answer = ApiRequests().event(event)
     assert answer.status in {200, 400, 404, 405, 415, 422}

@@ -17,7 +17,7 @@ from matinv.jobs.record_document import document_of, record_of
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter
 from matinv.testing.contracts import full_record
-from support.api_requests import Asking
+from support.api_requests import ApiRequests
 from support.memory_service import general
 
 GOOD = [[1, 2], [3, 4]]
@@ -29,7 +29,7 @@ def npy(array: Any) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def done(ask: Asking, job_id: str, **fields: Any) -> None:
+def done(ask: ApiRequests, job_id: str, **fields: Any) -> None:
     """Submit a job and let a worker do it."""
     assert ask.post("/jobs", {"job_id": job_id, "matrix": GOOD, **fields}).status == 202
     ask.service.work()
@@ -38,7 +38,7 @@ def done(ask: Asking, job_id: str, **fields: Any) -> None:
 # Submit
 
 
-def test_a_job_is_submitted_done_and_fetched(ask: Asking) -> None:
+def test_a_job_is_submitted_done_and_fetched(ask: ApiRequests) -> None:
     answer = ask.post("/jobs", {"matrix": GOOD, "tags": {"team": "fem"}})
     assert (answer.status, answer.tree["status"], answer.tree["tags"]) == (
         202,
@@ -55,7 +55,7 @@ def test_a_job_is_submitted_done_and_fetched(ask: Asking) -> None:
     assert ask.get(f"{path}/result").tree["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
 
 
-def test_the_idempotency_key_is_the_job_id(ask: Asking) -> None:
+def test_the_idempotency_key_is_the_job_id(ask: ApiRequests) -> None:
     key = {"idempotency-key": "exp/1"}
     first, again = (ask.post("/jobs", {"matrix": GOOD}, headers=key) for _ in range(2))
     assert (first.status, first) == (202, again)
@@ -69,14 +69,14 @@ def test_the_idempotency_key_is_the_job_id(ask: Asking) -> None:
 
 
 @pytest.mark.parametrize("key", ["../x", "a b", "", "other"])
-def test_a_key_that_is_no_id_or_not_the_one_in_the_body_is_400(ask: Asking, key: str) -> None:
+def test_a_key_that_is_no_id_or_not_the_one_in_the_body_is_400(ask: ApiRequests, key: str) -> None:
     body = {"matrix": GOOD, "job_id": "exp-1"}
     answer = ask.post("/jobs", body, headers={"idempotency-key": key})
     assert (answer.status, answer.code) == (400, "BAD_JOB_ID")
     assert ask.service.queue.sent == []
 
 
-def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: Asking) -> None:
+def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: ApiRequests) -> None:
     text = '{"matrix": [[0.10, 1e0], [ 3, 4.0]]}'
     ask.post("/jobs", text)
     ask.post("/jobs", text, headers={"idempotency-key": "a"})
@@ -101,14 +101,14 @@ def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: Asking) -> None:
     ],
 )
 def test_what_no_worker_would_take_is_refused_and_not_sent(
-    ask: Asking, body: Any, status: int, code: str
+    ask: ApiRequests, body: Any, status: int, code: str
 ) -> None:
     answer = ask.post("/jobs", body)
     assert (answer.status, answer.code) == (status, code)
     assert (ask.service.queue.sent, ask.service.store.calls["upload_url"]) == ([], 0)
 
 
-def test_an_upload_is_bound_to_one_key_size_and_options(ask: Asking) -> None:
+def test_an_upload_is_bound_to_one_key_size_and_options(ask: ApiRequests) -> None:
     body = {
         "job_id": "big/1",
         "upload": {"format": "npy", "bytes": 800_128},
@@ -129,14 +129,14 @@ def test_an_upload_is_bound_to_one_key_size_and_options(ask: Asking) -> None:
     assert ask.post("/jobs", body).status == 202  # nothing has come: the URL may have been lost
 
 
-def test_an_upload_without_a_name_gets_one(ask: Asking) -> None:
+def test_an_upload_without_a_name_gets_one(ask: ApiRequests) -> None:
     body = {"upload": {"format": "json", "bytes": 9}}
     ids = {ask.post("/jobs", body).tree["job_id"] for _ in range(2)}
     assert len(ids) == 2
     assert all(job_id.startswith("upload-") for job_id in ids)
 
 
-def test_a_known_job_gets_no_upload(ask: Asking) -> None:
+def test_a_known_job_gets_no_upload(ask: ApiRequests) -> None:
     done(ask, "a")
     ask.service.store.upload("b.npy", [b"x"], {})
     for job_id in ("a", "b"):
@@ -147,20 +147,20 @@ def test_a_known_job_gets_no_upload(ask: Asking) -> None:
 # Look
 
 
-def test_a_job_that_nobody_knows_is_404(ask: Asking) -> None:
+def test_a_job_that_nobody_knows_is_404(ask: ApiRequests) -> None:
     for path in ("/jobs/never", "/jobs/never/result"):
         assert ask.get(path).code == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("job_id", ["..", "%2e%2e%2fx", "a//b", "a%00", "é", "%ff", "a" * 129])
-def test_an_id_that_cannot_be_is_400(ask: Asking, job_id: str) -> None:
+def test_an_id_that_cannot_be_is_400(ask: ApiRequests, job_id: str) -> None:
     assert ask.get(f"/jobs/{job_id}").code == "BAD_JOB_ID"
 
 
 @pytest.mark.parametrize(
     "path", ["/jobs/a/b/c", "/jobs/a%2Fb%2fc", "/jobs/a/b%2Fc", "/jobs/%61/b/c"]
 )
-def test_slashes_of_an_id_may_be_encoded(ask: Asking, path: str) -> None:
+def test_slashes_of_an_id_may_be_encoded(ask: ApiRequests, path: str) -> None:
     done(ask, "a/b/c")
     assert ask.get(path).tree["job_id"] == "a/b/c"
     assert ask.get(f"{path}/result").tree["job_id"] == "a/b/c"
@@ -168,7 +168,7 @@ def test_slashes_of_an_id_may_be_encoded(ask: Asking, path: str) -> None:
 
 @pytest.mark.parametrize("name", ["result", "redrive"])
 def test_an_id_that_ends_like_an_action_is_reached_by_an_encoded_slash(
-    ask: Asking, name: str
+    ask: ApiRequests, name: str
 ) -> None:
     done(ask, "a")
     answer = ask.post("/jobs", {"job_id": f"a/{name}", "matrix": [[2]]})
@@ -181,7 +181,7 @@ def test_an_id_that_ends_like_an_action_is_reached_by_an_encoded_slash(
     assert ask.get(f"/jobs/{name}").tree["job_id"] == name
 
 
-def test_a_location_survives_clients_that_tidy_paths(ask: Asking) -> None:
+def test_a_location_survives_clients_that_tidy_paths(ask: ApiRequests) -> None:
     answer = ask.post("/jobs", {"job_id": "a/./b", "matrix": GOOD})
     assert answer.headers["location"] == "/jobs/a%2F.%2Fb"
     assert ask.get("/jobs/a%2F.%2Fb").status == 200
@@ -199,7 +199,7 @@ def test_a_record_reads_back_from_its_document() -> None:
 # Result
 
 
-def test_a_result_comes_in_the_form_that_is_accepted(ask: Asking) -> None:
+def test_a_result_comes_in_the_form_that_is_accepted(ask: ApiRequests) -> None:
     done(ask, "a")
     x = np.array([[-2.0, 1.0], [1.5, -0.5]])
     for accept in (
@@ -218,7 +218,7 @@ def test_a_result_comes_in_the_form_that_is_accepted(ask: Asking) -> None:
 
 @pytest.mark.parametrize("matrix", [GOOD, [GOOD, [[0, 0], [0, 0]]], [[1, 1], [1, 1 + 1e-9]]])
 def test_an_npy_result_is_converted_to_the_document_of_a_json_one(
-    ask: Asking, matrix: list[Any]
+    ask: ApiRequests, matrix: list[Any]
 ) -> None:
     done(ask, "as-json", matrix=matrix)
     ask.post("/jobs", {"job_id": "as-npy", "npy": npy(np.array(matrix, float))})
@@ -232,13 +232,13 @@ def test_an_npy_result_is_converted_to_the_document_of_a_json_one(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "", "application/json;q=0", "*/*;q=x"])
-def test_a_form_that_there_is_not_is_406(ask: Asking, accept: str) -> None:
+def test_a_form_that_there_is_not_is_406(ask: ApiRequests, accept: str) -> None:
     done(ask, "a")
     answer = ask.get("/jobs/a/result", headers={"accept": accept})
     assert (answer.status, answer.code) == (406, "NOT_ACCEPTABLE")
 
 
-def test_a_large_result_is_a_redirection_to_where_it_is(ask: Asking) -> None:
+def test_a_large_result_is_a_redirection_to_where_it_is(ask: ApiRequests) -> None:
     n = int((BODY_BYTES / 8) ** 0.5) + 1
     ask.service.store.upload("big.npy", [base64.b64decode(npy(general(n)))], {})
     ask.service.work()
@@ -248,7 +248,7 @@ def test_a_large_result_is_a_redirection_to_where_it_is(ask: Asking) -> None:
         assert answer.headers["location"].startswith("memory:s3://results/big/")
 
 
-def test_a_result_that_would_only_fit_as_it_is_stored_comes_so(ask: Asking) -> None:
+def test_a_result_that_would_only_fit_as_it_is_stored_comes_so(ask: ApiRequests) -> None:
     n = int((BODY_BYTES / 10) ** 0.5)
     ask.service.store.upload("big.npy", [base64.b64decode(npy(general(n)))], {})
     ask.service.work()
@@ -256,7 +256,7 @@ def test_a_result_that_would_only_fit_as_it_is_stored_comes_so(ask: Asking) -> N
     assert (as_json.status, ask.get("/jobs/big/result").status) == (303, 200)
 
 
-def test_a_job_without_a_result_says_why(ask: Asking) -> None:
+def test_a_job_without_a_result_says_why(ask: ApiRequests) -> None:
     ask.post("/jobs", {"job_id": "slow", "matrix": GOOD})
     early = ask.get("/jobs/slow/result")
     assert (early.status, early.code, early.tree["retryable"]) == (409, "NOT_FINISHED", True)
@@ -267,7 +267,7 @@ def test_a_job_without_a_result_says_why(ask: Asking) -> None:
     assert ask.get("/jobs/bad").tree["error"]["code"] == "SINGULAR"
 
 
-def test_a_job_that_failed_in_passing_is_not_worth_asking_again(ask: Asking) -> None:
+def test_a_job_that_failed_in_passing_is_not_worth_asking_again(ask: ApiRequests) -> None:
     ask.service.store.upload("a.npy", [base64.b64decode(npy(GOOD))], {})
     ask.service.store.fail = lambda moment: (_ for _ in ()).throw(Transient(Code.STORAGE, "down"))
     ask.service.work(receive_count=5)
@@ -280,7 +280,7 @@ def test_a_job_that_failed_in_passing_is_not_worth_asking_again(ask: Asking) -> 
 # List
 
 
-def test_jobs_are_listed_page_by_page_the_newest_first(ask: Asking) -> None:
+def test_jobs_are_listed_page_by_page_the_newest_first(ask: ApiRequests) -> None:
     for number in range(7):
         ask.service.world.now_s += number % 2  # some at the same time
         done(ask, f"j{number}")
@@ -293,7 +293,7 @@ def test_jobs_are_listed_page_by_page_the_newest_first(ask: Asking) -> None:
     assert seen == [f"j{number}" for number in range(6, -1, -1)]
 
 
-def test_jobs_are_filtered_by_status_tag_and_time(ask: Asking) -> None:
+def test_jobs_are_filtered_by_status_tag_and_time(ask: ApiRequests) -> None:
     done(ask, "old", tags={"team": "a,b=c"})
     ask.service.world.now_s += 10
     done(ask, "new", tags={"team": "a,b=c"})
@@ -314,7 +314,7 @@ def test_jobs_are_filtered_by_status_tag_and_time(ask: Asking) -> None:
 
 
 def test_a_rare_tag_is_found_over_several_pages(
-    ask: Asking, monkeypatch: pytest.MonkeyPatch
+    ask: ApiRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("matinv.http_api.listing.LOOKED_THROUGH", 2)
     for number in range(5):
@@ -351,7 +351,7 @@ def test_a_rare_tag_is_found_over_several_pages(
         "cursor=" + base64.urlsafe_b64encode(b'{"a": 1}').decode(),
     ],
 )
-def test_a_query_that_means_nothing_is_400(ask: Asking, query: str) -> None:
+def test_a_query_that_means_nothing_is_400(ask: ApiRequests, query: str) -> None:
     answer = ask.get("/jobs", query=query)
     assert (answer.status, answer.code) == (400, "BAD_MESSAGE")
 
@@ -359,7 +359,7 @@ def test_a_query_that_means_nothing_is_400(ask: Asking, query: str) -> None:
 # Redrive
 
 
-def test_a_dead_job_is_sent_back_with_other_options(ask: Asking) -> None:
+def test_a_dead_job_is_sent_back_with_other_options(ask: ApiRequests) -> None:
     done(ask, "bad", matrix=[[1, 2], [2, 4]])
     done(ask, "other", matrix=[[0]])
     answer = ask.post("/jobs/bad/redrive", {"method": "pinv"})
@@ -373,14 +373,14 @@ def test_a_dead_job_is_sent_back_with_other_options(ask: Asking) -> None:
 
 
 @pytest.mark.parametrize("body", [{"method": "magic"}, {"matrix": [[1]]}, "hello", "[]"])
-def test_options_that_are_none_redrive_nothing(ask: Asking, body: Any) -> None:
+def test_options_that_are_none_redrive_nothing(ask: ApiRequests, body: Any) -> None:
     done(ask, "bad", matrix=[[0]])
     answer = ask.post("/jobs/bad/redrive", body)
     assert (answer.status, answer.code) == (400, "BAD_MESSAGE")
     assert len(ask.service.queue._letters) == 1
 
 
-def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: Asking) -> None:
+def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: ApiRequests) -> None:
     error = Refused(Code.NOT_SQUARE, "not square")
     dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
     ask.service.queue.bury([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
@@ -389,7 +389,7 @@ def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: Asking) -> No
     assert len(ask.service.queue._letters) == 1
 
 
-def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: Asking) -> None:
+def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: ApiRequests) -> None:
     done(ask, "a", matrix=[[0]])
     error = Refused(Code.NOT_SQUARE, "not square")
     dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
@@ -398,7 +398,7 @@ def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: Asking) -> No
     assert len(ask.service.queue._letters) == 1
 
 
-def test_a_search_through_many_letters_ends_with_the_invocation(ask: Asking) -> None:
+def test_a_search_through_many_letters_ends_with_the_invocation(ask: ApiRequests) -> None:
     done(ask, "bad", matrix=[[0]])
     ask.remaining_ms = 1000
     assert ask.post("/jobs/bad/redrive").code == "DEADLINE"
@@ -409,7 +409,7 @@ def test_a_search_through_many_letters_ends_with_the_invocation(ask: Asking) -> 
 # Health
 
 
-def test_health_is_that_of_table_and_queue(ask: Asking) -> None:
+def test_health_is_that_of_table_and_queue(ask: ApiRequests) -> None:
     assert ask.get("/health").tree["status"] == "ok"
     for part in (ask.service.table, ask.service.queue):
         part.fail = lambda moment: (_ for _ in ()).throw(Transient(Code.STORAGE, "down"))
@@ -437,7 +437,7 @@ def test_health_is_that_of_table_and_queue(ask: Asking) -> None:
     ],
 )
 def test_a_service_that_is_away_is_503_for_every_route(  # noqa: PLR0917 - what is asked, and how
-    ask: Asking, method: str, path: str, body: Any, code: Code, moment: str
+    ask: ApiRequests, method: str, path: str, body: Any, code: Code, moment: str
 ) -> None:
     done(ask, "a")
     done(ask, "bad", matrix=[[0]])

@@ -17,7 +17,7 @@ from matinv.http_api.submit import upload_schema
 from matinv.jobs.message import message_schema, options_schema
 from matinv.jobs.record_document import document_of
 from matinv.testing.contracts import full_record
-from support.api_requests import Asking
+from support.api_requests import ApiRequests
 
 CHECKED_IN = Path(http_api.__file__).with_name("openapi.json")
 
@@ -31,7 +31,7 @@ def test_the_copy_in_the_repository_is_current() -> None:
     assert CHECKED_IN.read_text() == document(), "run scripts/docs"
 
 
-def test_the_api_gives_its_own_document(ask: Asking, tree: Any) -> None:
+def test_the_api_gives_its_own_document(ask: ApiRequests, tree: Any) -> None:
     assert ask.get("/openapi.json").tree == tree
 
 

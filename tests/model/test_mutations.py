@@ -28,7 +28,7 @@ def acknowledge_before_the_record_is_written(patch: Patch) -> None:
 
     def claims(app: pipeline.App, pairs: Any) -> Any:
         write(app, pairs)
-        return [settle.Ended(task, record) for task, record in pairs]
+        return [settle.Finished(task, record) for task, record in pairs]
 
     patch.setattr(settle, "write", claims)
 

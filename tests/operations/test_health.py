@@ -20,19 +20,19 @@ from matinv.operations.prices import cost
 from matinv.operations.throughput import READ_LIMIT, Percentiles, Recent
 from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
 from matinv.testing.contracts import record
-from support.memory_service import Standin, general
+from support.memory_service import MemoryService, general
 
 NOW_S = 1_700_000_100.0  # a hundred seconds after the stand-in's first moment, whole in 30 s
 
 
 @pytest.fixture
-def service() -> Standin:
-    service = Standin.make()
+def service() -> MemoryService:
+    service = MemoryService.make()
     service.world.now_s = NOW_S
     return service
 
 
-def put(service: Standin, *records: Record) -> None:
+def put(service: MemoryService, *records: Record) -> None:
     """Write records as they are, over what is there."""
     for one in records:
         service.table.records[one.job_id] = one
@@ -50,29 +50,31 @@ def waiting(job_id: str, ago_s: float, status: Status = Status.QUEUED, **changes
     return replace(record(job_id, status=status), created_at=at, updated_at=at, **changes)
 
 
-def look(service: Standin, recent: Recent | None = None) -> Health:
+def look(service: MemoryService, recent: Recent | None = None) -> Health:
     return snapshot(service.client, recent)
 
 
 class TestLanes:
-    def test_a_stack_without_a_large_lane_shows_one(self, service: Standin) -> None:
+    def test_a_stack_without_a_large_lane_shows_one(self, service: MemoryService) -> None:
         service.monitor.depths[Queue.STANDARD] = Depth(5, 3, 1)
         found = look(service)
         assert found.lanes == (LaneHealth("standard", 5, 3, 1, None),)
         assert found.backlog == 9
 
-    def test_the_large_lane_counts_for_the_backlog(self, service: Standin) -> None:
+    def test_the_large_lane_counts_for_the_backlog(self, service: MemoryService) -> None:
         service.monitor.depths |= {Queue.STANDARD: Depth(1), Queue.LARGE: Depth(2, 3, 4)}
         service.monitor.depths[Queue.DEAD] = Depth(7)
         found = look(service)
         assert [lane.name for lane in found.lanes] == ["standard", "large"]
         assert (found.backlog, found.dead_letters) == (10, 7)
 
-    def test_dead_letters_that_somebody_looks_at_count(self, service: Standin) -> None:
+    def test_dead_letters_that_somebody_looks_at_count(self, service: MemoryService) -> None:
         service.monitor.depths[Queue.DEAD] = Depth(waiting=2, working=3)
         assert look(service).dead_letters == 5
 
-    def test_a_queue_that_denies_is_unknown_and_the_others_are_not(self, service: Standin) -> None:
+    def test_a_queue_that_denies_is_unknown_and_the_others_are_not(
+        self, service: MemoryService
+    ) -> None:
         depths = iter([True, False, False])
 
         def deny(moment: str) -> None:
@@ -91,36 +93,36 @@ class TestLanes:
 
 class TestOldest:
     @pytest.fixture
-    def service(self, service: Standin) -> Standin:
+    def service(self, service: MemoryService) -> MemoryService:
         service.monitor.depths |= {Queue.STANDARD: Depth(2), Queue.LARGE: Depth(2)}
         return service
 
-    def ages(self, service: Standin) -> list[float | None]:
+    def ages(self, service: MemoryService) -> list[float | None]:
         return [lane.oldest_s for lane in look(service).lanes]
 
-    def test_cloudwatch_s_age_counts(self, service: Standin) -> None:
+    def test_cloudwatch_s_age_counts(self, service: MemoryService) -> None:
         put(service, waiting("a", 50))
         service.monitor.counted = Figures({Queue.STANDARD: 12.0, Queue.LARGE: 13.0})
         assert self.ages(service) == [12.0, 13.0]
 
-    def test_without_it_the_oldest_record_tells(self, service: Standin) -> None:
+    def test_without_it_the_oldest_record_tells(self, service: MemoryService) -> None:
         put(service, waiting("a", 10), waiting("b", 50, Status.RETRYING), waiting("c", 40))
         put(service, waiting("d", 900, Status.RUNNING), ended("e", 800))
         assert self.ages(service) == [50.0, None]
 
-    def test_each_lane_asks_for_its_own(self, service: Standin) -> None:
+    def test_each_lane_asks_for_its_own(self, service: MemoryService) -> None:
         service.monitor.counted = Figures({Queue.LARGE: 13.0})
         put(service, waiting("a", 10))
         assert self.ages(service) == [10.0, 13.0]
 
-    def test_an_empty_lane_has_no_oldest(self, service: Standin) -> None:
+    def test_an_empty_lane_has_no_oldest(self, service: MemoryService) -> None:
         service.monitor.depths[Queue.STANDARD] = Depth()
         put(service, waiting("a", 10))
         service.monitor.counted = Figures({Queue.STANDARD: 5.0})
         assert self.ages(service) == [None, None]
 
     def test_of_more_jobs_than_are_read_nobody_knows(
-        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(health, "READ_LIMIT", 3)
         put(service, *(waiting(f"j{n}", n) for n in range(2)))
@@ -130,16 +132,16 @@ class TestOldest:
 
 
 class TestAlarms:
-    def test_are_shown_those_that_ring_first(self, service: Standin) -> None:
+    def test_are_shown_those_that_ring_first(self, service: MemoryService) -> None:
         calm = Alarm("canary", State.OK, timestamp(0))
         loud = Alarm("table", State.ALARM, timestamp(0), "it throttles", pages=True)
         service.monitor.rings = [calm, loud]
         assert look(service).alarms == (loud, calm)
 
-    def test_where_there_are_none_none_are_shown(self, service: Standin) -> None:
+    def test_where_there_are_none_none_are_shown(self, service: MemoryService) -> None:
         assert look(service).alarms == ()
 
-    def test_a_denial_is_no_failure_and_says_why(self, service: Standin) -> None:
+    def test_a_denial_is_no_failure_and_says_why(self, service: MemoryService) -> None:
         service.monitor.fail = failing("alarms:before", Code.ACCESS_DENIED)
         found = look(service)
         assert found.alarms is None
@@ -156,21 +158,21 @@ def failing(moment: str, code: Code = Code.STORAGE) -> Callable[[str], None]:
 
 
 class TestUnknown:
-    def test_metrics_that_are_out_of_order_leave_the_rest(self, service: Standin) -> None:
+    def test_metrics_that_are_out_of_order_leave_the_rest(self, service: MemoryService) -> None:
         service.monitor.counted = Figures({}, 10, 1)
         service.monitor.fail = failing("figures:before")
         found = look(service)
         assert found.duplicates is None
         assert [unknown.part for unknown in found.unknown] == ["metrics"]
 
-    def test_a_table_that_is_out_of_order_leaves_the_rest(self, service: Standin) -> None:
+    def test_a_table_that_is_out_of_order_leaves_the_rest(self, service: MemoryService) -> None:
         service.monitor.depths[Queue.STANDARD] = Depth(3)
         service.table.fail = failing("list:before")
         found = look(service)
         assert (found.flow, found.failures, found.eta_s, found.backlog) == (None, (), None, 3)
         assert [u.part for u in found.unknown] == ["jobs", "failures", "oldest job"]
 
-    def test_without_a_monitor_the_table_still_tells(self, service: Standin) -> None:
+    def test_without_a_monitor_the_table_still_tells(self, service: MemoryService) -> None:
         put(service, ended("a", 1))
         client = service.client
         client.monitor = None
@@ -182,7 +184,7 @@ class TestUnknown:
 
 
 class TestFlow:
-    def test_buckets_are_the_window(self, service: Standin) -> None:
+    def test_buckets_are_the_window(self, service: MemoryService) -> None:
         put(service, ended("a", 0), ended("b", 59), ended("c", 61, Status.FAILED))
         put(service, ended("d", 61, Status.PARTIAL), ended("old", 901), waiting("w", 1))
         found = look(service).flow
@@ -194,7 +196,7 @@ class TestFlow:
         assert found.buckets[0].begin == found.since == timestamp(NOW_S - 870)
         assert found.until == timestamp(NOW_S)
 
-    def test_latency_is_from_being_queued_to_the_result(self, service: Standin) -> None:
+    def test_latency_is_from_being_queued_to_the_result(self, service: MemoryService) -> None:
         times = {"queued_ms": 100.0, "load_ms": 10.0, "invert_ms": 5.0, "publish_ms": 1.0}
         put(service, ended("a", 1, **times), ended("b", 1, queued_ms=16.0), ended("c", 1))
         found = look(service).flow
@@ -206,13 +208,13 @@ class TestFlow:
         assert found.phases_ms["queued"].p50 == 58.0
         assert found.phases_ms["publish"] == Percentiles(1.0, 1.0, 1.0)
 
-    def test_percentiles_are_numpy_s(self, service: Standin) -> None:
+    def test_percentiles_are_numpy_s(self, service: MemoryService) -> None:
         put(service, *(ended(f"j{n}", 1, invert_ms=float(n)) for n in range(101)))
         found = look(service).flow
         assert found
         assert found.latency_ms == Percentiles(50.0, 95.0, 99.0)
 
-    def test_an_idle_stack_has_a_flow_of_nothing(self, service: Standin) -> None:
+    def test_an_idle_stack_has_a_flow_of_nothing(self, service: MemoryService) -> None:
         found = look(service).flow
         assert found
         assert (found.ended, found.per_s, found.latency_ms, found.phases_ms) == (0, 0.0, None, {})
@@ -223,7 +225,7 @@ class TestFlow:
         [([], 0.0), ([50], 1 / 50), ([5, 4, 3, 2, 1], 1.0), ([59, 29, 61, 400], 2 / 59), ([0], 1)],
     )
     def test_throughput_is_of_the_last_minute(
-        self, service: Standin, ago_s: list[float], per_s: float
+        self, service: MemoryService, ago_s: list[float], per_s: float
     ) -> None:
         put(service, *(ended(f"j{n}", ago) for n, ago in enumerate(ago_s)))
         found = look(service).flow
@@ -231,7 +233,7 @@ class TestFlow:
         assert found.per_s == pytest.approx(per_s)
 
     def test_of_more_jobs_than_are_read_the_latest_count(
-        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(throughput, "READ_LIMIT", 10)
         put(service, *(ended(f"j{n}", n) for n in range(30)), ended("bad", 15, Status.FAILED))
@@ -244,7 +246,7 @@ class TestFlow:
 
 class TestRecent:
     def test_a_second_look_reads_what_is_new(
-        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         read: list[str] = []
         list_ = MemoryTable.list
@@ -267,7 +269,7 @@ class TestRecent:
         assert again.ended == 51
         assert len(read) <= 1 + 11 + 1  # the new one, the overlap of 10 s, where it stopped
 
-    def test_what_comes_late_is_found(self, service: Standin) -> None:
+    def test_what_comes_late_is_found(self, service: MemoryService) -> None:
         recent = Recent()
         put(service, ended("a", 10))
         look(service, recent)
@@ -276,7 +278,7 @@ class TestRecent:
         assert found
         assert found.ended == 2
 
-    def test_a_job_that_ends_again_counts_once(self, service: Standin) -> None:
+    def test_a_job_that_ends_again_counts_once(self, service: MemoryService) -> None:
         recent = Recent()
         put(service, ended("a", 10, Status.FAILED))
         assert look(service, recent).flow
@@ -285,7 +287,7 @@ class TestRecent:
         assert found
         assert (found.ended, found.failed) == (1, 0)
 
-    def test_what_leaves_the_window_is_forgotten(self, service: Standin) -> None:
+    def test_what_leaves_the_window_is_forgotten(self, service: MemoryService) -> None:
         recent = Recent(window_s=300)
         put(service, ended("a", 0))
         assert look(service, recent).flow
@@ -295,7 +297,7 @@ class TestRecent:
         assert (found.ended, found.bucket_s) == (0, 10.0)
 
     def test_a_gap_between_two_looks_is_told(
-        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(throughput, "READ_LIMIT", 10)
         recent = Recent()
@@ -309,7 +311,7 @@ class TestRecent:
         assert (second.ended, second.complete) == (10, False)
 
     def test_what_is_kept_is_bounded(
-        self, service: Standin, monkeypatch: pytest.MonkeyPatch
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(throughput, "_KEPT", 20)
         put(service, *(ended(f"j{n}", n) for n in range(30)))
@@ -319,7 +321,7 @@ class TestRecent:
 
 
 class TestCost:
-    def test_is_the_sum_of_the_jobs(self, service: Standin) -> None:
+    def test_is_the_sum_of_the_jobs(self, service: MemoryService) -> None:
         for k in range(3):
             service.client.submit(general(4, k), job_id=f"m{k}").wait()
         service.client.submit(general(200), job_id="file").wait()
@@ -339,7 +341,7 @@ class TestCost:
         assert found.cost.per_job_usd == pytest.approx(expected / 4)
         assert sum(found.cost.by_service_usd.values()) == pytest.approx(expected)
 
-    def test_a_job_of_the_large_lane_pays_for_its_memory(self, service: Standin) -> None:
+    def test_a_job_of_the_large_lane_pays_for_its_memory(self, service: MemoryService) -> None:
         info = InputInfo("s3://i/a.npy", "version:1", "1", 8 * 9000**2, (9000, 9000), "float64")
         result = ResultInfo(Format.NPY, "0" * 64, 8 * 9000**2, uri="s3://r/a")
         job = replace(ended("a", 1, invert_ms=60_000.0), input=info, result=result)
@@ -351,27 +353,27 @@ class TestCost:
 
 
 class TestEta:
-    def test_is_the_backlog_over_the_throughput(self, service: Standin) -> None:
+    def test_is_the_backlog_over_the_throughput(self, service: MemoryService) -> None:
         service.monitor.depths[Queue.STANDARD] = Depth(80, 20)
         put(service, *(ended(f"j{n}", n / 10) for n in range(101)))
         assert look(service).eta_s == pytest.approx(100 / 10.1)
 
-    def test_is_nothing_without_a_backlog(self, service: Standin) -> None:
+    def test_is_nothing_without_a_backlog(self, service: MemoryService) -> None:
         assert look(service).eta_s == 0.0
 
-    def test_is_unknown_if_nothing_moves(self, service: Standin) -> None:
+    def test_is_unknown_if_nothing_moves(self, service: MemoryService) -> None:
         service.monitor.depths[Queue.STANDARD] = Depth(80)
         put(service, ended("a", 120))
         assert look(service).eta_s is None
 
 
-def test_duplicates_are_cloudwatch_s(service: Standin) -> None:
+def test_duplicates_are_cloudwatch_s(service: MemoryService) -> None:
     assert look(service).duplicates is None
     service.monitor.counted = Figures({}, acknowledged=40, duplicates=2)
     assert look(service).duplicates == Duplicates(2, 40)
 
 
-def test_the_last_failures_say_why_the_latest_first(service: Standin) -> None:
+def test_the_last_failures_say_why_the_latest_first(service: MemoryService) -> None:
     error = ErrorInfo(Code.SINGULAR, "two rows agree", "use pinv")
     for n in range(7):
         put(service, replace(ended(f"j{n}", 5000 + n, Status.FAILED), error=error))
@@ -385,7 +387,7 @@ def test_the_last_failures_say_why_the_latest_first(service: Standin) -> None:
     assert found[0].at == timestamp(NOW_S - 5000)
 
 
-def test_a_document_is_json(service: Standin) -> None:
+def test_a_document_is_json(service: MemoryService) -> None:
     service.monitor.rings = [Alarm("table", State.ALARM, timestamp(0))]
     service.monitor.counted = Figures({Queue.STANDARD: 1.0}, 1, 0)
     service.client.submit(general(4), job_id="good").wait()

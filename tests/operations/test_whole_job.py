@@ -14,16 +14,16 @@ from matinv.errors import Code, Transient
 from matinv.handlers import canary
 from matinv.jobs.record import Record, Status
 from matinv.operations.whole_job import Way, whole_job
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 
 @pytest.fixture
-def stack() -> Standin:
-    return Standin.make(topic=True)
+def stack() -> MemoryService:
+    return MemoryService.make(topic=True)
 
 
 @pytest.mark.parametrize("way", Way)
-def test_job_is_proved_and_nothing_of_it_stays(stack: Standin, way: Way) -> None:
+def test_job_is_proved_and_nothing_of_it_stays(stack: MemoryService, way: Way) -> None:
     proof = whole_job(stack.client, way, "doctor", 60.0)
     assert proof.record.status is Status.SUCCEEDED
     assert proof.record.tags == {"matinv": "doctor"}
@@ -34,7 +34,7 @@ def test_job_is_proved_and_nothing_of_it_stays(stack: Standin, way: Way) -> None
     assert stack.queue.dead == []
 
 
-def test_file_goes_through_both_buckets_and_a_message_through_none(stack: Standin) -> None:
+def test_file_goes_through_both_buckets_and_a_message_through_none(stack: MemoryService) -> None:
     message = whole_job(stack.client, Way.MESSAGE, "doctor", 60.0).record
     assert stack.store.calls.total() == 0
     file = whole_job(stack.client, Way.FILE, "doctor", 60.0).record
@@ -45,14 +45,16 @@ def test_file_goes_through_both_buckets_and_a_message_through_none(stack: Standi
     assert file.result.uri.startswith("s3://results/matinv-doctor-file-")
 
 
-def test_matrix_and_id_are_new_each_time(stack: Standin) -> None:
+def test_matrix_and_id_are_new_each_time(stack: MemoryService) -> None:
     records = [whole_job(stack.client, Way.MESSAGE, "doctor", 60.0).record for _ in range(2)]
     assert len({record.input.id for record in records}) == 2
     assert len({record.job_id for record in records}) == 2
 
 
 @pytest.mark.parametrize("way", Way)
-def test_job_that_comes_too_late_is_left_and_still_ends_well(stack: Standin, way: Way) -> None:
+def test_job_that_comes_too_late_is_left_and_still_ends_well(
+    stack: MemoryService, way: Way
+) -> None:
     stack.working = False
     with pytest.raises(ClientError, match=r"no worker finished job matinv-doctor-\w+-\w+ within 5"):
         whole_job(stack.client, way, "doctor", 5.0)
@@ -62,7 +64,7 @@ def test_job_that_comes_too_late_is_left_and_still_ends_well(stack: Standin, way
 
 
 def test_wrong_inverse_is_found_out_and_kept(
-    stack: Standin, monkeypatch: pytest.MonkeyPatch
+    stack: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_table = stack.table.get
 
@@ -78,7 +80,7 @@ def test_wrong_inverse_is_found_out_and_kept(
     assert len(stack.table.records) == 1
 
 
-def test_failed_job_keeps_its_record(stack: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_job_keeps_its_record(stack: MemoryService, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> Any:
         raise MemoryError
 
@@ -88,7 +90,7 @@ def test_failed_job_keeps_its_record(stack: Standin, monkeypatch: pytest.MonkeyP
     assert [record.status for record in stack.table.records.values()] == [Status.FAILED]
 
 
-def test_stack_that_cannot_be_cleaned_up_is_out_of_order(stack: Standin) -> None:
+def test_stack_that_cannot_be_cleaned_up_is_out_of_order(stack: MemoryService) -> None:
     def denied(moment: str) -> None:
         if moment == "delete:before":
             raise Transient(Code.ACCESS_DENIED, "may not delete")
@@ -111,7 +113,7 @@ class Context:
 
 @pytest.fixture
 def sung(
-    stack: Standin,
+    stack: MemoryService,
     log: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -127,7 +129,7 @@ def sung(
     return sing
 
 
-def test_canary_beats_once_for_both_jobs(stack: Standin, sung: Any, log: io.StringIO) -> None:
+def test_canary_beats_once_for_both_jobs(stack: MemoryService, sung: Any, log: io.StringIO) -> None:
     answer, (emf,) = sung()
     (line,) = map(json.loads, log.getvalue().splitlines())
     assert line["function_request_id"] == "request-1"
@@ -147,7 +149,7 @@ def test_canary_beats_once_for_both_jobs(stack: Standin, sung: Any, log: io.Stri
 
 
 def test_canary_says_nothing_when_no_worker_answers(
-    stack: Standin, sung: Any, capsys: pytest.CaptureFixture[str]
+    stack: MemoryService, sung: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.working = False
     with pytest.raises(ClientError, match="within 55 s"):

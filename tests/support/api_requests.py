@@ -11,7 +11,7 @@ from typing import Any
 from matinv import http_api
 from matinv.http_api.throttle import Throttle
 from matinv.testing.events import url_event
-from support.memory_service import Standin
+from support.memory_service import MemoryService
 
 
 class Context:
@@ -46,13 +46,13 @@ class Answer:
 
 
 @dataclass
-class Asking:
+class ApiRequests:
     """A caller of the API.
 
     ``throttle`` takes a clock that stands still, so that only its burst is there.
     """
 
-    service: Standin = field(default_factory=Standin.make)
+    service: MemoryService = field(default_factory=MemoryService.make)
     throttle: Throttle = field(default_factory=lambda: Throttle(lambda: 0.0))
     remaining_ms: int = 60_000
     change: Callable[[dict[str, Any]], object] = lambda event: None
@@ -73,7 +73,7 @@ class Asking:
 
     def event(self, event: Mapping[str, Any]) -> Answer:
         service = self.service
-        parts = http_api.Parts(service.world.app, service.client, self.throttle)
+        parts = http_api.Services(service.world.app, service.client, self.throttle)
         found = http_api.respond(parts, event, Context(self.remaining_ms))
         assert found.keys() >= {"statusCode", "headers", "body"}
         json.dumps(found)

@@ -17,13 +17,13 @@ from matinv.local.api import server
 from matinv.ports import UploadUrl
 from matinv.settings import of_api
 from support.api_requests import Context
-from support.memory_service import NotifyingStore, Standin
+from support.memory_service import MemoryService, NotifyingStore
 
 OBJECTS = "/objects/"
 
 
 @dataclass
-class Serving:
+class ApiServer:
     """A server; ``url`` is set while it runs, ``busy`` says how often it is too much for it, and
     ``working`` whether a worker does what is on the queue after each request.
 
@@ -31,7 +31,7 @@ class Serving:
     was signed.
     """
 
-    service: Standin = field(default_factory=Standin.make)
+    service: MemoryService = field(default_factory=MemoryService.make)
     url: str = ""
     busy: int = 0
     working: bool = False
@@ -63,7 +63,9 @@ class Serving:
         if self.busy:
             self.busy -= 1
             return _answer(429)
-        parts = http_api.Parts(self.service.world.app, self.service.client, Throttle(lambda: 0.0))
+        parts = http_api.Services(
+            self.service.world.app, self.service.client, Throttle(lambda: 0.0)
+        )
         answer = http_api.respond(parts, event, Context())
         if self.working:
             self.service.work()
@@ -106,9 +108,9 @@ def _answer(status: int, content: bytes = b"", headers: Any = None) -> dict[str,
 
 
 @contextmanager
-def serving(service: Standin | None = None) -> Iterator[Serving]:
+def serving(service: MemoryService | None = None) -> Iterator[ApiServer]:
     """Serve for the length of the block."""
-    made = Serving(service or Standin.make())
+    made = ApiServer(service or MemoryService.make())
     assert isinstance(made.service.store, NotifyingStore)
     with server(0, made.invoke) as listening:
         made.url = f"http://127.0.0.1:{listening.server_port}"

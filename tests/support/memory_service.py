@@ -50,7 +50,7 @@ class NotifyingStore(MemoryStore):
 
 
 @dataclass
-class Standin:
+class MemoryService:
     """The service.
 
     ``working`` says whether a worker runs while the client sleeps between two looks.
@@ -64,7 +64,7 @@ class Standin:
     monitor: MemoryMonitor = field(default_factory=MemoryMonitor)
 
     @classmethod
-    def make(cls, **options: Any) -> Standin:
+    def make(cls, **options: Any) -> MemoryService:
         world = World.make(**options)
         store = NotifyingStore()
         world.store = store

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from matinv.backends.memory.twin import Twin
+from matinv.backends.memory.faults import FaultInjection
 
 Answer = dict[str, Any]
 
@@ -108,7 +108,7 @@ class Queue:
         return next((m for m in self.messages if receipt in m.receipts), None)
 
 
-class SimulatedSQS(Twin):
+class SimulatedSQS(FaultInjection):
     """What boto3 calls a client; each call asks ``fail`` before and after its effect.
 
     Parameters

@@ -53,7 +53,7 @@ _UNITS: Final = (("hours", 3600.0, 3 * 3600.0), ("minutes", 60.0, 180.0), ("seco
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TimelineRow:
     """A job on the time axis, in seconds since the epoch.
 
     Parameters
@@ -86,18 +86,18 @@ def png(records: Iterable[Record], now_s: float) -> bytes:
     return file.getvalue()
 
 
-def rows_of(records: Iterable[Record], now_s: float) -> list[Row]:
+def rows_of(records: Iterable[Record], now_s: float) -> list[TimelineRow]:
     """Return jobs as rows, the earliest first; those that have not ended reach until now."""
     rows = [_row(record, now_s) for record in records]
     return sorted(rows, key=lambda row: (row.begin_s, row.end_s, row.job_id))
 
 
-def figure(rows: Sequence[Row]) -> Figure:
+def figure(rows: Sequence[TimelineRow]) -> Figure:
     """Draw rows, the first on top.
 
     Parameters
     ----------
-    rows : sequence of Row
+    rows : sequence of TimelineRow
         At least one. More than `ROWS_LIMIT` are drawn as means of neighbours.
     """
     per_row = -(-len(rows) // ROWS_LIMIT)
@@ -120,7 +120,7 @@ def figure(rows: Sequence[Row]) -> Figure:
     return made
 
 
-def _draw(axes: Axes, rows: Sequence[Row], thick_pt: float) -> None:
+def _draw(axes: Axes, rows: Sequence[TimelineRow], thick_pt: float) -> None:
     zero_s = min(row.begin_s for row in rows)
     unit, unit_s = _unit(max(row.end_s for row in rows) - zero_s)
     edges = np.array([[*accumulate(row.lengths_s, initial=row.begin_s)] for row in rows])
@@ -138,10 +138,10 @@ def _draw(axes: Axes, rows: Sequence[Row], thick_pt: float) -> None:
     axes.grid(axis="x", alpha=0.3)
 
 
-def _row(record: Record, now_s: float) -> Row:
+def _row(record: Record, now_s: float) -> TimelineRow:
     if not record.status.terminal:
         begin_s = seconds_of(record.created_at) if record.created_at else now_s
-        return Row(record.job_id, begin_s, (max(0.0, now_s - begin_s), 0, 0, 0, 0), None)
+        return TimelineRow(record.job_id, begin_s, (max(0.0, now_s - begin_s), 0, 0, 0, 0), None)
     end_s = seconds_of(record.updated_at)
     queued_s, *work_s = (record.timings_ms.get(name, 0.0) / 1000 for name in PHASES)
     known_s = queued_s + sum(work_s)
@@ -150,23 +150,25 @@ def _row(record: Record, now_s: float) -> Row:
     if record.redrive or not any(work_s):  # it passed before the message was sent, or nobody knows
         queued_s, between_s = queued_s + between_s, 0.0
     load_s, *rest_s = work_s
-    return Row(record.job_id, begin_s, (queued_s, load_s, between_s, *rest_s), record.status)
+    return TimelineRow(
+        record.job_id, begin_s, (queued_s, load_s, between_s, *rest_s), record.status
+    )
 
 
-def _mean(rows: Sequence[Row]) -> Row:
+def _mean(rows: Sequence[TimelineRow]) -> TimelineRow:
     """Return the mean of neighbours, with the gravest of their ends."""
     statuses = [row.status for row in rows]
     gravest = next((status for status in MARKS if status in statuses), Status.SUCCEEDED)
     lengths = np.mean([row.lengths_s for row in rows], axis=0)
     begin_s = float(np.mean([row.begin_s for row in rows]))
-    return Row(rows[0].job_id, begin_s, tuple(map(float, lengths)), gravest)
+    return TimelineRow(rows[0].job_id, begin_s, tuple(map(float, lengths)), gravest)
 
 
 def _unit(span_s: float) -> tuple[str, float]:
     return next((name, size_s) for name, size_s, above_s in _UNITS if span_s >= above_s)
 
 
-def _title(rows: Sequence[Row]) -> str:
+def _title(rows: Sequence[TimelineRow]) -> str:
     """Return how many jobs there are, and how they ended."""
     counts = Counter(row.status for row in rows)
     ends = [f"{counts[Status.SUCCEEDED]:,} succeeded"]

@@ -23,7 +23,7 @@ from matinv.console.board import Board
 from matinv.console.dead_letters import Desk
 from matinv.console.errors import Bad, refused
 from matinv.console.guard import CSRF_HEADER, Guard, Session
-from matinv.console.health import Watch
+from matinv.console.health import HealthCache
 from matinv.console.jobs import download, picture, shown, submitted
 from matinv.console.live import Live
 from matinv.errors import MatinvError
@@ -62,7 +62,7 @@ def console(client: Client, session: Session, limits: Limits = Limits()) -> Star
         What it takes.
     """
     live = Live(Board(client, limits.jobs))
-    pages = _Pages(client, session, limits, live, Desk(client), Watch(client))
+    pages = _Pages(client, session, limits, live, Desk(client), HealthCache(client))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -86,7 +86,7 @@ class _Pages:
     limits: Limits
     live: Live
     desk: Desk
-    watch: Watch
+    watch: HealthCache
 
     def routes(self) -> list[Route | Mount]:
         return [

@@ -12,7 +12,7 @@ from typing import Final
 
 from matinv.client import Client, Job
 from matinv.client.parallel import side_by_side
-from matinv.console.rows import Row, row_of
+from matinv.console.rows import JobRow, row_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
 
@@ -27,7 +27,7 @@ _FRONT: Final = 25
 class Change:
     """What a look found: rows that are new or other than before, and jobs that left the board."""
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[JobRow, ...] = ()
     gone: tuple[str, ...] = ()
 
 
@@ -45,7 +45,7 @@ class Board:
 
     client: Client
     limit: int
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, JobRow] = field(default_factory=dict)
     _sent: dict[str, Job] = field(default_factory=dict)
     _left: str = ""  # what changed last before this has left the board
 
@@ -105,7 +105,7 @@ class Board:
                 records[job_id] = replace(record, created_at=now, updated_at=now)
         return records
 
-    def _news(self, row: Row) -> bool:
+    def _news(self, row: JobRow) -> bool:
         if row.updated_at <= self._left:
             return False
         known = self.rows.get(row.job_id)

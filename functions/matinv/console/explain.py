@@ -20,13 +20,13 @@ _DOUBLE: Final = 15.95  # -log10(u)
 _SINGLE: Final = 7.22
 
 
-def verdict(certificate: Certificate) -> str:
+def summary(certificate: Certificate) -> str:
     """Return the one sentence that counts.
 
     Examples
     --------
     >>> from matinv.linalg.certificate import Certificate, Checked, Side
-    >>> verdict(Certificate(1e-5, 0.1, Side.RIGHT, 11.2, "general", "sweep", Checked.FULL, False))
+    >>> summary(Certificate(1e-5, 0.1, Side.RIGHT, 11.2, "general", "sweep", Checked.FULL, False))
     'About 11 digits are right.'
     """
     digits = int(certificate.digits)

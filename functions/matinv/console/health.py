@@ -15,7 +15,7 @@ _FRESH_S: Final = 3.0  # CloudWatch is a minute behind; GetMetricData costs $0.0
 
 
 @dataclass(slots=True)
-class Watch:
+class HealthCache:
     """The last look, and what earlier ones have read.
 
     Parameters

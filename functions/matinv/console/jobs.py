@@ -17,7 +17,7 @@ from matinv.client.prepare import job_id_of_name
 from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
 from matinv.client.rows import job_row, plain
 from matinv.console.errors import Answer, Bad
-from matinv.console.explain import explained, verdict
+from matinv.console.explain import explained, summary
 from matinv.console.heat_map import heat_of
 from matinv.console.live import Live
 from matinv.console.snippets import command_line, python
@@ -46,7 +46,7 @@ def shown(client: Client, job_id: str) -> dict[str, Any]:
     found: dict[str, Any] = plain(
         {
             "record": job_row(record),
-            "verdict": verdict(record.certificate) if record.certificate else None,
+            "verdict": summary(record.certificate) if record.certificate else None,
             "explained": explained(record),
             "lane": lane_name(record),
             "kept": record.input.source != MESSAGE_SOURCE,

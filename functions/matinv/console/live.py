@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from matinv.client.rows import plain
 from matinv.console.board import Board, Change
 from matinv.console.errors import error_fields
-from matinv.console.rows import COLUMNS, Row
+from matinv.console.rows import COLUMNS, JobRow
 from matinv.errors import MatinvError
 
 _BUSY_S: Final = 0.5  # between two looks while jobs are on their way
@@ -133,7 +133,7 @@ def _rows(change: Change) -> dict[str, Any]:
     return {"columns": COLUMNS, "rows": [_cells(row) for row in change.rows], "gone": change.gone}
 
 
-def _cells(row: Row) -> tuple[Any, ...]:
+def _cells(row: JobRow) -> tuple[Any, ...]:
     return tuple(getattr(row, column) for column in COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""`Row`: what the table of jobs shows of a record."""
+"""`JobRow`: what the table of jobs shows of a record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STAGES: Final = ("load_ms", "invert_ms", "publish_ms")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobRow:
     """One job in the table.
 
     Parameters
@@ -58,12 +58,12 @@ class Row:
     revision: int
 
 
-COLUMNS: Final = tuple(Row.__slots__)
+COLUMNS: Final = tuple(JobRow.__slots__)
 
 
-def row_of(record: Record) -> Row:
+def row_of(record: Record) -> JobRow:
     """Return a record's row."""
-    return Row(
+    return JobRow(
         record.job_id,
         str(record.status),
         record.input.shape,

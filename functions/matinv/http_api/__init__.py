@@ -12,15 +12,15 @@ from typing import Any
 
 from matinv import telemetry, wiring
 from matinv.client import Client
-from matinv.http_api.request import Exchange, Parts, answered
+from matinv.http_api.request import Exchange, Services, answered
 from matinv.http_api.routes import resolver
 from matinv.http_api.throttle import Throttle
 from matinv.pipeline import Deadline
-from matinv.pipeline.attempt import attempt
+from matinv.pipeline.attempt import result_or_error
 from matinv.settings import Settings
 from matinv.telemetry import LambdaContext
 
-__all__ = ["Parts", "respond", "serve"]
+__all__ = ["Services", "respond", "serve"]
 
 
 def serve(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -28,12 +28,12 @@ def serve(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     return respond(_parts(), event, context)
 
 
-def respond(parts: Parts, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+def respond(parts: Services, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request; never raises.
 
     Parameters
     ----------
-    parts : Parts
+    parts : Services
         The service.
     event : mapping
         Lambda's event, payload format 2.0.
@@ -48,7 +48,7 @@ def respond(parts: Parts, event: Mapping[str, Any], context: LambdaContext) -> d
     begun_s = time.monotonic()
     deadline = Deadline.of_milliseconds(context.get_remaining_time_in_millis)
     exchange = Exchange.of(parts, event, context, deadline)
-    response = attempt(_resolved, exchange)
+    response = result_or_error(_resolved, exchange)
     if isinstance(response, Exception):
         response = answered(exchange.refuse(response))
     took_ms = 1000 * (time.monotonic() - begun_s)
@@ -65,7 +65,7 @@ def _resolved(exchange: Exchange) -> dict[str, Any]:
 
 
 @functools.cache
-def _parts() -> Parts:
+def _parts() -> Services:
     app = wiring.app()
     client = Client(app.store, app.table, app.queue, Settings.from_environment())
-    return Parts(app, client, Throttle())
+    return Services(app, client, Throttle())

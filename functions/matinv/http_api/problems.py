@@ -11,7 +11,7 @@ import orjson
 from matinv.client import ClientError, JobFailed, NotFinished, NotFound
 from matinv.errors import TRANSIENT, Code, ErrorInfo
 from matinv.jobs.record_document import error_of
-from matinv.pipeline.outcome import known_error
+from matinv.pipeline.outcome import as_matinv_error
 
 PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
@@ -92,7 +92,7 @@ def problem_of(error: BaseException) -> Problem:
             return _of_failed(error)
         case ClientError():
             return _of_info(ErrorInfo(Code.INTERNAL, error.message))
-    return _of_info(known_error(error).info)
+    return _of_info(as_matinv_error(error).info)
 
 
 def not_finished(message: str) -> Problem:

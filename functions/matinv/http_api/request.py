@@ -37,7 +37,7 @@ _KNOWN_METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTI
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """What requests are served with.
 
     Parameters
@@ -79,7 +79,7 @@ class Exchange:
         What nobody had foreseen.
     """
 
-    parts: Parts
+    parts: Services
     context: LambdaContext
     deadline: Deadline
     method: str
@@ -95,7 +95,7 @@ class Exchange:
 
     @classmethod
     def of(
-        cls, parts: Parts, event: Mapping[str, Any], context: LambdaContext, deadline: Deadline
+        cls, parts: Services, event: Mapping[str, Any], context: LambdaContext, deadline: Deadline
     ) -> Exchange:
         """Take what is used from an event; what is missing is empty."""
         asked = _mapping(event.get("requestContext"))

@@ -105,7 +105,7 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Measurements:
     """One entry per slice; the solvers write them.
 
     Parameters
@@ -129,7 +129,7 @@ class Findings:
     how: NDArray[np.object_]
 
     @classmethod
-    def blank(cls, count: int, how: How) -> Findings:
+    def blank(cls, count: int, how: How) -> Measurements:
         """Return findings of `count` slices of which nothing is known yet."""
         return cls(
             np.full(count, np.nan),
@@ -139,9 +139,9 @@ class Findings:
             np.full(count, how, dtype=np.object_),
         )
 
-    def part(self, index: slice) -> Findings:
+    def part(self, index: slice) -> Measurements:
         """Return a view of some slices: what is written there is written here."""
-        return Findings(
+        return Measurements(
             self.rcond[index],
             self.residual[index],
             self.scaled[index],
@@ -149,7 +149,7 @@ class Findings:
             self.how[index],
         )
 
-    def replace(self, where: NDArray[np.bool_], found: Findings) -> None:
+    def replace(self, where: NDArray[np.bool_], found: Measurements) -> None:
         """Put what was found of some slices, computed once more, in place of what stands here."""
         self.rcond[where], self.residual[where] = found.rcond, found.residual
         self.flaw[where], self.how[where] = found.flaw, found.how
@@ -176,13 +176,13 @@ class Failures(Mapping[int, MatinvError]):
 
     Parameters
     ----------
-    findings : Findings
+    findings : Measurements
         Of the stack.
     gates : Gates
         What refused them.
     """
 
-    findings: Findings
+    findings: Measurements
     gates: Gates
 
     def part(self, index: slice) -> Failures:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matinv.linalg import large, pseudo_inverse, small
 from matinv.linalg.certificate import Certificate
-from matinv.linalg.gates import Failures, Findings, Gates, How
+from matinv.linalg.gates import Failures, Gates, How, Measurements
 from matinv.linalg.kernels import SMALL_N, STANDARD, Kernels
 from matinv.linalg.types import Matrix, Method, OnIllConditioned
 
@@ -156,7 +156,7 @@ def invert(
     )
 
 
-def _solve(stack: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
+def _solve(stack: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Measurements:
     if method is Method.PINV:
         return pseudo_inverse.solve(stack, x)
     if stack.shape[-1] <= SMALL_N:

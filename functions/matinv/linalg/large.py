@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from matinv.linalg import hermitian, scaling
 from matinv.linalg.certificate import Checked, Side
-from matinv.linalg.gates import RESIDUAL_LIMIT, Findings, Flaw, Gates, How
+from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements
 from matinv.linalg.kernels import Kernels
 from matinv.linalg.types import Matrix, Method
 
@@ -37,12 +37,12 @@ from matinv.linalg.types import Matrix, Method
 PROBES: Final = 4
 
 
-def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
+def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Measurements:
     """Invert each slice of `a` into that of `x`, which may be the same memory.
 
     The slices of `x` must be C-contiguous or Fortran-contiguous.
     """
-    findings = Findings.blank(len(a), How("", "", Side.LEFT, Checked.PROBE))
+    findings = Measurements.blank(len(a), How("", "", Side.LEFT, Checked.PROBE))
     for index, (source, target) in enumerate(zip(a, x, strict=True)):
         kept = None if np.may_share_memory(source, target) else source
         if kept is not None:
@@ -75,12 +75,12 @@ class _Inversion:
         The matrix elsewhere, if there is a copy.
     kernels : Kernels
         What inverts.
-    findings : Findings
+    findings : Measurements
         Of this slice alone.
     """
 
     def __init__(
-        self, target: Matrix, kept: Matrix | None, kernels: Kernels, findings: Findings
+        self, target: Matrix, kept: Matrix | None, kernels: Kernels, findings: Measurements
     ) -> None:
         self.flipped = not target.flags.c_contiguous
         self.a = target.T if self.flipped else target

@@ -8,19 +8,19 @@ import numpy as np
 
 from matinv.linalg import scaling
 from matinv.linalg.certificate import Checked, Side
-from matinv.linalg.gates import Findings, Flaw, Gates, How
+from matinv.linalg.gates import Flaw, Gates, How, Measurements
 from matinv.linalg.types import Matrix
 
 _HOW: Final = How("pinv", "gesdd", Side.PINV, Checked.FULL)
 _CHUNK_ELEMENTS: Final = 2**15  # as for inverses; above n = 181 one matrix at a time
 
 
-def solve(a: Matrix, x: Matrix) -> Findings:
+def solve(a: Matrix, x: Matrix) -> Measurements:
     """Write the pseudo-inverse of each slice of `a` into `x`, which may be the same memory.
 
     Singular values below ``n * eps`` times the largest count as zero.
     """
-    findings = Findings.blank(len(a), _HOW)
+    findings = Measurements.blank(len(a), _HOW)
     step = max(1, _CHUNK_ELEMENTS // a.shape[-1] ** 2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
@@ -28,7 +28,7 @@ def solve(a: Matrix, x: Matrix) -> Findings:
     return findings
 
 
-def _solve_chunk(given: Matrix, findings: Findings) -> Matrix:
+def _solve_chunk(given: Matrix, findings: Measurements) -> Matrix:
     gates = Gates.of(given.shape[-1], given.dtype)
     a = given.astype(np.promote_types(given.dtype, np.float64))
     finite = np.isfinite(a).all(axis=(1, 2))
@@ -60,7 +60,7 @@ def _pseudo_inverse(a: Matrix, rtol: float) -> Matrix:
     return x
 
 
-def _measure(a: Matrix, x: Matrix, gates: Gates, findings: Findings) -> None:
+def _measure(a: Matrix, x: Matrix, gates: Gates, findings: Measurements) -> None:
     norm, product = _norm(a), _norm(a) * _norm(x)
     # The pseudo-inverse of zero is zero, exactly.
     exact = product == 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from matinv.linalg import scaling
 from matinv.linalg.certificate import Checked, Side
-from matinv.linalg.gates import Findings, Flaw, Gates, How, Vector
+from matinv.linalg.gates import Flaw, Gates, How, Measurements, Vector
 from matinv.linalg.kernels import Kernels, StackKernel
 from matinv.linalg.layout import interleaved
 from matinv.linalg.types import Matrix, Method
@@ -31,7 +31,7 @@ _SUMS_N: Final = 4
 _PRODUCTS_N: Final = 3
 
 
-def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
+def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Measurements:
     """Invert each slice of `a` into `x`, which may be the same memory.
 
     ``auto`` takes LU as ``general`` does: Cholesky of small matrices saves nothing.
@@ -39,7 +39,7 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Findings:
     n = a.shape[-1]
     spd = method is Method.SPD
     chain = (kernels.stacked_hermitian, kernels.plain) if spd else kernels.for_stack(n)
-    findings = Findings.blank(len(a), _how(chain[0]))
+    findings = Measurements.blank(len(a), _how(chain[0]))
     step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
@@ -73,7 +73,7 @@ class _Chunk:
         """Return some of the slices."""
         return _Chunk(self.a[chosen], self.norm[chosen], self.gates)
 
-    def invert(self, chain: Sequence[StackKernel], findings: Findings) -> Matrix:
+    def invert(self, chain: Sequence[StackKernel], findings: Measurements) -> Matrix:
         """Return the inverses, by each of a chain of kernels what the one before it left.
 
         Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
@@ -87,13 +87,13 @@ class _Chunk:
             if not failed.any():
                 break
             part = self.where(failed)
-            found = Findings.blank(len(part.a), _how(kernel))
+            found = Measurements.blank(len(part.a), _how(kernel))
             x[failed] = part._inverted(kernel, found)
             findings.replace(failed, found)
             limit = kernel.limit
         return x
 
-    def _inverted(self, kernel: StackKernel, findings: Findings) -> Matrix:
+    def _inverted(self, kernel: StackKernel, findings: Measurements) -> Matrix:
         """Return inverses rounded to the input's precision, and write how good they are."""
         x, broken = kernel.invert(self.a)
         if self.a.dtype != self.gates.dtype:
@@ -108,7 +108,7 @@ class _Chunk:
         return x
 
 
-def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Findings) -> Matrix:
+def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Measurements) -> Matrix:
     """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
     gates = Gates.of(given.shape[-1], given.dtype)
     spd = chain[0].method == "spd"
@@ -142,7 +142,7 @@ def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Findings
     return x
 
 
-def _mark_not_hermitian(a: Matrix, findings: Findings) -> None:
+def _mark_not_hermitian(a: Matrix, findings: Measurements) -> None:
     findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
     findings.mark(Flaw.NOT_HERMITIAN, (a != a.conj().swapaxes(1, 2)).any(axis=(1, 2)))
     diagonal = np.diagonal(a, axis1=1, axis2=2).real

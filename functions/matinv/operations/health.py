@@ -63,7 +63,7 @@ class Duplicates:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailureCount:
     """A job that failed.
 
     Parameters
@@ -121,7 +121,7 @@ class Health:
         Messages in all lanes.
     eta_s : float or None
         How long the backlog takes at the present throughput; None if nothing moves.
-    failures : tuple of Failure
+    failures : tuple of FailureCount
         The last jobs that failed, the latest first.
     unknown : tuple of Unknown
         What could not be read, and why.
@@ -137,7 +137,7 @@ class Health:
     duplicates: Duplicates | None
     backlog: int | None
     eta_s: float | None
-    failures: tuple[Failure, ...]
+    failures: tuple[FailureCount, ...]
     unknown: tuple[Unknown, ...]
 
     @property
@@ -279,6 +279,6 @@ def _duplicates(figures: Figures | None) -> Duplicates | None:
     return Duplicates(figures.duplicates, figures.acknowledged)
 
 
-def _failure(record: Record) -> Failure:
+def _failure(record: Record) -> FailureCount:
     error = record.error or ErrorInfo(Code.INTERNAL, "the record does not say why")
-    return Failure(record.job_id, error.code, error.message, error.hint, record.updated_at)
+    return FailureCount(record.job_id, error.code, error.message, error.hint, record.updated_at)

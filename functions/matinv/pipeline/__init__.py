@@ -10,10 +10,10 @@ from matinv.jobs.limits import IDLE_BYTES, MARGIN_S
 from matinv.jobs.request import Delivery, Request, input_info
 from matinv.pipeline.announce import Announcer, news
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.attempt import attempt, in_time
+from matinv.pipeline.attempt import result_or_error, within_deadline
 from matinv.pipeline.dedupe import check_claim
 from matinv.pipeline.direct import Answer, answer
-from matinv.pipeline.finish import Ended, hand_back, settle
+from matinv.pipeline.finish import Finished, hand_back, settle
 from matinv.pipeline.invert import run
 from matinv.pipeline.outcome import Outcome, Report, Unannounced, Verdict, failure, stop_of
 from matinv.pipeline.task import task_of
@@ -78,12 +78,14 @@ def _given_up(
     app: App, delivery: Delivery, error: MatinvError, deadline: Deadline
 ) -> list[Outcome]:
     try:
-        found = in_time(app, deadline, lambda: app.table.get([delivery.job_id]))
+        found = within_deadline(app, deadline, lambda: app.table.get([delivery.job_id]))
     except MatinvError as unknown:
-        return _put_off(app, [delivery], unknown, deadline)
+        return _hand_back_all(app, [delivery], unknown, deadline)
     task = task_of(app, delivery, found.get(delivery.job_id))
-    decided = attempt(check_claim, task)  # the job may be another's, or have ended meanwhile
-    return _settled(app, [Ended(task, decided or error)], deadline)
+    decided = result_or_error(
+        check_claim, task
+    )  # the job may be another's, or have ended meanwhile
+    return _settled(app, [Finished(task, decided or error)], deadline)
 
 
 def _rest(
@@ -95,14 +97,16 @@ def _rest(
         return []
     decided = {id(outcome.delivery) for outcome in outcomes}
     rest = [delivery for delivery in batch if id(delivery) not in decided]
-    return _put_off(app, rest, why, deadline)
+    return _hand_back_all(app, rest, why, deadline)
 
 
-def _put_off(
+def _hand_back_all(
     app: App, deliveries: Sequence[Delivery], error: MatinvError, deadline: Deadline
 ) -> list[Outcome]:
     """Hand deliveries back; if SQS does not answer, their visibility timeout decides when."""
-    outcomes = attempt(in_time, app, deadline, lambda: list(hand_back(app, deliveries, error)))
+    outcomes = result_or_error(
+        within_deadline, app, deadline, lambda: list(hand_back(app, deliveries, error))
+    )
     if isinstance(outcomes, Exception):
         verdict = Verdict.of_transient(error)
         return [Outcome(delivery, verdict, None, error.info) for delivery in deliveries]
@@ -135,9 +139,9 @@ def _take_turn(
 ) -> Iterator[Sequence[Outcome]]:
     try:
         deadline.check()
-        found = in_time(app, deadline, lambda: app.table.get([d.job_id for d in turn]))
+        found = within_deadline(app, deadline, lambda: app.table.get([d.job_id for d in turn]))
     except MatinvError as error:
-        yield _put_off(app, turn, error, deadline)
+        yield _hand_back_all(app, turn, error, deadline)
         return
     tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
     with closing(run(app, tasks, deadline)) as parts:
@@ -149,8 +153,8 @@ def _take_turn(
                 return
 
 
-def _settled(app: App, ended: Sequence[Ended], deadline: Deadline) -> list[Outcome]:
-    outcomes = attempt(in_time, app, deadline, lambda: list(settle(app, ended)))
+def _settled(app: App, ended: Sequence[Finished], deadline: Deadline) -> list[Outcome]:
+    outcomes = result_or_error(within_deadline, app, deadline, lambda: list(settle(app, ended)))
     if isinstance(outcomes, Exception):
         error, exception = failure(outcomes)
         return [Outcome(e.task.delivery, Verdict.RETRY, None, error, exception) for e in ended]

@@ -9,7 +9,7 @@ from threading import Condition
 from matinv.errors import Code, Refused
 from matinv.jobs.limits import MARGIN_S, Prediction
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.outcome import Diverted, Verdict
+from matinv.pipeline.outcome import NotOurs, Verdict
 from matinv.pipeline.task import Task
 
 
@@ -52,7 +52,7 @@ def check_fits(
 
     Raises
     ------
-    Diverted
+    NotOurs
         FORWARDED, if only the large lane can do it, and there is one.
     Refused
         TOO_LARGE, if there is none.
@@ -65,7 +65,7 @@ def check_fits(
         deadline.check(task.predicted_s)
         return
     if app.queue.has_large_lane():
-        raise Diverted(Verdict.FORWARDED)
+        raise NotOurs(Verdict.FORWARDED)
     raise Refused(
         Code.TOO_LARGE,
         f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",

@@ -13,7 +13,7 @@ from typing import Final
 from matinv.jobs.limits import MARGIN_S
 from matinv.jobs.record import Record
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.attempt import attempt
+from matinv.pipeline.attempt import result_or_error
 from matinv.pipeline.outcome import Outcome, Unannounced, Verdict
 
 # How long a topic that does not answer may keep an invocation whose work is done.
@@ -48,7 +48,9 @@ class Announcer:
     def announce(self, records: Sequence[Record]) -> None:
         """Let subscribers know of records that were just written; returns at once."""
         if self.app.events and records:
-            self._sent[self._pool.submit(attempt, self.app.events.publish, records)] = records
+            self._sent[self._pool.submit(result_or_error, self.app.events.publish, records)] = (
+                records
+            )
 
     def close(self) -> Unannounced:
         """Wait for what is on its way, a little and not into the deadline; return what is lost."""

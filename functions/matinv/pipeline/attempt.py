@@ -18,7 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exception:
+def result_or_error(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exception:
     """Return what `call` returns or raises: one job's bug must not reach its neighbours."""
     try:
         return call(*args, **kwargs)
@@ -26,7 +26,7 @@ def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exce
         return error
 
 
-def in_time(app: App, deadline: Deadline, call: Callable[[], T]) -> T:
+def within_deadline(app: App, deadline: Deadline, call: Callable[[], T]) -> T:
     """Return what calls of AWS return, but do not wait for them until there is no time to answer.
 
     A service that does not answer holds its caller for a read timeout and three attempts more, 20

@@ -6,7 +6,7 @@ from typing import Final
 
 from matinv.errors import Code, Refused
 from matinv.jobs.ownership import Claim, claim
-from matinv.pipeline.outcome import Diverted, Verdict
+from matinv.pipeline.outcome import NotOurs, Verdict
 from matinv.pipeline.task import Task
 
 _DIVERTED: Final = {Claim.DUPLICATE: Verdict.DUPLICATE, Claim.STALE: Verdict.STALE}
@@ -17,14 +17,14 @@ def check_claim(task: Task) -> None:
 
     Raises
     ------
-    Diverted
+    NotOurs
         DUPLICATE or STALE.
     Refused
         JOB_ID_CONFLICT.
     """
     verdict = claim(task.record, task.input, task.redrive)
     if verdict in _DIVERTED:
-        raise Diverted(_DIVERTED[verdict])
+        raise NotOurs(_DIVERTED[verdict])
     if verdict is Claim.CONFLICT:
         raise Refused(
             Code.JOB_ID_CONFLICT,

@@ -16,10 +16,10 @@ from matinv.linalg.inverse import Inverses, invert
 from matinv.pipeline.admission import check_fits
 from matinv.pipeline.announce import Announcer
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.attempt import attempt
+from matinv.pipeline.attempt import result_or_error
 from matinv.pipeline.dedupe import check_claim
 from matinv.pipeline.finish import write
-from matinv.pipeline.outcome import Diverted, Outcome, Report, Verdict, failure, known_error
+from matinv.pipeline.outcome import NotOurs, Outcome, Report, Verdict, as_matinv_error, failure
 from matinv.pipeline.publish import describe, document, draft, new_record, publish
 from matinv.pipeline.task import Task, task_of
 
@@ -57,9 +57,9 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     task = task_of(app, delivery, None)
     announcer = Announcer(app, deadline)
     error: MatinvError | None = None
-    done = attempt(_answered, app, task, deadline, announcer if stored else None)
+    done = result_or_error(_answered, app, task, deadline, announcer if stored else None)
     if isinstance(done, Exception):
-        known = known_error(done)
+        known = as_matinv_error(done)
         error = _keep_failure(app, task, known, announcer) if stored else known
         text = orjson.dumps({"job_id": task.job_id, "error": _error(error.info)})
         transient = isinstance(error, Transient)
@@ -128,7 +128,7 @@ def _claimed(app: App, task: Task) -> bool:
     task.record = app.table.get([task.job_id]).get(task.job_id)
     try:
         check_claim(task)
-    except Diverted:
+    except NotOurs:
         return False
     return True
 

@@ -17,9 +17,9 @@ from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery
 from matinv.pipeline.app import App
 from matinv.pipeline.dedupe import check_claim
-from matinv.pipeline.outcome import Diverted, Outcome, Verdict, failure
+from matinv.pipeline.outcome import NotOurs, Outcome, Verdict, failure
 from matinv.pipeline.publish import new_record
-from matinv.pipeline.retry import _delay_s
+from matinv.pipeline.retry import delay_s
 from matinv.pipeline.task import Task
 from matinv.ports import DeadLetter
 
@@ -28,7 +28,7 @@ _ROUNDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Finished:
     """A task that ended: with its record, or with why it has none."""
 
     task: Task
@@ -36,7 +36,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedTask:
     """A task that failed, and why; `exception` is set for a bug.
 
     ``verdict`` is of the message, if it stays on the queue.
@@ -55,25 +55,25 @@ _NOT_BURIED: Final = Transient(
 ).info
 
 
-def settle(app: App, ended: Sequence[Ended]) -> Iterator[Outcome]:
+def settle(app: App, ended: Sequence[Finished]) -> Iterator[Outcome]:
     """Write what became of tasks and yield their outcomes.
 
     Parameters
     ----------
-    ended : sequence of Ended
+    ended : sequence of Finished
         Distinct jobs. Records are terminal and not written yet.
     """
     succeeded = [(end.task, end.result) for end in ended if isinstance(end.result, Record)]
     others = [end for end in ended if not isinstance(end.result, Record)]
-    failed: list[Ended] = []
+    failed: list[Finished] = []
     forwarded: list[Task] = []
     for end in [*write(app, succeeded), *others]:
         match end.result:
             case Record() as record:
                 yield Outcome(end.task.delivery, Verdict.DONE, record)
-            case Diverted(verdict=Verdict.FORWARDED):
+            case NotOurs(verdict=Verdict.FORWARDED):
                 forwarded.append(end.task)
-            case Diverted(verdict=verdict):
+            case NotOurs(verdict=verdict):
                 yield Outcome(end.task.delivery, verdict, end.task.record)
             case _:
                 failed.append(end)
@@ -85,7 +85,7 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
     """Yield RETRY or STOPPED for deliveries that were not begun; their records stay as they are."""
     verdict = Verdict.of_transient(error)
     if deliveries:
-        app.queue.delay(deliveries, [_delay_s(app, error.info, verdict, d) for d in deliveries])
+        app.queue.delay(deliveries, [delay_s(app, error.info, verdict, d) for d in deliveries])
     yield from (Outcome(d, verdict, None, error.info) for d in deliveries)
 
 
@@ -102,10 +102,10 @@ def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
     )
 
 
-def _fail(app: App, failed: Sequence[Ended]) -> Iterator[Outcome]:
+def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
     """Bury what is refused, put off what is transient, and say so in the records."""
     failures = [
-        Failure(end.task, *failure(end.result), Verdict.of_transient(end.result))
+        FailedTask(end.task, *failure(end.result), Verdict.of_transient(end.result))
         for end in failed
         if isinstance(end.result, Exception)
     ]
@@ -116,7 +116,7 @@ def _fail(app: App, failed: Sequence[Ended]) -> Iterator[Outcome]:
     yield from _retry(app, [*stuck, *(f for f in failures if f.error.retryable)])
 
 
-def _refuse(app: App, refused: Sequence[Failure]) -> Iterator[Outcome]:
+def _refuse(app: App, refused: Sequence[FailedTask]) -> Iterator[Outcome]:
     ends = _write_failures(app, [(f, Status.FAILED) for f in refused])
     unwritten = []
     for f in refused:
@@ -128,10 +128,10 @@ def _refuse(app: App, refused: Sequence[Failure]) -> Iterator[Outcome]:
                 yield Outcome(f.task.delivery, Verdict.REFUSED, record, f.error, f.exception)
             case _:  # the record is another job's
                 yield Outcome(f.task.delivery, Verdict.REFUSED, None, f.error, f.exception)
-    yield from _put_off(app, unwritten, {})
+    yield from _postpone(app, unwritten, {})
 
 
-def _retry(app: App, transient: Sequence[Failure]) -> Iterator[Outcome]:
+def _retry(app: App, transient: Sequence[FailedTask]) -> Iterator[Outcome]:
     """Say RETRYING in the records, FAILED at the last receive, and put the messages off.
 
     The records are written as far as can be: what counts is that the messages stay.
@@ -144,10 +144,10 @@ def _retry(app: App, transient: Sequence[Failure]) -> Iterator[Outcome]:
         for f in transient
     ]
     news = [(f, to) for f, to in statuses if to.terminal or not _handed_back(f)]
-    yield from _put_off(app, transient, _write_failures(app, news))
+    yield from _postpone(app, transient, _write_failures(app, news))
 
 
-def _handed_back(f: Failure) -> bool:
+def _handed_back(f: FailedTask) -> bool:
     """Whether a task did nothing wrong, so that its record need not say anything.
 
     For want of time there is none to write it; where a batch was stopped there may be no way.
@@ -156,7 +156,7 @@ def _handed_back(f: Failure) -> bool:
 
 
 def _write_failures(
-    app: App, failures: Sequence[tuple[Failure, Status]]
+    app: App, failures: Sequence[tuple[FailedTask, Status]]
 ) -> dict[int, Record | Exception]:
     """Write the records of failures whose job is theirs; return what became of each task."""
     pairs = [
@@ -165,12 +165,12 @@ def _write_failures(
     return {id(end.task): end.result for end in write(app, pairs)}
 
 
-def _put_off(
-    app: App, failures: Sequence[Failure], ends: Mapping[int, Record | Exception]
+def _postpone(
+    app: App, failures: Sequence[FailedTask], ends: Mapping[int, Record | Exception]
 ) -> Iterator[Outcome]:
     deliveries = [f.task.delivery for f in failures]
     if deliveries:
-        seconds = [_delay_s(app, f.error, f.verdict, f.task.delivery) for f in failures]
+        seconds = [delay_s(app, f.error, f.verdict, f.task.delivery) for f in failures]
         app.queue.delay(deliveries, seconds)
     for f in failures:
         end = ends.get(id(f.task))
@@ -190,30 +190,30 @@ def _last_receive(app: App) -> int:
         return sys.maxsize
 
 
-def _letter(f: Failure) -> DeadLetter:
+def _letter(f: FailedTask) -> DeadLetter:
     return DeadLetter(f.task.delivery, f.error.code, f.error.message, f.task.input.source)
 
 
-def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Ended]:
+def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Finished]:
     """Write records, deciding anew about each job that another worker changed meanwhile."""
-    ended: list[Ended] = []
+    ended: list[Finished] = []
     pending = list(pairs)
     try:
         for _ in range(_ROUNDS):
             if not pending:
                 return ended
             won = app.table.put([record for _, record in pending])
-            ended += [Ended(*pair) for pair, ok in zip(pending, won, strict=True) if ok]
+            ended += [Finished(*pair) for pair, ok in zip(pending, won, strict=True) if ok]
             pending = [pair for pair, ok in zip(pending, won, strict=True) if not ok]
             pending = list(_rebased(app, pending, ended))
     except MatinvError as error:
-        return ended + [Ended(task, error) for task, _ in pending]
+        return ended + [Finished(task, error) for task, _ in pending]
     hot = Transient(Code.STORAGE, "the record changed under every attempt to write it")
-    return ended + [Ended(task, hot) for task, _ in pending]
+    return ended + [Finished(task, hot) for task, _ in pending]
 
 
 def _rebased(
-    app: App, lost: Sequence[tuple[Task, Record]], ended: list[Ended]
+    app: App, lost: Sequence[tuple[Task, Record]], ended: list[Finished]
 ) -> Iterator[tuple[Task, Record]]:
     """Yield the records that may still be written, over what stands there now."""
     found = app.table.get([task.job_id for task, _ in lost]) if lost else {}
@@ -221,8 +221,8 @@ def _rebased(
         task.record = found.get(task.job_id)
         try:
             check_claim(task)
-        except (Diverted, Refused) as decided:
-            ended.append(Ended(task, decided))
+        except (NotOurs, Refused) as decided:
+            ended.append(Finished(task, decided))
             continue
         if _owns(task):
             revision = task.record.revision if task.record else 0

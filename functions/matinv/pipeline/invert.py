@@ -25,11 +25,11 @@ from matinv.linalg.inverse import SMALL_N, Inverses, invert
 from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.attempt import attempt
+from matinv.pipeline.attempt import result_or_error
 from matinv.pipeline.dedupe import check_claim
-from matinv.pipeline.finish import Ended
+from matinv.pipeline.finish import Finished
 from matinv.pipeline.load import loaded
-from matinv.pipeline.publish import Draft, draft, new_record, publish
+from matinv.pipeline.publish import UnpublishedResult, draft, new_record, publish
 from matinv.pipeline.task import Task
 
 # Enough to hide a GET of 20 to 50 ms behind the work of two cores.
@@ -56,7 +56,9 @@ class Bounds:
     threads: int
 
 
-def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Generator[list[Ended], None, None]:
+def run(
+    app: App, tasks: Sequence[Task], deadline: Deadline
+) -> Generator[list[Finished], None, None]:
     """Do the tasks of a batch, and yield them in lists as they end.
 
     Once one has found that no job can go on, none is begun any more: the others end like it.
@@ -67,8 +69,8 @@ def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Generator[list[E
     tasks : sequence of Task
         Distinct jobs, with the records that were found for them.
     """
-    claims = [(task, attempt(_check, task)) for task in tasks]
-    yield [Ended(task, error) for task, error in claims if error]
+    claims = [(task, result_or_error(_check, task)) for task in tasks]
+    yield [Finished(task, error) for task, error in claims if error]
     ours = [task for task, error in claims if not error]
     objects = [task for task in ours if not isinstance(_input(task), Inline)]
     threads = app.lane.threads if len(objects) == 1 else 1
@@ -78,19 +80,19 @@ def run(app: App, tasks: Sequence[Task], deadline: Deadline) -> Generator[list[E
     pool = app.pool(_IO_THREADS, "matinv")
 
     def submit(call: Callable[..., Record], *args: object) -> Future[Record | Exception]:
-        return pool.submit(attempt, lambda: _unless_stopped(deadline, call, *args))
+        return pool.submit(result_or_error, lambda: _unless_stopped(deadline, call, *args))
 
     try:
         pending = {submit(invert_object, app, task, bounds): task for task in objects}
-        ended: list[Ended] = []
+        ended: list[Finished] = []
         for task, drafted in _invert_inline(ours, app, bounds):
             match drafted:
-                case Draft(record=record, parts=None):
-                    ended.append(Ended(task, record))
-                case Draft():
+                case UnpublishedResult(record=record, parts=None):
+                    ended.append(Finished(task, record))
+                case UnpublishedResult():
                     pending[submit(publish, app, task, drafted)] = task
                 case _:
-                    ended.append(Ended(task, drafted))
+                    ended.append(Finished(task, drafted))
         yield ended
         yield from _collect(pending, deadline)
     finally:
@@ -110,15 +112,15 @@ def _unless_stopped(deadline: Deadline, call: Callable[..., Record], *args: obje
 
 def _collect(
     pending: dict[Future[Record | Exception], Task], deadline: Deadline
-) -> Iterator[list[Ended]]:
+) -> Iterator[list[Finished]]:
     while pending:
         left_s = deadline.remaining_s() - MARGIN_S / 2
         if left_s <= 0:
             late = Transient(Code.DEADLINE, "the invocation ended before this job did")
-            yield [Ended(task, late) for task in pending.values()]
+            yield [Finished(task, late) for task in pending.values()]
             return
         done, _ = wait(pending, timeout=min(left_s, _FLUSH_S))
-        yield [Ended(pending.pop(future), future.result()) for future in done]
+        yield [Finished(pending.pop(future), future.result()) for future in done]
 
 
 def _check(task: Task) -> None:
@@ -144,7 +146,7 @@ def invert_object(app: App, task: Task, bounds: Bounds) -> Record:
 
     Raises
     ------
-    Diverted, MatinvError
+    NotOurs, MatinvError
     """
     bounds.deadline.check()
     with ExitStack() as held:
@@ -185,7 +187,7 @@ def _announce(app: App, task: Task) -> None:
 
 def _invert_inline(
     tasks: Sequence[Task], app: App, bounds: Bounds
-) -> Iterator[tuple[Task, Draft | Exception]]:
+) -> Iterator[tuple[Task, UnpublishedResult | Exception]]:
     """Yield the results of all matrices that came inside messages, stacked where it pays."""
     groups: dict[object, list[tuple[Task, Matrix]]] = {}
     for task in tasks:
@@ -205,10 +207,10 @@ def _group_key(task: Task, array: Matrix) -> object:
 
 def _invert_group(
     app: App, group: Sequence[tuple[Task, Matrix]], bounds: Bounds
-) -> Iterator[tuple[Task, Draft | Exception]]:
+) -> Iterator[tuple[Task, UnpublishedResult | Exception]]:
     """Invert matrices of one order in one call; if that breaks, each alone."""
     begun = app.now()
-    inverses = attempt(_invert_stack, group, bounds)
+    inverses = result_or_error(_invert_stack, group, bounds)
     if isinstance(inverses, Exception):
         if len(group) == 1:
             yield group[0][0], inverses
@@ -222,7 +224,7 @@ def _invert_group(
         end = begin + (1 if array.ndim == 2 else len(array))
         task.timings_ms["invert_ms"] = round(spent_ms * (end - begin), 3)
         own = inverses[begin] if array.ndim == 2 else inverses[begin:end]
-        yield task, attempt(draft, app, task, own)
+        yield task, result_or_error(draft, app, task, own)
         begin = end
 
 

@@ -17,7 +17,7 @@ from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate, check_fits
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.dedupe import check_claim
-from matinv.pipeline.outcome import Diverted, Verdict
+from matinv.pipeline.outcome import NotOurs, Verdict
 from matinv.pipeline.task import Task
 from matinv.ports import Blob
 
@@ -35,7 +35,7 @@ def loaded(
 
     Raises
     ------
-    Diverted
+    NotOurs
         If the job is not this worker's after all.
     MatinvError
         What is wrong with the object, or with reading it.
@@ -106,7 +106,7 @@ def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
     except Refused as error:
         if request.dropped and error.info.observed == "overwritten":
             # A newer upload replaced the object, and has an event of its own.
-            raise Diverted(Verdict.STALE) from error
+            raise NotOurs(Verdict.STALE) from error
         raise
 
 

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
         return self not in {Verdict.RETRY, Verdict.STOPPED}
 
 
-class Diverted(Exception):
+class NotOurs(Exception):
     """Not this worker's job after all; it is acknowledged without a result from here."""
 
     def __init__(self, verdict: Verdict) -> None:
@@ -110,12 +110,12 @@ class Report:
 
 def failure(error: BaseException) -> tuple[ErrorInfo, BaseException | None]:
     """Return what to report of an exception, and the exception itself if it is a bug."""
-    known = known_error(error)
+    known = as_matinv_error(error)
     is_bug = known is not error and known.code is Code.INTERNAL
     return known.info, error if is_bug else None
 
 
-def known_error(error: BaseException) -> MatinvError:
+def as_matinv_error(error: BaseException) -> MatinvError:
     """Return an exception as one of ours: a stranger says nothing but its type."""
     if isinstance(error, MatinvError):
         return error

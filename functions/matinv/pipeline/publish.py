@@ -25,7 +25,7 @@ from matinv.ports import Part
 
 LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
 
-_Verdict = tuple[Certificate, Slices | None, tuple[str, ...]]
+_Quality = tuple[Certificate, Slices | None, tuple[str, ...]]
 """What a record says of inverses: certificate, slices of a stack, warnings."""
 
 # A record holds 400 KB; half of it leaves room for everything else that a record says.
@@ -33,14 +33,14 @@ DYNAMODB_RESULT_BYTES: Final = 200 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class UnpublishedResult:
     """A terminal record, and the parts of its result that must be in S3 before it is written."""
 
     record: Record
     parts: Sequence[Part] | None = field(repr=False)
 
 
-def draft(app: App, task: Task, inverses: Inverses) -> Draft:
+def draft(app: App, task: Task, inverses: Inverses) -> UnpublishedResult:
     """Encode the result of a task and describe it.
 
     Raises
@@ -57,7 +57,7 @@ def draft(app: App, task: Task, inverses: Inverses) -> Draft:
     size_bytes = sum(memoryview(part).nbytes for part in parts)
     inline = b"".join(parts) if _goes_inline(app, task.options.output, size_bytes) else None
     result = ResultInfo(form, _sha256(parts), size_bytes, inline=inline)
-    return Draft(_ended(app, task, verdict, result), parts if inline is None else None)
+    return UnpublishedResult(_ended(app, task, verdict, result), parts if inline is None else None)
 
 
 def describe(app: App, task: Task, inverses: Inverses) -> Record:
@@ -71,7 +71,7 @@ def describe(app: App, task: Task, inverses: Inverses) -> Record:
     return _ended(app, task, _verdict(inverses), None)
 
 
-def _verdict(inverses: Inverses) -> _Verdict:
+def _verdict(inverses: Inverses) -> _Quality:
     certificate = inverses.worst()
     if certificate is None:
         raise inverses.failures[0]
@@ -79,7 +79,7 @@ def _verdict(inverses: Inverses) -> _Verdict:
     return certificate, _slices(inverses), warnings
 
 
-def _ended(app: App, task: Task, verdict: _Verdict, result: ResultInfo | None) -> Record:
+def _ended(app: App, task: Task, verdict: _Quality, result: ResultInfo | None) -> Record:
     certificate, slices, warnings = verdict
     return new_record(
         app,
@@ -92,7 +92,7 @@ def _ended(app: App, task: Task, verdict: _Verdict, result: ResultInfo | None) -
     )
 
 
-def publish(app: App, task: Task, drafted: Draft) -> Record:
+def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
     """Store what must be in S3 and return the terminal record, which is not yet written.
 
     A result that an earlier attempt stored is adopted with its own hash and certificate.

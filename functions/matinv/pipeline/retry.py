@@ -25,7 +25,7 @@ _STOPPED_DELAY_S: Final = 900
 _LONGEST_STOPPED_DELAY_S: Final = 43_200 - 900
 
 
-def _delay_s(app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery) -> int:
+def delay_s(app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery) -> int:
     """Return the redelivery delay: doubling, with half of it jitter; none for want of time."""
     if error.code is Code.DEADLINE:
         return 0

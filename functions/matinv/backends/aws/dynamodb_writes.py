@@ -48,7 +48,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Refusal:
     """What DynamoDB said of a write that was refused, and what stands there instead."""
 
     code: str
@@ -123,7 +123,7 @@ def throttled(action: str) -> Transient:
     return Transient(Code.THROTTLED, f"{action} was put off again and again", HINTS[Code.THROTTLED])
 
 
-def _put(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> Sequence[_Verdict]:
+def _put(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> Sequence[_Refusal]:
     """Write records, all or none; return nothing if they were, else what was said of each.
 
     botocore may send a request again after an answer was lost. A transaction is recognised by its
@@ -143,16 +143,16 @@ def _put(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> Sequence[_Verdict
     return []
 
 
-def _verdicts(error: ClientError) -> list[_Verdict]:
+def _verdicts(error: ClientError) -> list[_Refusal]:
     answer: Mapping[str, Any] = error.response
     match code_of(error):
         case "ConditionalCheckFailedException":
-            return [_Verdict(_LOST, item=answer.get("Item"))]
+            return [_Refusal(_LOST, item=answer.get("Item"))]
         case "TransactionConflictException":
-            return [_Verdict("TransactionConflict")]
+            return [_Refusal("TransactionConflict")]
         case "TransactionCanceledException":
             return [
-                _Verdict(reason.get("Code", "None"), reason.get("Message", ""), reason.get("Item"))
+                _Refusal(reason.get("Code", "None"), reason.get("Message", ""), reason.get("Item"))
                 for reason in answer.get("CancellationReasons", ())
             ]
     return []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matinv.backends.memory.twin import Twin
+from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Transient
 from matinv.jobs.event import Event, event_of
 from matinv.jobs.record import Record
 
 
-class MemoryEvents(Twin):
+class MemoryEvents(FaultInjection):
     """`JobEvents` in memory; ``published`` is for tests to look at."""
 
     def __init__(self) -> None:

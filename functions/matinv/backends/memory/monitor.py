@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matinv.backends.memory.twin import Twin
+from matinv.backends.memory.faults import FaultInjection
 from matinv.ports.monitor import Alarm, Depth, Figures, Queue, by_urgency
 
 
-class MemoryMonitor(Twin):
+class MemoryMonitor(FaultInjection):
     """`Monitor` in memory.
 
     Attributes

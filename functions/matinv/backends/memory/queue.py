@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Final
 
-from matinv.backends.memory.twin import Twin
+from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Transient, printable
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
@@ -16,7 +16,7 @@ _MESSAGE_BYTES: Final = 256 * 1024  # SQS's limit as deployed, attributes includ
 _MAX_RECEIVES: Final = 5
 
 
-class MemoryQueue(Twin):
+class MemoryQueue(FaultInjection):
     """`JobQueue` in memory.
 
     Parameters

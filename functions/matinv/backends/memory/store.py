@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from matinv.backends.memory.twin import Twin
+from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.request import Reference
 from matinv.ports import Part, Stored, UploadUrl
@@ -48,7 +48,7 @@ class _MemoryBlob:
         return self._stream.readinto(buffer)
 
 
-class MemoryStore(Twin):
+class MemoryStore(FaultInjection):
     """`MatrixStore` in memory: two versioned buckets."""
 
     def __init__(self, inputs_bucket: str, results_bucket: str) -> None:

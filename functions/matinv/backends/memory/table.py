@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from matinv.backends.memory.twin import Twin
+from matinv.backends.memory.faults import FaultInjection
 from matinv.jobs.record import Record, Status
 from matinv.ports import Place
 
 
-class MemoryTable(Twin):
+class MemoryTable(FaultInjection):
     """`JobTable` in memory; ``records`` is for tests to look at."""
 
     def __init__(self) -> None:

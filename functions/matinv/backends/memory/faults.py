@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 
-class Twin:
+class FaultInjection:
     """What all twins share: a lock, counts of calls, and faults on demand."""
 
     def __init__(self) -> None:
