@@ -38,7 +38,7 @@ _SPACE: Final = r"[ \t]*+"
 # Only single characters repeat possessively: Python 3.11.0 to 3.11.4 lose matches of groups that do
 # (CPython gh-106052).
 _TUPLE: Final = r"\([0-9, \t]*+\)"
-_LENGTH: Final = re.compile("[ \t]*+(0|[1-9][0-9]{0,18}+)[ \t]*+")
+_LENGTH: Final = re.compile(r"[ \t]*+(0|[1-9][0-9]{0,18}+)[ \t]*+(?:,|\Z)")
 _ENTRY: Final = re.compile(
     rf"""{_SPACE}(?P<quote>['"])(?P<key>[a-z_]{{1,16}})(?P=quote){_SPACE}:{_SPACE}(?:"""
     rf"""(?P<bool>True|False)|(?P<tuple>{_TUPLE})|(?P<mark>['"])(?P<text>[^'"\\]{{0,64}})(?P=mark)"""
@@ -151,19 +151,14 @@ def parse(text: str) -> Header:
 
 
 def _lengths(inside: str) -> tuple[int, ...]:
-    *numbers, last = inside.split(",")
-    if last.strip(" \t"):
-        numbers.append(last)
-        if len(numbers) == 1:  # (3) is a number, (3,) a tuple
-            raise _not_the_dict()
-    return tuple(map(_length, numbers))
-
-
-def _length(number: str) -> int:
-    match = _LENGTH.fullmatch(number)
-    if match is None:
+    lengths, position = [], 0
+    while match := _LENGTH.match(inside, position):  # one at a time: split, they would take 80 KB
+        lengths.append(int(match[1]))
+        position = match.end()
+    alone = len(lengths) == 1 and "," not in inside  # (3) is a number, (3,) a tuple
+    if inside[position:].strip(" \t") or alone:
         raise _not_the_dict()
-    return int(match[1])
+    return tuple(lengths)
 
 
 def _fields(text: str) -> dict[str, re.Match[str]]:
