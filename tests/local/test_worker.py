@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from matinv import processes as child
-from matinv.local import supervisor
 from matinv.local.stack import Shape, Stack
-from support.processes import SOON_S, alive, children, matinv, until
+from support.processes import SOON_S, matinv, until
 
 SEED = 20  # of the moments at which the worker is killed
 
@@ -150,87 +149,3 @@ def test_an_invocation_that_takes_too_long_ends_the_process() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=False, timeout=SOON_S)
     assert done.returncode == 124
-
-
-def test_up_serves_jobs_and_ends_in_order(tmp_path: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    env_file = tmp_path / "stack.env"
-    with matinv("local", "up", "--env-file", str(env_file), stdout=subprocess.PIPE) as up:
-        until(env_file.exists)
-        assert up.stdout
-        exports = [up.stdout.readline() for _ in env_file.read_text().splitlines()[1:]]
-        assert env_file.read_text().partition("\n")[2] == "".join(exports)
-        script = f". {env_file}; echo '[[1, 2], [3, 4]]' | $0 -m matinv.cli submit - --wait"
-        command = ["sh", "-c", script, sys.executable]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == 0, done.stderr
-        processes = children(up.pid)
-        assert len(processes) == 2
-        up.send_signal(signal.SIGINT)
-        assert up.wait(SOON_S) == 0
-        assert not env_file.exists()
-        assert not any(map(alive, processes))
-        assert up.stdout.read() == ""
-    err = capfd.readouterr().err
-    assert "Traceback" not in err
-
-
-def test_ups_processes_do_not_outlive_it_when_it_is_killed(
-    tmp_path: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
-    env_file = tmp_path / "stack.env"
-    arguments = ["--env-file", str(env_file), "--workers", "2", "--large-memory-mb", "2048"]
-    with matinv("local", "up", *arguments, stdout=subprocess.DEVNULL) as up:
-        until(env_file.exists)
-        assert "MATINV_LARGE_QUEUE_URL" in env_file.read_text()
-        processes = children(up.pid)
-        assert len(processes) == 4
-        up.kill()
-    until(lambda: not any(map(alive, processes)))
-    capfd.readouterr()
-
-
-def test_up_leaves_a_file_alone_that_it_did_not_write(
-    tmp_path: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
-    mine = tmp_path / ".env"
-    mine.write_text("SECRET=1\n")
-    with matinv("local", "up", "--env-file", str(mine)) as up:
-        assert up.wait(SOON_S) == 1
-    assert mine.read_text() == "SECRET=1\n"
-    assert "did not write it" in capfd.readouterr().err
-
-
-def test_up_replaces_the_file_of_an_earlier_run_that_was_killed(tmp_path: Any) -> None:
-    path = tmp_path / "stack.env"
-    with supervisor.env_file(path) as write:
-        write("export A=1\n")
-        left = path.read_text()
-    assert not path.exists()
-    path.write_text(left)
-    with supervisor.env_file(path):
-        assert not path.exists()
-
-
-def test_a_worker_that_crashes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[str]] = []
-    notes: list[str] = []
-
-    def start(_: object, **__: object) -> subprocess.Popen[str]:
-        started.append(child_that_crashes())
-        return started[-1]
-
-    real_start = child.start
-
-    def child_that_crashes() -> subprocess.Popen[str]:
-        return real_start(["-c", "raise SystemExit(9)"])
-
-    monkeypatch.setattr(child, "start", start)
-    worker = supervisor.Kept("a worker", ["local", "worker"], {}, notes.append)
-
-    def tended() -> bool:
-        worker.tend()
-        return len(started) == 3
-
-    until(tended)
-    worker.stop()
-    assert [note.split(";")[0] for note in notes] == ["a worker ended with code 9"] * 2

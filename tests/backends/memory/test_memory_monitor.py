@@ -1,0 +1,38 @@
+"""The in-memory monitor keeps the contract of its port, and shows what a test gives it."""
+
+from __future__ import annotations
+
+import pytest
+
+from matinv.backends.memory import (
+    MemoryMonitor,
+)
+from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
+from matinv.testing.contracts import (
+    MonitorContract,
+)
+from matinv.testing.contracts.monitor import DO, RUNBOOK, WHY
+
+
+class TestMemoryMonitor(MonitorContract):
+    @pytest.fixture
+    def monitor(self) -> MemoryMonitor:
+        monitor = MemoryMonitor()
+        monitor.depths[Queue.LARGE] = Depth()
+        return monitor
+
+    @pytest.fixture
+    def laneless(self) -> MemoryMonitor:
+        return MemoryMonitor()
+
+    def fill(self, monitor: MemoryMonitor, queue: Queue, depth: Depth) -> None:
+        monitor.depths[queue] = depth
+
+    def ring(self, monitor: MemoryMonitor, name: str, state: State, *, pages: bool = False) -> None:
+        since = "2026-11-21T03:00:01.500Z"
+        monitor.rings.append(Alarm(name, state, since, WHY, DO, RUNBOOK, pages=pages))
+
+    def count(
+        self, monitor: MemoryMonitor, *, acknowledged: int, duplicates: int, age_s: float
+    ) -> None:
+        monitor.counted = Figures({Queue.STANDARD: age_s}, acknowledged, duplicates)

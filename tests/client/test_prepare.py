@@ -1,0 +1,119 @@
+"""Sources become submissions, or are refused here with the code that the worker would give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matinv.client import (
+    prepare,
+)
+from matinv.client.prepare import job_id_of_name
+from matinv.errors import Code, Refused
+from matinv.jobs.ids import valid_job_id
+from matinv.jobs.request import Options
+from matinv.linalg.types import Method
+from matinv.local.samples import npy_bytes
+from support.memory_service import general
+
+
+def refusal(source: Any, **options: Any) -> Code:
+    with pytest.raises(Refused) as caught:
+        prepare(source, **options)
+    return caught.value.code
+
+
+def test_default_job_id_is_the_same_in_a_message_and_as_a_file() -> None:
+    inline = prepare(general(155))
+    uploaded = prepare(general(155), options=Options(tags={f"t{k}": "x" * 250 for k in range(7)}))
+    assert inline.body is not None
+    assert uploaded.body is None
+    assert uploaded.job_id == inline.job_id
+
+
+def test_default_job_id_of_integers_is_that_of_the_floats_that_the_worker_reads() -> None:
+    integers = np.diag(np.arange(1, 201))
+    assert prepare(integers).job_id == prepare(integers.astype(float)).job_id
+
+
+@pytest.mark.parametrize("tags", [{"Team": "fem"}, {"team": "é"}, {"a\nb": "c"}])
+def test_tag_that_s3_would_change_is_refused_for_a_file(tags: dict[str, str]) -> None:
+    assert refusal(general(200), options=Options(tags=tags)) is Code.BAD_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ([[1, 2, 3], [4, 5, 6]], Code.NOT_SQUARE),
+        ([[1, 2], [3]], Code.RAGGED),
+        (np.zeros((0, 0)), Code.EMPTY),
+        (3.0, Code.NOT_SQUARE),
+        (np.array([[None]]), Code.UNSUPPORTED_DTYPE),
+        (np.array([["1"]]), Code.UNSUPPORTED_DTYPE),
+        (np.array([[True]]), Code.UNSUPPORTED_DTYPE),
+        (np.zeros((1, 1), np.float16), Code.UNSUPPORTED_DTYPE),
+        (np.zeros((2, 2), [("a", "f8")]), Code.UNSUPPORTED_DTYPE),
+        (np.array([[2**53 + 1]]), Code.PRECISION),
+        (b"", Code.BAD_FORMAT),
+        (b"{", Code.BAD_FORMAT),
+        (b'[[1]], "method": "pinv"', Code.BAD_FORMAT),
+        (b'{"matrix": ' + b"[" * 100_000, Code.BAD_FORMAT),
+        (b"\xff\xfe", Code.BAD_FORMAT),
+        (b"[[1, 2], [3]]", Code.RAGGED),
+        (b'{"s3": {"bucket": "inputs", "key": "a.npy"}}', Code.BAD_MESSAGE),
+        (b'{"matrix": [[1]], "job_id": "../x"}', Code.BAD_JOB_ID),
+        (b'{"matrix": [[1]], "unknown": 1}', Code.BAD_MESSAGE),
+        (b"\x93NUMPY", Code.BAD_FORMAT),
+    ],
+)
+def test_bad_matrix_is_refused_here_with_the_worker_s_code(source: Any, code: Code) -> None:
+    assert refusal(source) is code
+
+
+@pytest.mark.parametrize("job_id", ["", "../x", "a//b", "a\n", "Ж", "x" * 129])
+def test_bad_job_id_is_refused_here(job_id: str) -> None:
+    assert refusal(np.eye(2), job_id=job_id) is Code.BAD_JOB_ID
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("exp-42", "exp-42"),
+        ("run 7 (final)", "run-7-final"),
+        (".hidden", "hidden"),
+        ("a..b", "a.b"),
+        ("sub/dir/a b", "sub/dir/a-b"),
+        ("x" * 200, "x" * 128),
+        ("x" * 127 + "/y", "x" * 127),
+    ],
+)
+def test_file_name_becomes_a_valid_job_id(name: str, expected: str) -> None:
+    assert job_id_of_name(name) == expected
+
+
+@pytest.mark.parametrize("name", ["матрица", "", "...", "/", "-", "a\u202eb", "x" * 126 + ". ."])
+def test_name_without_a_valid_letter_still_gets_a_job_id(name: str) -> None:
+    assert valid_job_id(job_id_of_name(name))
+
+
+def test_json_message_keeps_its_own_id_and_options_unless_told_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text('{"job_id": "own", "matrix": [[1]], "method": "spd", "output": "s3"}')
+    own, told = prepare(path), prepare(path, "told", Options(Method.GENERAL))
+    assert (own.job_id, own.options.method) == ("own", Method.SPD)
+    assert (told.job_id, told.options.method, told.options.output) == ("told", "general", "s3")
+
+
+def test_missing_file_is_an_os_error_and_another_extension_bad_format(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        prepare(tmp_path / "none.npy")
+    (tmp_path / "a.txt").write_text("1")
+    assert refusal(tmp_path / "a.txt") is Code.BAD_FORMAT
+
+
+def test_file_cut_short_is_refused_by_its_header(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(npy_bytes(general(300))[:-1])
+    assert refusal(tmp_path / "a.npy") is Code.BAD_LENGTH

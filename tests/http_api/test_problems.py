@@ -1,0 +1,49 @@
+"""Errors as problem documents: one status for each code."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from matinv.errors import TRANSIENT, Code, ErrorInfo, Transient
+from matinv.http_api.problems import status_of
+from support.api_requests import ApiRequests
+
+GOOD = '{"matrix": [[1, 2], [3, 4]]}'
+
+SECRET = "kanarienvogel"
+
+
+def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: ApiRequests) -> None:
+    def fail(moment: str) -> None:
+        if moment == "get:before":
+            raise Transient(Code.THROTTLED, "slow down")
+
+    ask.service.table.fail = fail
+    answer = ask.post("/invert", {"job_id": "a", "matrix": [[2]]})
+    assert (answer.status, answer.code, answer.tree["retryable"]) == (503, "THROTTLED", True)
+    assert int(answer.headers["retry-after"]) > 0
+    ask.service.table.fail = None
+    assert ask.post("/invert", {"job_id": "a", "matrix": [[2]]}).status == 200
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_error_has_a_status_that_tells_whether_to_try_again(code: Code) -> None:
+    status = status_of(ErrorInfo(code, "for tests"))
+    assert (status == 503) is (code in TRANSIENT)
+    assert status in {400, 409, 413, 422, 503}
+
+
+def test_a_bug_is_503_without_its_text_and_is_logged_with_its_place(
+    ask: ApiRequests, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr("matinv.http_api.jobs.read", broken)
+    answer = ask.post("/jobs", GOOD)
+    assert (answer.status, answer.code, answer.tree["retryable"]) == (503, "INTERNAL", True)
+    assert "in broken" in log.getvalue()
+    assert SECRET not in log.getvalue() + answer.body.decode()

@@ -1,0 +1,201 @@
+"""Figures computed from job records: throughput, latency, and how long the backlog will take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from matinv.backends.memory import MemoryTable
+from matinv.jobs.record import Record, Status
+from matinv.jobs.times import timestamp
+from matinv.operations import throughput
+from matinv.operations.health import Health, snapshot
+from matinv.operations.throughput import READ_LIMIT, Percentiles, Recent
+from matinv.ports.monitor import Depth, Queue
+from matinv.testing.contracts import record
+from support.memory_service import MemoryService
+
+NOW_S = 1_700_000_100.0  # a hundred seconds after the stand-in's first moment, whole in 30 s
+
+
+@pytest.fixture
+def service() -> MemoryService:
+    service = MemoryService.make()
+    service.world.now_s = NOW_S
+    return service
+
+
+def put(service: MemoryService, *records: Record) -> None:
+    """Write records as they are, over what is there."""
+    for one in records:
+        service.table.records[one.job_id] = one
+
+
+def ended(
+    job_id: str, ago_s: float, status: Status = Status.SUCCEEDED, **timings_ms: float
+) -> Record:
+    at = timestamp(NOW_S - ago_s)
+    return replace(record(job_id, status=status), updated_at=at, timings_ms=timings_ms)
+
+
+def waiting(job_id: str, ago_s: float, status: Status = Status.QUEUED, **changes: Any) -> Record:
+    at = timestamp(NOW_S - ago_s)
+    return replace(record(job_id, status=status), created_at=at, updated_at=at, **changes)
+
+
+def look(service: MemoryService, recent: Recent | None = None) -> Health:
+    return snapshot(service.client, recent)
+
+
+class TestFlow:
+    def test_buckets_are_the_window(self, service: MemoryService) -> None:
+        put(service, ended("a", 0), ended("b", 59), ended("c", 61, Status.FAILED))
+        put(service, ended("d", 61, Status.PARTIAL), ended("old", 901), waiting("w", 1))
+        found = look(service).flow
+        assert found
+        assert (found.ended, found.failed, found.complete) == (4, 1, True)
+        assert (len(found.buckets), found.bucket_s) == (30, 30.0)
+        counts = [(bucket.ended, bucket.failed) for bucket in found.buckets[-4:]]
+        assert counts == [(2, 1), (1, 0), (0, 0), (1, 0)]
+        assert found.buckets[0].begin == found.since == timestamp(NOW_S - 870)
+        assert found.until == timestamp(NOW_S)
+
+    def test_latency_is_from_being_queued_to_the_result(self, service: MemoryService) -> None:
+        times = {"queued_ms": 100.0, "load_ms": 10.0, "invert_ms": 5.0, "publish_ms": 1.0}
+        put(service, ended("a", 1, **times), ended("b", 1, queued_ms=16.0), ended("c", 1))
+        found = look(service).flow
+        assert found
+        assert found.latency_ms == Percentiles(66.0, 111.0, 115.0)
+        assert found.buckets[-1].latency_ms is None
+        assert found.buckets[-2].latency_ms == found.latency_ms
+        assert found.phases_ms.keys() == {"queued", "load", "invert", "publish"}
+        assert found.phases_ms["queued"].p50 == 58.0
+        assert found.phases_ms["publish"] == Percentiles(1.0, 1.0, 1.0)
+
+    def test_percentiles_are_numpy_s(self, service: MemoryService) -> None:
+        put(service, *(ended(f"j{n}", 1, invert_ms=float(n)) for n in range(101)))
+        found = look(service).flow
+        assert found
+        assert found.latency_ms == Percentiles(50.0, 95.0, 99.0)
+
+    def test_an_idle_stack_has_a_flow_of_nothing(self, service: MemoryService) -> None:
+        found = look(service).flow
+        assert found
+        assert (found.ended, found.per_s, found.latency_ms, found.phases_ms) == (0, 0.0, None, {})
+        assert (found.cost.total_usd, found.cost.per_job_usd) == (0.0, None)
+
+    @pytest.mark.parametrize(
+        ("ago_s", "per_s"),
+        [([], 0.0), ([50], 1 / 50), ([5, 4, 3, 2, 1], 1.0), ([59, 29, 61, 400], 2 / 59), ([0], 1)],
+    )
+    def test_throughput_is_of_the_last_minute(
+        self, service: MemoryService, ago_s: list[float], per_s: float
+    ) -> None:
+        put(service, *(ended(f"j{n}", ago) for n, ago in enumerate(ago_s)))
+        found = look(service).flow
+        assert found
+        assert found.per_s == pytest.approx(per_s)
+
+    def test_of_more_jobs_than_are_read_the_latest_count(
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "READ_LIMIT", 10)
+        put(service, *(ended(f"j{n}", n) for n in range(30)), ended("bad", 15, Status.FAILED))
+        found = look(service).flow
+        assert found
+        assert (found.ended, found.failed, found.complete) == (10, 0, False)
+        assert found.since == timestamp(NOW_S - 9)
+        assert found.per_s == pytest.approx(10 / 9)
+
+
+class TestRecent:
+    def test_a_second_look_reads_what_is_new(
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str] = []
+        list_ = MemoryTable.list
+
+        def note(table: MemoryTable, status: Status, limit: int) -> Any:
+            for one in list_(table, status, limit):
+                if limit == READ_LIMIT:
+                    read.append(one.job_id)
+                yield one
+
+        monkeypatch.setattr(MemoryTable, "list", note)
+        recent = Recent()
+        put(service, *(ended(f"j{n}", 100 + n) for n in range(50)))
+        assert look(service, recent).flow
+        assert len(read) == 50
+        read.clear()
+        put(service, ended("new", 0))
+        again = look(service, recent).flow
+        assert again
+        assert again.ended == 51
+        assert len(read) <= 1 + 11 + 1  # the new one, the overlap of 10 s, where it stopped
+
+    def test_what_comes_late_is_found(self, service: MemoryService) -> None:
+        recent = Recent()
+        put(service, ended("a", 10))
+        look(service, recent)
+        put(service, ended("late", 18))  # by another worker's clock
+        found = look(service, recent).flow
+        assert found
+        assert found.ended == 2
+
+    def test_a_job_that_ends_again_counts_once(self, service: MemoryService) -> None:
+        recent = Recent()
+        put(service, ended("a", 10, Status.FAILED))
+        assert look(service, recent).flow
+        put(service, ended("a", 1))
+        found = look(service, recent).flow
+        assert found
+        assert (found.ended, found.failed) == (1, 0)
+
+    def test_what_leaves_the_window_is_forgotten(self, service: MemoryService) -> None:
+        recent = Recent(window_s=300)
+        put(service, ended("a", 0))
+        assert look(service, recent).flow
+        service.world.now_s += 301
+        found = look(service, recent).flow
+        assert found
+        assert (found.ended, found.bucket_s) == (0, 10.0)
+
+    def test_a_gap_between_two_looks_is_told(
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "READ_LIMIT", 10)
+        recent = Recent()
+        put(service, ended("first", 100))
+        first = look(service, recent).flow
+        put(service, *(ended(f"j{n}", n) for n in range(30)))
+        second = look(service, recent).flow
+        assert first
+        assert second
+        assert (first.ended, first.complete) == (1, True)
+        assert (second.ended, second.complete) == (10, False)
+
+    def test_what_is_kept_is_bounded(
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "_KEPT", 20)
+        put(service, *(ended(f"j{n}", n) for n in range(30)))
+        found = look(service, Recent()).flow
+        assert found
+        assert (found.ended, found.complete) == (20, False)
+
+
+class TestEta:
+    def test_is_the_backlog_over_the_throughput(self, service: MemoryService) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth(80, 20)
+        put(service, *(ended(f"j{n}", n / 10) for n in range(101)))
+        assert look(service).eta_s == pytest.approx(100 / 10.1)
+
+    def test_is_nothing_without_a_backlog(self, service: MemoryService) -> None:
+        assert look(service).eta_s == 0.0
+
+    def test_is_unknown_if_nothing_moves(self, service: MemoryService) -> None:
+        service.monitor.depths[Queue.STANDARD] = Depth(80)
+        put(service, ended("a", 120))
+        assert look(service).eta_s is None
