@@ -14,19 +14,13 @@ from matinv import pipeline
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.pipeline import announce, direct_call
+from support.bodies import GOOD, SINGULAR, job
 from support.world import World
-
-GOOD = [[1, 2], [3, 4]]
-SINGULAR = [[1, 2], [2, 4]]
 
 
 @pytest.fixture
 def world() -> World:
     return World.make(topic=True)
-
-
-def job(job_id: str, matrix: Any = None, **fields: Any) -> dict[str, Any]:
-    return {"job_id": job_id, "matrix": GOOD if matrix is None else matrix, **fields}
 
 
 def told(world: World) -> list[tuple[str, str]]:

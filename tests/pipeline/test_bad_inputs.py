@@ -233,11 +233,6 @@ GOOD_OBJECTS: dict[str, np.ndarray] = {
 }
 
 
-@pytest.fixture
-def world() -> World:
-    return World.make()
-
-
 def dead(world: World) -> list[tuple[str, str]]:
     return [(letter.error_code, letter.delivery.job_id) for letter in world.queue.dead]
 

@@ -10,15 +10,8 @@ from matinv import pipeline
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.record import Status
 from matinv.pipeline import Verdict, direct_call
+from support.bodies import GOOD, INVERSE
 from support.world import INPUTS, World
-
-GOOD = [[1, 2], [3, 4]]
-INVERSE = [[-2.0, 1.0], [1.5, -0.5]]
-
-
-@pytest.fixture
-def world() -> World:
-    return World.make()
 
 
 def call(world: World, event: Any) -> dict[str, Any]:

@@ -7,20 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.record import Status
 from matinv.pipeline import Verdict
+from support.bodies import GOOD
 from support.world import World
 
-GOOD = [[1, 2], [3, 4]]
 HOUR_S = 3600
-
-
-@pytest.fixture
-def world() -> World:
-    return World.make()
 
 
 def denied(*moments: str) -> Callable[[str], None]:

@@ -1,0 +1,37 @@
+"""Matrices too large for a lane are forwarded or refused before they are read."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from matinv.errors import Code
+from matinv.local.samples import npy_bytes
+from support.bodies import job
+from support.world import World
+
+
+def test_matrix_too_large_for_the_lane_is_refused_with_the_numbers() -> None:
+    world = World.make(memory_bytes=300 * 2**20)
+    assert world.deliver(world.drop("big.npy", np.zeros((6000, 6000)))) == []
+    error = world.record("big").error
+    assert error is not None
+    assert error.code is Code.TOO_LARGE
+    assert error.observed is not None
+    assert error.limit is not None
+    assert "140 MiB" in error.limit
+
+
+def test_matrix_too_large_for_the_lane_is_forwarded_where_there_is_another() -> None:
+    world = World.make(memory_bytes=300 * 2**20, large_lane=True)
+    event = world.drop("big.npy", np.zeros((6000, 6000)))
+    assert world.deliver(event, job("small")) == []
+    assert [json.loads(d.body) for d in world.queue.forwarded] == [event]
+    assert "big" not in world.table.get(["big"])
+
+
+def test_header_that_promises_too_much_is_refused_before_the_body_is_read(world: World) -> None:
+    header = npy_bytes(np.eye(2))[:128].replace(b"(2, 2), }      ", b"(1000000, 1000000), }")[:128]
+    world.deliver(world.drop("huge.npy", header))
+    assert world.error("huge") in {Code.TOO_LARGE, Code.BAD_LENGTH}

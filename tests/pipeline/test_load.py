@@ -1,0 +1,46 @@
+"""Dropped files are read with the options in their metadata."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from matinv.jobs.record import Status
+from support.bodies import GOOD, INVERSE, SINGULAR
+from support.world import INPUTS, World
+
+
+def test_dropped_npy_file_is_inverted_into_the_results_bucket(world: World) -> None:
+    a = np.random.default_rng(1).normal(size=(70, 70))
+    assert world.deliver(world.drop("fem/run-1.npy", a)) == []
+    record = world.record("fem/run-1")
+    assert record.status is Status.SUCCEEDED
+    assert record.result is not None
+    assert record.result.uri is not None
+    assert record.result.uri.startswith("s3://results/fem/run-1/")
+    assert np.allclose(world.stored("fem/run-1") @ a, np.eye(70))
+
+
+def test_options_of_a_dropped_file_come_from_its_metadata(world: World) -> None:
+    event = world.drop("p.npy", np.array(SINGULAR, float), method="pinv", tag_team="fem")
+    assert world.deliver(event) == []
+    record = world.record("p")
+    assert record.certificate is not None
+    assert record.certificate.method == "pinv"
+    assert record.tags == {"team": "fem"}
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(GOOD), json.dumps({"matrix": GOOD, "tags": {"a": "b"}})]
+)
+def test_dropped_json_file_is_inverted(world: World, text: str) -> None:
+    assert world.deliver(world.drop("j.json", text.encode())) == []
+    assert world.inverse("j") == INVERSE
+
+
+def test_reference_without_version_finds_its_object(world: World) -> None:
+    world.drop("ref.npy", 2 * np.eye(2))
+    world.deliver({"job_id": "other", "s3": {"bucket": INPUTS, "key": "ref.npy"}})
+    assert np.array_equal(world.stored("other"), 0.5 * np.eye(2))

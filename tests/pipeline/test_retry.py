@@ -1,0 +1,97 @@
+"""Transient faults: messages come back later and later, and end with a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matinv.errors import Code, Transient
+from matinv.jobs.record import Status
+from matinv.pipeline import invert
+from support.bodies import SINGULAR, job
+from support.world import World
+
+
+def test_throttled_store_puts_the_job_off_with_growing_delay(world: World) -> None:
+    event = world.drop("x.npy", np.eye(70))
+
+    def fail(operation: str) -> None:
+        if operation == "open:before":
+            raise Transient(Code.THROTTLED, "slow down")
+
+    world.store.fail = fail
+    assert world.deliver(event, job("good")) == [0]
+    assert world.record("x").status is Status.RETRYING
+    assert world.error("x") == Code.THROTTLED
+    assert world.record("good").status is Status.SUCCEEDED
+    (_, first) = world.queue.delays[-1]
+    assert world.deliver(event, receive_count=2) == [0]
+    assert world.queue.delays[-1][1] > first
+    world.store.fail = None
+    assert world.deliver(event, receive_count=3) == []
+    assert world.record("x").status is Status.SUCCEEDED
+    assert world.record("x").attempts == 3
+
+
+def test_last_receive_says_failed_and_still_returns_the_message(world: World) -> None:
+    event = world.drop("x.npy", np.eye(70))
+
+    def fail(operation: str) -> None:
+        if operation == "put_result:before":
+            raise Transient(Code.STORAGE, "500")
+
+    world.store.fail = fail
+    assert world.deliver(event, receive_count=world.queue.max_receive_count()) == [0]
+    record = world.record("x")
+    assert record.status is Status.FAILED
+    assert record.error is not None
+    assert record.error.retryable
+    world.store.fail = None
+    assert world.deliver(event) == []
+    assert world.record("x").status is Status.SUCCEEDED
+
+
+def test_unreadable_table_returns_everything_and_touches_nothing(world: World) -> None:
+    def fail(operation: str) -> None:
+        raise Transient(Code.THROTTLED, operation)
+
+    world.table.fail = fail
+    assert world.deliver(job("a"), job("b", SINGULAR)) == [0, 1]
+    assert world.queue.dead == []
+    world.table.fail = None
+    assert world.table.get(["a", "b"]) == {}
+
+
+def test_bug_in_one_job_is_returned_and_its_neighbours_succeed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = invert.draft
+
+    def broken(app: Any, task: Any, inverses: Any) -> Any:
+        if task.job_id == "bug":
+            raise ZeroDivisionError
+        return real(app, task, inverses)
+
+    monkeypatch.setattr(invert, "draft", broken)
+    assert world.deliver(job("a"), job("bug"), job("b")) == [1]
+    assert world.error("bug") == Code.INTERNAL
+    assert world.record("a").status is world.record("b").status is Status.SUCCEEDED
+    assert world.report is not None
+    bug = next(o for o in world.report.outcomes if o.delivery.job_id == "bug")
+    assert isinstance(bug.exception, ZeroDivisionError)
+
+
+def test_matrix_that_elimination_cannot_invert_is_inverted_at_the_second_receive(
+    world: World,
+) -> None:
+    n = 100  # near Wilkinson's example: the pivots grow as 2**n, the condition number as n
+    a = np.tril(-(1 - 1e-3 * np.random.default_rng(0).random((n, n))), -1) + np.eye(n)
+    a[:, -1] = 1
+    a = np.asfortranarray(a @ np.diag(1 + 0.3 * np.random.default_rng(1).random(n)))
+    event = world.drop("wilkinson.npy", a)
+    assert world.deliver(event) == [0]
+    assert world.error("wilkinson") == Code.RESIDUAL
+    assert world.deliver(event, receive_count=2) == []
+    assert np.allclose(world.stored("wilkinson") @ a, np.eye(n))
