@@ -1,10 +1,21 @@
-# What workflows of one repository may do, without any key: one branch pushes images, one environment deploys.
+# What workflows of one repository may do, without any key: one branch pushes and scans images, one environment deploys.
 
 locals {
-  github         = var.github_repository[*] # a list of none or one
-  github_issuer  = "token.actions.githubusercontent.com"
-  oidc_provider  = var.github_oidc_provider_arn != null ? var.github_oidc_provider_arn : one(aws_iam_openid_connect_provider.github[*].arn)
-  github_subject = { push = "ref:refs/heads/${var.github_branch}", deploy = "environment:${var.github_environment}" }
+  github        = var.github_repository[*] # a list of none or one
+  github_issuer = "token.actions.githubusercontent.com"
+  oidc_provider = var.github_oidc_provider_arn != null ? var.github_oidc_provider_arn : one(aws_iam_openid_connect_provider.github[*].arn)
+  github_claim = {
+    push   = "ref:refs/heads/${var.github_branch}"
+    scan   = "ref:refs/heads/${var.github_branch}"
+    deploy = "environment:${var.github_environment}"
+  }
+
+  # GitHub writes `repo:owner/name:…`, and with both ids `repo:owner@1/name@2:…` for repositories that were created, renamed
+  # or transferred since 15 July 2026. A role trusts both forms of the one repository, and nothing else.
+  github_ids = var.github_ids == null ? [] : ["${split("/", var.github_repository)[0]}@${var.github_ids.owner}/${split("/", var.github_repository)[1]}@${var.github_ids.repository}"]
+  github_subjects = {
+    for role, claim in local.github_claim : role => [for repository in concat(local.github, local.github_ids) : "repo:${repository}:${claim}"]
+  }
 
   push_statements = [
     {
@@ -23,6 +34,15 @@ locals {
       Resource = [aws_ecr_repository.images.arn]
     },
   ]
+
+  scan_statements = [
+    {
+      Sid      = "Scan"
+      Effect   = "Allow"
+      Action   = ["ecr:DescribeImages", "ecr:StartImageScan", "ecr:DescribeImageScanFindings"]
+      Resource = [aws_ecr_repository.images.arn]
+    },
+  ]
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -33,10 +53,10 @@ resource "aws_iam_openid_connect_provider" "github" {
 }
 
 resource "aws_iam_role" "github" {
-  for_each = length(local.github) == 1 ? local.github_subject : {}
+  for_each = length(local.github) == 1 ? local.github_subjects : {}
 
   name        = "${var.name}-github-${each.key}"
-  description = "For workflows of ${one(local.github)}, ${each.value}."
+  description = "For workflows of ${one(local.github)}, ${local.github_claim[each.key]}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -47,19 +67,19 @@ resource "aws_iam_role" "github" {
       Condition = {
         StringEquals = {
           "${local.github_issuer}:aud" = "sts.amazonaws.com"
-          "${local.github_issuer}:sub" = "repo:${one(local.github)}:${each.value}"
+          "${local.github_issuer}:sub" = each.value
         }
       }
     }]
   })
 }
 
-resource "aws_iam_role_policy" "github_push" {
-  count = length(local.github)
+resource "aws_iam_role_policy" "github" {
+  for_each = length(local.github) == 1 ? { push = local.push_statements, scan = local.scan_statements } : {}
 
-  name   = "push"
-  role   = aws_iam_role.github["push"].id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.push_statements })
+  name   = each.key
+  role   = aws_iam_role.github[each.key].id
+  policy = jsonencode({ Version = "2012-10-17", Statement = each.value })
 }
 
 # Bounds every role that a stack makes, so that whoever can deploy cannot make a role that can do more than this.
@@ -163,6 +183,13 @@ resource "aws_iam_policy" "deploy" {
         Resource = ["*"]
       },
       {
+        # They know no resource: a subscription is named by its own ARN, which no policy can foresee.
+        Sid      = "Subscriptions"
+        Effect   = "Allow"
+        Action   = ["sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe"]
+        Resource = ["*"]
+      },
+      {
         # CloudWatch takes it for all alarms or not at all.
         Sid      = "CompositeAlarm"
         Effect   = "Allow"
@@ -190,7 +217,7 @@ resource "aws_iam_policy" "deploy" {
         Sid    = "KeepRoles"
         Effect = "Allow"
         Action = [
-          "iam:GetRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole",
+          "iam:GetRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole",
           "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
         ]
         Resource = [for suffix in local.role_suffixes : "${local.iam}:role/${var.name}${suffix}"]

@@ -10,13 +10,24 @@ variable "name" {
 }
 
 variable "github_repository" {
-  description = "The repository, owner/name, whose workflows may take the push and deploy roles; null makes neither."
+  description = "The repository, owner/name, whose workflows may take the push, scan and deploy roles; null makes none."
   type        = string
   default     = null
 
   validation {
     condition     = var.github_repository == null ? true : can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
     error_message = "github_repository is owner/name without wildcards: \"owner/*\" would let every repository of the owner, future ones included, deploy here."
+  }
+}
+
+variable "github_ids" {
+  description = "Ids of the repository's owner and of the repository: gh api repos/OWNER/NAME --jq '.owner.id, .id'. GitHub puts them into the tokens of repositories that were created, renamed or transferred since 15 July 2026."
+  type        = object({ owner = string, repository = string })
+  default     = null
+
+  validation {
+    condition     = var.github_ids == null ? true : can(regex("^[0-9]+$", var.github_ids.owner)) && can(regex("^[0-9]+$", var.github_ids.repository)) && var.github_repository != null
+    error_message = "github_ids are two numbers, beside github_repository: a token of any other form lets no workflow in."
   }
 }
 

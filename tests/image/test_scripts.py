@@ -231,11 +231,10 @@ def test_smoke_calls_the_api_and_has_two_jobs_done() -> None:
 
 
 def test_rescan_scans_the_newest_image() -> None:
-    newest, start, wait, counts = dry_run("rescan", "--repository", REPOSITORY)
+    newest, start, state = dry_run("rescan", "--repository", REPOSITORY)
     assert contains(newest, "--region eu-west-1 --repository-name matinv")
-    assert [command[2] for command in (start, wait, counts)] == [
+    assert [command[2] for command in (start, state)] == [
         "start-image-scan",
-        "wait",
         "describe-image-scan-findings",
     ]
 
@@ -259,6 +258,7 @@ def stubs(tmp_path: Path) -> dict[str, str]:
             esac""",
         "aws": """echo "aws $*" >>"$STUBS/log"
             answer=$STUBS/$2; [[ $2 != wait ]] || answer=$STUBS/$3
+            [[ ! -f $answer.denied ]] || { cat "$answer.denied" >&2; exit 254; }
             [[ -f $answer ]] || exit 255
             cat "$answer"
             [[ $2 != start-build ]] || mv "$STUBS/describe-images"{.then,} """,
@@ -275,6 +275,10 @@ def stubs(tmp_path: Path) -> dict[str, str]:
 def say(stubs: Mapping[str, str], **answers: str) -> None:
     for name, answer in answers.items():
         (Path(stubs["STUBS"]) / name.replace("__", ".").replace("_", "-")).write_text(answer)
+
+
+def deny(stubs: Mapping[str, str], **refusals: str) -> None:
+    say(stubs, **{f"{name}__denied": refusal for name, refusal in refusals.items()})
 
 
 def log(stubs: Mapping[str, str]) -> list[str]:
@@ -337,13 +341,39 @@ def test_without_bootstrap_publish_says_so_instead_of_pushing_to_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("counts", "code"), [("None\tNone\n", 0), ("0\tNone\n", 0), ("2\tNone\n", 1), ("None\t1\n", 1)]
+    ("state", "code"),
+    [
+        ("COMPLETE\tNone\tNone\n", 0),
+        ("ACTIVE\t0\tNone\n", 0),  # enhanced scanning, which never completes
+        ("COMPLETE\t2\tNone\n", 1),
+        ("ACTIVE\tNone\t1\n", 1),
+        ("FAILED\tNone\tNone\n", 1),
+        ("IN_PROGRESS\tNone\tNone\n", 1),
+    ],
 )
-def test_rescan_fails_on_grave_findings_only(stubs: dict[str, str], counts: str, code: int) -> None:
-    say(stubs, describe_images=DIGEST, image_scan_complete="", describe_image_scan_findings=counts)
+def test_rescan_fails_on_grave_findings_only(stubs: dict[str, str], state: str, code: int) -> None:
+    say(stubs, describe_images=DIGEST, start_image_scan="OK", describe_image_scan_findings=state)
     done = script("rescan", "--repository", REPOSITORY, env=stubs)
     assert done.returncode == code, done.stderr
-    assert done.stdout.splitlines()[-1].startswith(IMAGE)
+    assert IMAGE in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        ("An error occurred (LimitExceededException): once a day", 0),
+        ("An error occurred (ValidationException): enhanced scanning", 0),
+        ("An error occurred (AccessDeniedException): not authorized", 1),
+    ],
+)
+def test_rescan_takes_the_last_scan_but_never_a_denied_one(
+    stubs: dict[str, str], refusal: str, code: int
+) -> None:
+    say(stubs, describe_images=DIGEST, describe_image_scan_findings="COMPLETE\tNone\tNone\n")
+    deny(stubs, start_image_scan=refusal)
+    done = script("rescan", "--repository", REPOSITORY, env=stubs)
+    assert done.returncode == code, done.stderr
+    assert code == 0 or refusal in done.stderr
 
 
 @contextmanager

@@ -40,12 +40,14 @@ run "only_one_branch_pushes_and_one_environment_deploys" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.github["push"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:acme/matinv:ref:refs/heads/main"
+    condition = alltrue([
+      for role in ["push", "scan"] : jsondecode(aws_iam_role.github[role].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:acme/matinv:ref:refs/heads/main"]
+    ])
     error_message = "the push role trusts more than one branch"
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.github["deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:acme/matinv:environment:production"
+    condition     = jsondecode(aws_iam_role.github["deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:acme/matinv:environment:production"]
     error_message = "the deploy role trusts more than one environment"
   }
 
@@ -57,9 +59,33 @@ run "only_one_branch_pushes_and_one_environment_deploys" {
   }
 
   assert {
-    condition     = length(aws_iam_role_policy.github_push) == 1 && length(aws_iam_role_policy_attachment.github_deploy) == 1
+    condition     = length(aws_iam_role_policy.github) == 2 && length(aws_iam_role_policy_attachment.github_deploy) == 1
     error_message = "the roles may do nothing"
   }
+}
+
+# github.blog/changelog/2026-04-23, "immutable subject claims": what a new repository's token says.
+run "tokens_with_ids_are_trusted_beside_those_without" {
+  variables {
+    github_repository = "acme/matinv"
+    github_ids        = { owner = "1234", repository = "987654321" }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.github["deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == [
+      "repo:acme/matinv:environment:production", "repo:acme@1234/matinv@987654321:environment:production",
+    ]
+    error_message = "a repository created since 15 July 2026 cannot deploy, or somebody else can"
+  }
+}
+
+run "ids_that_are_no_numbers_are_refused" {
+  command = plan
+  variables {
+    github_repository = "acme/matinv"
+    github_ids        = { owner = "*", repository = "1" }
+  }
+  expect_failures = [var.github_ids]
 }
 
 run "an_account_that_knows_github_gets_no_second_provider" {
@@ -69,7 +95,7 @@ run "an_account_that_knows_github_gets_no_second_provider" {
   }
 
   assert {
-    condition     = length(aws_iam_openid_connect_provider.github) == 0 && length(aws_iam_role.github) == 2
+    condition     = length(aws_iam_openid_connect_provider.github) == 0 && length(aws_iam_role.github) == 3
     error_message = "a second provider, or no roles"
   }
 }
