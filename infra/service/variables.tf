@@ -217,7 +217,7 @@ variable "canary_rate" {
 }
 
 variable "log_level" {
-  description = "Lowest level that the functions log. Above INFO the lines that name finished jobs are missing."
+  description = "Lowest level that the functions log: DEBUG, INFO, WARN or ERROR. Above INFO the lines that name finished jobs are missing; metrics are written at every level."
   type        = string
   default     = "INFO"
 }

@@ -8,7 +8,8 @@ An alarm on a name that is not here would plan, apply and never ring. Sources, r
   not used here), `ClaimedAccountConcurrency` of the account without dimension, event source mapping
   metrics by `EventSourceMappingUUID`, only with `MetricsConfig` EventCount.
 - AWS/DynamoDB: DynamoDB Developer Guide, "DynamoDB metrics and dimensions": requests that were
-  throttled or failed by `TableName` and `Operation`, units and throttle events by `TableName`.
+  throttled or failed by `TableName` and `Operation`, units and throttle events by `TableName`, and
+  throttle events by `TableName` and `GlobalSecondaryIndexName`.
 - matinv: `matinv.telemetry` and `matinv.handlers.canary`.
 """
 
@@ -49,6 +50,12 @@ OWN = {
     "Stale",
     "TerminalRecords",
     "UserErrors",
+}
+
+# A table's throttle events are published for each of its indexes as well, apart from the table's.
+BY_INDEX = {
+    ("AWS/DynamoDB", name): frozenset({"TableName", "GlobalSecondaryIndexName"})
+    for name in ("ReadThrottleEvents", "WriteThrottleEvents")
 }
 
 PUBLISHED: dict[tuple[str, str], frozenset[str]] = {

@@ -96,9 +96,11 @@ resource "aws_lambda_function" "this" {
   }
 
   logging_config {
-    log_format            = "JSON"
-    log_group             = aws_cloudwatch_log_group.this.name
-    application_log_level = var.log_level
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.this.name
+    # Never above INFO: Lambda takes a line without a level for INFO, and metrics (EMF) are such lines. Powertools' own level
+    # filters what the functions log.
+    application_log_level = var.log_level == "DEBUG" ? "DEBUG" : "INFO"
     # INFO: below it Lambda drops its own report line, which alone tells of memory when a worker was killed.
     system_log_level = "INFO"
   }

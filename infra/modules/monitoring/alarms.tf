@@ -24,6 +24,11 @@ locals {
     }
   }
 
+  # Lambda stamps Errors, Invocations and Duration with the start of an invocation and sends them at its end (Lambda guide,
+  # "Types of metrics", timestamps): a timeout is a point that is as old as the timeout. Such an alarm must look back further
+  # than that, or it never sees it. An invocation of the large lane is one point in its visibility timeout: one is enough.
+  of_late = { for role, f in var.functions : role => [f.timeout_s >= 600 ? 1 : 2, ceil(f.timeout_s / 60) + 5] }
+
   alarms = merge(
     local.alarms_of_stack,
     [for role, f in var.functions : local.alarms_of_function[role]]...
@@ -32,10 +37,24 @@ locals {
   alarms_of_stack = merge(
     {
       dead-letters = merge(local.plain, { # 1
-        why       = "A job needs a person: it was refused, or tried too often."
-        do        = "matinv dlq list shows each one's reason; mend it, then matinv dlq redrive."
-        runbook   = "dead-letters"
-        metrics   = { m = merge(local.dead, { name = "ApproximateNumberOfMessagesVisible", stat = "Maximum" }) }
+        why     = "A job needs a person: it was refused, or tried too often."
+        do      = "matinv dlq list shows each one's reason; mend it, then matinv dlq redrive."
+        runbook = "dead-letters"
+        # A letter that somebody looks at is invisible for that long, and still there.
+        metrics = {
+          waiting   = merge(local.dead, { name = "ApproximateNumberOfMessagesVisible", stat = "Maximum" })
+          looked_at = merge(local.dead, { name = "ApproximateNumberOfMessagesNotVisible", stat = "Maximum" })
+        }
+        expression = "waiting + looked_at"
+        threshold  = 0
+        of         = [1, 1]
+      })
+
+      died = merge(local.plain, {
+        why       = "A job died of something that its submitter did not cause."
+        do        = "matinv list --status FAILED, and read the error codes; then matinv dlq redrive."
+        runbook   = "died"
+        metrics   = { m = local.own.JobsFailed }
         threshold = 0
         of        = [1, 1]
         pages     = true
@@ -136,24 +155,36 @@ locals {
         }
         expression = "ABS(FILL(acknowledged, 0) - (FILL(recorded, 0) + FILL(again, 0) + FILL(stale, 0) + FILL(forwarded, 0)))"
         threshold  = 0
-        of         = [3, 3]
+        # All five are in one EMF document, so of one minute; but FILL makes the newest point 0 until it comes, and one message
+        # is lost in one minute (CloudWatch guide, "Using metric math", FILL).
+        of    = [1, 5]
+        pages = true
       })
 
       table = merge(local.plain, { # 16
         why     = "DynamoDB throttles or fails: jobs are retried, and late."
         do      = "See which operation on the machinery dashboard; on-demand tables grow to twice their peak within 30 minutes."
         runbook = "table"
-        metrics = {
-          for pair in setproduct(
-            ["ThrottledRequests", "SystemErrors"],
-            ["GetItem", "BatchGetItem", "PutItem", "TransactWriteItems", "Query"],
-            ) : lower("${pair[0]}_${pair[1]}") => {
-            namespace  = "AWS/DynamoDB"
-            name       = pair[0]
-            dimensions = { TableName = var.table_name, Operation = pair[1] }
-            stat       = "Sum"
-          }
-        }
+        # ThrottledRequests counts a BatchGetItem only if all of its keys were throttled; the events count each key.
+        metrics = merge(
+          {
+            for name in ["ReadThrottleEvents", "WriteThrottleEvents"] : lower("table_${name}") => {
+              namespace = "AWS/DynamoDB", name = name, dimensions = { TableName = var.table_name }, stat = "Sum"
+            }
+          },
+          {
+            for name in ["ReadThrottleEvents", "WriteThrottleEvents"] : lower("index_${name}") => {
+              namespace  = "AWS/DynamoDB", name = name, stat = "Sum"
+              dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name }
+            }
+          },
+          {
+            for operation in ["GetItem", "BatchGetItem", "PutItem", "TransactWriteItems", "Query"] : lower("errors_${operation}") => {
+              namespace  = "AWS/DynamoDB", name = "SystemErrors", stat = "Sum"
+              dimensions = { TableName = var.table_name, Operation = operation }
+            }
+          },
+        )
         expression = "SUM(FILL(METRICS(), 0))"
         threshold  = 0
         of         = [3, 5]
@@ -264,7 +295,7 @@ locals {
           metrics    = { errors = local.of_function[role].Errors, invocations = local.of_function[role].Invocations }
           expression = "100 * errors / invocations"
           threshold  = 1
-          of         = [2, 3]
+          of         = local.of_late[role]
           pages      = true
         })
 
@@ -284,7 +315,7 @@ locals {
           runbook   = "slow"
           metrics   = { m = local.of_function[role].Duration }
           threshold = floor(0.83 * 1000 * f.timeout_s)
-          of        = [2, 3]
+          of        = local.of_late[role]
         })
       },
       f.maximum_concurrency == null ? {} : {
@@ -306,6 +337,7 @@ locals {
           metrics   = { m = local.of_function[role].DestinationDeliveryFailures }
           threshold = 0
           of        = [1, 1]
+          pages     = true
         })
       },
     )

@@ -50,6 +50,11 @@ variable "table_name" {
   type        = string
 }
 
+variable "index_name" {
+  description = "The jobs table's index by status, which is throttled apart from the table."
+  type        = string
+}
+
 variable "metrics_namespace" {
   description = "CloudWatch namespace of the service's own metrics."
   type        = string

@@ -176,6 +176,7 @@ run "everything_chosen" {
     page_subscribers         = [{ protocol = "https", endpoint = "https://pager.example.com/in" }]
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/matinv-boundary"
     runbook_url              = "https://example.com/runbook"
+    log_level                = "ERROR"
     results_expire_days      = null
   }
 
