@@ -264,7 +264,10 @@ def test_a_bug_of_the_api_is_answered_without_its_text(monkeypatch: pytest.Monke
         raise ValueError(f"{args} {VALUE}")
 
     monkeypatch.setattr("matinv.pipeline.direct.invert", broken)
-    assert answered({"matrix": [[VALUE]]}) == "INTERNAL: unexpected ValueError"
+    assert answered({"matrix": [[VALUE]]}) == (
+        "INTERNAL: unexpected ValueError; "
+        "this is a bug in matinv: see the worker's log for the traceback"
+    )
     answer = ApiRequests().post("/invert", matrix(FIT))
     assert (answer.status, answer.code) == (503, "INTERNAL")
     check_unseen(answer.body.decode())

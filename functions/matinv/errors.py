@@ -4,8 +4,9 @@
 
     MatinvError             has a code, a message, a hint; observed and allowed where they exist
     ├── Refused             permanent: the same input would fail again
-    └── Transient           not the input's fault: try again later
-        └── Misconfigured   our own table, queue or bucket is denied or missing: no job can go on
+    ├── Transient           not the input's fault: try again later
+    │   └── Misconfigured   our own table, queue or bucket is denied or missing: no job can go on
+    └── ClientError         only in a client (`matinv.client.errors`): no such job, not in time, …
 
 Messages say what was found; ``limit`` says what is allowed, ``hint`` what to do. None of them ever
 contains a matrix value.
@@ -75,8 +76,8 @@ class ErrorInfo:
 
     Parameters
     ----------
-    code : Code
-        What went wrong.
+    code : str
+        What went wrong: a `Code`, or one of a client's own.
     message : str
         What was found.
     hint : str
@@ -85,7 +86,7 @@ class ErrorInfo:
         The value that was found and what is allowed, where the error has them.
     """
 
-    code: Code
+    code: str
     message: str
     hint: str = ""
     observed: str | None = None
@@ -96,13 +97,26 @@ class ErrorInfo:
         """Whether the same input may succeed later."""
         return self.code in TRANSIENT
 
+    def __str__(self) -> str:
+        """Return one line: the code, what was found, what is allowed, what to do.
+
+        Examples
+        --------
+        >>> str(ErrorInfo(Code.EMPTY, "no rows", "send a matrix", "(0, 0)", "n > 0"))
+        'EMPTY: no rows (found: (0, 0); allowed: n > 0); send a matrix'
+        """
+        found = [f"found: {self.observed}"] if self.observed else []
+        allowed = [f"allowed: {self.limit}"] if self.limit else []
+        numbers = f" ({'; '.join(found + allowed)})" if found or allowed else ""
+        return f"{self.code}: {self.message}{numbers}" + (f"; {self.hint}" if self.hint else "")
+
 
 class MatinvError(Exception):
-    """Base of every error that the service reports.
+    """Base of every error that matinv reports; its text says what was found, allowed, and to do.
 
     Parameters
     ----------
-    code : Code
+    code : str
         One of the codes of the subclass.
     message : str
         What was found, without matrix values.
@@ -112,11 +126,11 @@ class MatinvError(Exception):
         The value found and the value allowed; kept as text.
     """
 
-    codes: frozenset[Code] = frozenset(Code)
+    codes: frozenset[str] = frozenset(Code)
 
     def __init__(
         self,
-        code: Code,
+        code: str,
         message: str,
         hint: str = "",
         *,
@@ -133,10 +147,10 @@ class MatinvError(Exception):
             None if observed is None else printable(str(observed)),
             None if limit is None else str(limit),
         )
-        super().__init__(f"{code}: {self.info.message}")
+        super().__init__(str(self.info))
 
     @property
-    def code(self) -> Code:
+    def code(self) -> str:
         """The error's code."""
         return self.info.code
 

@@ -12,7 +12,7 @@ import pytest
 from matinv.client import (
     Client,
 )
-from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.formats.names import Format
 from matinv.jobs.message import parse_message
 from matinv.jobs.record import Status

@@ -68,14 +68,16 @@ OURS = """
     matinv.jobs.ownership matinv.jobs.record matinv.jobs.request matinv.jobs.times
     matinv.ports
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
-    matinv.pipeline.attempt matinv.pipeline.dedupe matinv.pipeline.direct matinv.pipeline.finish
+    matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
+    matinv.pipeline.finish
     matinv.pipeline.invert matinv.pipeline.load matinv.pipeline.outcome matinv.pipeline.publish
     matinv.pipeline.retry matinv.pipeline.task
     matinv.backends matinv.backends.aws matinv.backends.aws.calls matinv.backends.aws.clients
     matinv.backends.aws.dynamodb matinv.backends.aws.dynamodb_items
     matinv.backends.aws.dynamodb_writes matinv.backends.aws.errors matinv.backends.aws.s3
     matinv.backends.aws.s3_bodies matinv.backends.aws.s3_multipart matinv.backends.aws.sqs
-    matinv.handlers matinv.handlers.worker matinv.isolation matinv.settings matinv.telemetry
+    matinv.handlers matinv.handlers.worker matinv.isolation matinv.isolation.suspects
+    matinv.settings matinv.telemetry
     matinv.wiring
 """
 

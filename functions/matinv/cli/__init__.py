@@ -5,15 +5,6 @@ pydantic and rich take ten times as long as the help text. A command's module is
 command is called.
 """
 
+from matinv.cli.entry import main
 
-def main() -> None:
-    """Run the command line: the entry point of the `matinv` script."""
-    import sys  # noqa: PLC0415 - see the module's docstring
-
-    try:
-        from matinv.cli.app import cli  # noqa: PLC0415 - click is an extra; see the docstring
-    except ModuleNotFoundError as error:
-        if error.name != "click":
-            raise
-        sys.exit("matinv: MISSING: click is not installed; run: pip install 'matinv[cli]'")
-    cli()
+__all__ = ["main"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from matinv.errors import ErrorInfo, MatinvError, Refused
+from matinv.errors import ErrorInfo, Refused, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,11 +66,8 @@ def error_line(info: ErrorInfo, subject: str = "") -> str:
     >>> error_line(ErrorInfo(Code.EMPTY, "no rows", "send a matrix", "(0, 0)", "n > 0"), "a.npy")
     'matinv: EMPTY: a.npy: no rows (found: (0, 0); allowed: n > 0); send a matrix'
     """
-    found = [f"found: {info.observed}"] if info.observed else []
-    allowed = [f"allowed: {info.limit}"] if info.limit else []
-    numbers = f" ({'; '.join(found + allowed)})" if found or allowed else ""
-    head = ": ".join(part for part in (f"matinv: {info.code}", subject, info.message) if part)
-    return head + numbers + (f"; {info.hint}" if info.hint else "")
+    named = replace(info, message=f"{subject}: {info.message}") if subject else info
+    return f"matinv: {named}"
 
 
 def complain(info: ErrorInfo, subject: str = "") -> None:
@@ -137,7 +135,7 @@ def report(error: Exception) -> int | None:
         case click.Abort():
             say("INTERRUPTED", "stopped by Ctrl-C", "jobs that were submitted go on")
             return INTERRUPTED
-        case MatinvError(info=info):
+        case Refused(info=info) | Transient(info=info):
             complain(info)
             return Exit.REFUSED if isinstance(error, Refused) else Exit.ERROR
         case Missing(hint=hint):

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from matinv.client import Submission, prepare
-from matinv.client.prepare import job_id_of_name
+from matinv.client.preparation import job_id_of_name
 from matinv.jobs.request import Options
 
 STDIN: Final = "-"
@@ -41,7 +41,7 @@ class Source:
     content: bytes = b""
 
     def prepare(self, options: Options) -> Submission:
-        """Check it; raises as `matinv.client.prepare`."""
+        """Check it; raises as `matinv.client.preparation`."""
         return prepare(self.path or self.content, self.job_id, options)
 
 

@@ -22,7 +22,7 @@ from matinv.client.errors import (
     Superseded,
     TimedOut,
 )
-from matinv.client.prepare import prepare
+from matinv.client.preparation import prepare
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
 from matinv.client.lookup import look
 from matinv.client.parallel import side_by_side
-from matinv.client.prepare import Source, matrix_of, prepare
+from matinv.client.preparation import Source, matrix_of, prepare
 from matinv.client.results import (
     decoded,
     fetch,

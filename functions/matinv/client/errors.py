@@ -2,7 +2,7 @@
 
 ::
 
-    ClientError             has a code, a message, a hint
+    ClientError             a `matinv.errors.MatinvError`, like `Refused` and `Transient`
     ├── NotFound            nothing is known of the job id: no record, no uploaded file
     ├── NotFinished         the job has not ended yet
     ├── TimedOut            it did not end within the time that was allowed
@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from matinv.errors import Code, ErrorInfo
+from matinv.errors import Code, ErrorInfo, MatinvError
 from matinv.jobs.record import Record
 
 
-class ClientError(Exception):
+class ClientError(MatinvError):
     """Base of the client's errors.
 
     Parameters
@@ -33,14 +33,27 @@ class ClientError(Exception):
         What was found.
     hint : str
         What to do.
+    observed, limit : object, optional
+        The value found and the value allowed; kept as text.
     """
 
-    code = "CLIENT"
+    codes = frozenset({"CLIENT"})
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        self.message = message
-        self.hint = hint
-        super().__init__(f"{self.code}: {message}")
+    def __init__(
+        self, message: str, hint: str = "", *, observed: object = None, limit: object = None
+    ) -> None:
+        (code,) = self.codes
+        super().__init__(code, message, hint, observed=observed, limit=limit)
+
+    @property
+    def message(self) -> str:
+        """What was found."""
+        return self.info.message
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+        return self.info.hint
 
 
 class NotFound(ClientError):
@@ -54,7 +67,7 @@ class NotFound(ClientError):
         The records of the other jobs that were asked for.
     """
 
-    code = "NOT_FOUND"
+    codes = frozenset({"NOT_FOUND"})
 
     def __init__(
         self, job_ids: tuple[str, ...], records: Mapping[str, Record] | None = None
@@ -70,7 +83,7 @@ class NotFound(ClientError):
 class NotFinished(ClientError):
     """The job has no result yet."""
 
-    code = "NOT_FINISHED"
+    codes = frozenset({"NOT_FINISHED"})
 
     def __init__(self, job_id: str, status: str) -> None:
         super().__init__(f"job {job_id} is {status}", f"wait for it: matinv wait {job_id}")
@@ -89,7 +102,7 @@ class TimedOut(ClientError):
         The time that was allowed, seconds.
     """
 
-    code = "TIMED_OUT"
+    codes = frozenset({"TIMED_OUT"})
 
     def __init__(
         self, job_ids: tuple[str, ...], records: Mapping[str, Record], timeout_s: float
@@ -105,7 +118,7 @@ class TimedOut(ClientError):
 class Superseded(ClientError):
     """The job id belongs to another input than the one that this job sent."""
 
-    code = "SUPERSEDED"
+    codes = frozenset({"SUPERSEDED"})
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
@@ -117,7 +130,7 @@ class Superseded(ClientError):
 class NotVerified(ClientError):
     """A result failed verification, or there was nothing to verify it against."""
 
-    code = "NOT_VERIFIED"
+    codes = frozenset({"NOT_VERIFIED"})
 
 
 class JobFailed(ClientError):
@@ -134,7 +147,7 @@ class JobFailed(ClientError):
         Why it failed.
     """
 
-    code = "JOB_FAILED"
+    codes = frozenset({"JOB_FAILED"})
 
     def __init__(self, record: Record) -> None:
         self.record = record

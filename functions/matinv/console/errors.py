@@ -46,13 +46,12 @@ def error_fields(info: ErrorInfo) -> Answer:
 def refused(_request: Request, error: Exception) -> Response:
     """Answer an error of the console, of the client or of the service."""
     match error:
-        case MatinvError(info=info):
-            return _answer(error_fields(info), _status_of(error))
         case JobFailed(error=info):
             return _answer(error_fields(info), 409)
-        case ClientError(code=code, message=message, hint=hint):
-            status = _STATUSES.get(type(error), 400)
-            return _answer({"code": code, "message": message, "hint": hint}, status)
+        case ClientError(info=info):
+            return _answer(error_fields(info), _STATUSES.get(type(error), 400))
+        case MatinvError(info=info):
+            return _answer(error_fields(info), _status_of(error))
         case Bad(code=code, message=message, hint=hint, status=status):
             return _answer({"code": code, "message": message, "hint": hint}, status)
     raise error

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
-from matinv.client.prepare import job_id_of_name
+from matinv.client.preparation import job_id_of_name
 from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
 from matinv.client.rows import job_row, plain
 from matinv.console.errors import Answer, Bad

@@ -17,7 +17,7 @@ PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
 
 # Of errors that will stay; any other of them is 400, and one that passes is 503.
-STATUSES: Final = {
+STATUSES: Final[Mapping[str, HTTPStatus]] = {
     Code.JOB_ID_CONFLICT: HTTPStatus.CONFLICT,
     Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Code.SINGULAR: HTTPStatus.UNPROCESSABLE_ENTITY,

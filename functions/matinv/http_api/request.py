@@ -11,7 +11,7 @@ from urllib.parse import quote
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from matinv.client import Client, ClientError
+from matinv.client import Client
 from matinv.errors import Code, MatinvError, Refused, printable
 from matinv.http_api.paths import METHODS, at_stage, split
 from matinv.http_api.problems import (
@@ -199,7 +199,7 @@ class Exchange:
         """Return the response to a request that failed, and remember why."""
         problem = problem_of(error)
         self.error_code = problem.code
-        if not isinstance(error, Problem | ClientError | MatinvError):
+        if not isinstance(error, Problem | MatinvError):
             self.bug = error
         return Response(int(problem.status), PROBLEM_TYPE, problem.body(), problem.headers)
 

@@ -10,7 +10,7 @@ from pydantic_core import core_schema as cs
 
 from matinv.client import Client, Submission
 from matinv.client.message_text import edited
-from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.client.submission import as_upload
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.names import Format

@@ -41,7 +41,7 @@ _LEAST_BYTES: Final = 128 * 2**20
 
 
 @dataclass(slots=True)
-class Context:
+class ChildContext:
     """What telemetry wants to know of the invocation."""
 
     aws_request_id: str
@@ -80,7 +80,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _tell_of_crashes()
     app = _bounded(wiring.app())
-    context = Context(*sys.argv[1:])
+    context = ChildContext(*sys.argv[1:])
     _say(replies, ready=True)
     for request in _requests():
         allowance = _allowance(request["left_s"], request["total_s"], app.lane.threads)
@@ -96,7 +96,7 @@ def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
 
 
 def _do(
-    app: App, record: intake.Record, allowance: Allowance, context: Context, replies: TextIO
+    app: App, record: intake.Record, allowance: Allowance, context: ChildContext, replies: TextIO
 ) -> Iterator[Report]:
     """Do the jobs of a message; yield a report of each."""
     _say(replies, job=None)

@@ -24,7 +24,7 @@ _HEADER: Final = "# Written by `matinv local up`; gone when it stops.\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Workers:
     """Workers of one queue.
 
     Parameters
@@ -97,8 +97,8 @@ class Kept:
 
 def serve(  # noqa: PLR0913 - a stack and what runs beside it
     shape: Shape,
-    lane: Lane,
-    large: Lane | None,
+    lane: Workers,
+    large: Workers | None,
     ready: Callable[[Stack], object],
     note: Callable[[str], object],
     *,
@@ -111,7 +111,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     ----------
     shape : Shape
         Of the stack.
-    lane, large : Lane
+    lane, large : Workers
         Workers of the jobs queue and of the large queue.
     ready : callable
         Called once with the stack, when everything exists.
@@ -155,7 +155,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             time.sleep(_LOOK_S)
 
 
-def _workers(stack: Stack, lane: Lane, note: Callable[[str], object]) -> Iterator[Kept]:
+def _workers(stack: Stack, lane: Workers, note: Callable[[str], object]) -> Iterator[Kept]:
     env = stack.process_environment(os.environ)
     for _ in range(lane.count):
         yield Kept("a worker", ["local", "worker", *lane.arguments], env, note)

@@ -15,7 +15,7 @@ import numpy as np
 
 from matinv.client.client import Client
 from matinv.client.errors import ClientError, TimedOut
-from matinv.client.prepare import prepare
+from matinv.client.preparation import prepare
 from matinv.client.results import fetch_bytes, verify
 from matinv.client.submission import Submission
 from matinv.errors import MatinvError

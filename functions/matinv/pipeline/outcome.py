@@ -58,7 +58,7 @@ class Outcome:
 def stop_of(outcomes: Sequence[Outcome]) -> Misconfigured | None:
     """Return why a batch was stopped, if it was: no job of it could go on."""
     found = next((o.error for o in outcomes if o.verdict is Verdict.STOPPED), None)
-    return Misconfigured(found.code, found.message, found.hint) if found else None
+    return Misconfigured(Code.ACCESS_DENIED, found.message, found.hint) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import click
 
-from matinv.cli.errors import Exit, error_line
+from matinv.cli.errors import Exit
 from matinv.cli.options import Duration, client_of, output_option
-from matinv.client import Client, ClientError
+from matinv.client import Client
 from matinv.client.rows import json_text
 from matinv.errors import MatinvError, Refused
 from matinv.operations.whole_job import Way, whole_job
@@ -82,9 +82,7 @@ def _tried(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, "ok", check())
     except MatinvError as error:
-        return Finding(name, "failed", error_line(error.info).removeprefix("matinv: "))
-    except ClientError as error:
-        return Finding(name, "failed", f"{error.code}: {error.message}; {error.hint}")
+        return Finding(name, "failed", str(error))
 
 
 def _reaches(client: Client) -> dict[str, Callable[[], str]]:

@@ -14,7 +14,7 @@ import numpy as np
 from matinv.cli.errors import Exit, complain
 from matinv.cli.options import OneOf, output_option
 from matinv.cli.output import emit
-from matinv.client.prepare import INLINE_LIMIT_BYTES
+from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import npy
 from matinv.formats.names import Format

@@ -162,8 +162,10 @@ def up(  # noqa: PLR0913 - each is an option of the command
         visibility_s = timeout_s + math.ceil(polling.window_s)
     shape = Shape(port, max_receives, visibility_s, large_memory_mb is not None)
 
-    def lane(count: int, lane_mb: int) -> supervisor.Lane:
-        return supervisor.Lane(0 if no_worker else count, _arguments(polling, timeout_s, lane_mb))
+    def lane(count: int, lane_mb: int) -> supervisor.Workers:
+        return supervisor.Workers(
+            0 if no_worker else count, _arguments(polling, timeout_s, lane_mb)
+        )
 
     with supervisor.env_file(env_file) as write:
 

@@ -10,7 +10,7 @@ import click
 from matinv.cli.errors import Exit, say
 from matinv.cli.files import place
 from matinv.cli.options import Duration, client_of
-from matinv.client.prepare import matrix_of
+from matinv.client.preparation import matrix_of
 from matinv.client.results import (
     Verification,
     converted,

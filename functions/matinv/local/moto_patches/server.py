@@ -40,11 +40,11 @@ def serve(host: str, port: int) -> BaseWSGIServer:
     _mend_s3_events()
     _mend_transactions()
     return make_server(
-        host, port, OneAtATime(create_backend_app), threaded=True, request_handler=_Handler
+        host, port, OneAtATime(create_backend_app), threaded=True, request_handler=_QuietHandler
     )
 
 
-class _Handler(MotoRequestHandler):
+class _QuietHandler(MotoRequestHandler):
     """Writes no line per request."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

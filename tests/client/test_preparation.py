@@ -11,7 +11,7 @@ import pytest
 from matinv.client import (
     prepare,
 )
-from matinv.client.prepare import job_id_of_name
+from matinv.client.preparation import job_id_of_name
 from matinv.errors import Code, Refused
 from matinv.jobs.ids import valid_job_id
 from matinv.jobs.request import Options
