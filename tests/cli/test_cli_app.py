@@ -24,6 +24,8 @@ from matinv.cli.terminal import print_table
 from matinv.jobs.record import Status
 from support.memory_service import MemoryService, Run
 
+pytestmark = pytest.mark.way("memory", "it is the same for every client")
+
 MATINV = [sys.executable, "-c", "from matinv.cli import main; main()"]
 HEAVY = (
     "numpy",

@@ -16,6 +16,8 @@ from matinv.testing.events import s3_notification
 from support.memory_service import MemoryService, Run, general
 from support.world import INPUTS
 
+pytestmark = pytest.mark.way("memory", "an HTTP API shows no dead letters: test_cli_over_http.py")
+
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 BODY = '{"job_id": "raw", "matrix": [[1E0, -0.0], [0.1000000000000000055, 1e-320]]}'
 

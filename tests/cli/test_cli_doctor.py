@@ -11,6 +11,8 @@ from matinv.cli.app import cli
 from matinv.errors import Code, Transient
 from support.memory_service import MemoryService, Run
 
+pytestmark = pytest.mark.way("memory", "an HTTP API has no dead letters to check")
+
 CHECKS = [
     "settings",
     "inputs bucket",

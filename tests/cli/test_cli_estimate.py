@@ -14,6 +14,8 @@ from matinv.local.samples import npy_bytes
 from matinv.operations.prices import cost
 from support.memory_service import MemoryService, Run
 
+pytestmark = pytest.mark.way("memory", "no service is asked")
+
 
 def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> None:
     header = npy_bytes(np.zeros((1, 1))).replace(b"(1, 1), }", b"(4096, 4096), }")

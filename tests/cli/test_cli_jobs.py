@@ -43,6 +43,7 @@ def test_status_is_a_table_in_the_order_asked_for(run: Run, service: MemoryServi
     assert "4 x 4" in rows[2]
 
 
+@pytest.mark.way("memory", "an HTTP API does not say in which bucket a result is")
 def test_status_as_json_says_all_that_the_record_says(run: Run, service: MemoryService) -> None:
     service.client.submit(general(4), job_id="good", tags={"a": "b"}).wait()
     service.client.submit(SINGULAR, job_id="bad").wait()

@@ -154,6 +154,7 @@ def test_job_that_has_not_ended_exits_5_and_an_unknown_one_6(
     assert result.stderr.startswith("matinv: NOT_FOUND: no such job: typo; check the id")
 
 
+@pytest.mark.way("memory", "an HTTP API gives another URL: test_cli_over_http.py")
 def test_url_of_a_stored_result(run: Run, service: MemoryService) -> None:
     service.client.submit(np.eye(2), job_id="a", output="s3").wait()
     result = run("result", "a", "--url", "--expires", "2h")
@@ -166,6 +167,7 @@ def test_url_of_a_stored_result(run: Run, service: MemoryService) -> None:
     assert "CLIENT: the result of job small is small" in result.stderr
 
 
+@pytest.mark.way("memory", "an HTTP API shows no inputs: test_cli_over_http.py")
 def test_verify_reads_the_uploaded_input(run: Run, service: MemoryService) -> None:
     service.client.submit(general(200), job_id="a").wait()
     result = run("result", "a", "--verify", "-o", "x.npy")

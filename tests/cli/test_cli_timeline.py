@@ -20,6 +20,8 @@ from matinv.jobs.times import timestamp
 from matinv.testing.contracts import record
 from support.memory_service import MemoryService, Run, general
 
+pytestmark = pytest.mark.way("memory", "the picture is drawn of records, wherever they come from")
+
 NOW_S = 1_700_000_000.0
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 STACK = np.stack([np.eye(3), np.ones((3, 3))])

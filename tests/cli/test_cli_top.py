@@ -19,6 +19,8 @@ from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
 from matinv.settings import of_api
 from support.memory_service import MemoryService, Run, general
 
+pytestmark = pytest.mark.way("memory", "an HTTP API has no queues and alarms to show")
+
 WHY = "Jobs wait longer than promised."
 
 

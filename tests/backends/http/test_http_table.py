@@ -1,0 +1,25 @@
+"""Jobs through an HTTP API: their ids in its paths, and pages of a list."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.api_server import ApiServer
+
+
+@pytest.mark.parametrize("job_id", ["a/b", "a/result", "a/./b", "result"])
+def test_every_id_finds_its_way(api: ApiServer, job_id: str) -> None:
+    job = api.client.submit([[2.0]], job_id=job_id)
+    job.wait()
+    assert job.result() == [[0.5]]
+
+
+def test_jobs_are_listed_over_several_pages(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matinv.backends.http.table._PAGE", 2)
+    for number in range(5):
+        api.client.submit([[number + 1.0]], job_id=f"j{number}")
+        api.service.world.now_s += 1
+    assert [r.job_id for r in api.client.list(limit=4)] == ["j4", "j3", "j2", "j1"]
+    assert [r.job_id for r in api.client.list("FAILED")] == []
