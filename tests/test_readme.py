@@ -14,6 +14,7 @@ from matinv.errors import TRANSIENT, Code
 from matinv.http_api.paths import METHODS
 from matinv.http_api.problems import STATUSES
 from matinv.jobs.event import event_of
+from matinv.jobs.lanes import Lane
 from matinv.jobs.message import message_schema
 from matinv.linalg.certificate import Certificate
 from matinv.settings import API_URL, STACK, Settings
@@ -75,9 +76,12 @@ def test_every_route_is_in_the_table() -> None:
     assert paths == routes
 
 
-@pytest.mark.parametrize(
-    "name", [*Settings("i", "r", "t", "q", "d", "l", "e").to_environment(), STACK, API_URL]
-)
+EVERY_SETTING = Settings(
+    "i", "r", "t", Lane("first", "q", 7, 7, 7, Lane("large", "q", 7, 7, 7)), "d", "e"
+).to_environment()
+
+
+@pytest.mark.parametrize("name", [*EVERY_SETTING, STACK, API_URL])
 def test_setting_is_documented(name: str) -> None:
     assert name in table_after("## Settings")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+from matinv.jobs.lanes import LAMBDA_MB, LARGE_S, STANDARD_MB, Lane, large, standard, threads_of
 
 DAY_S: Final = 86_400
 
@@ -15,6 +18,12 @@ STACK: Final = "MATINV_STACK"
 
 # Names an HTTP API, for the command alone.
 API_URL: Final = "MATINV_API_URL"
+
+AS_DEPLOYED: Final = standard("", large(""))
+_DEPLOYED: Final = {lane.name: lane for lane in AS_DEPLOYED}
+_LANES: Final = "MATINV_LANES"
+_RESERVED: Final = ("dead", "dlq", "jobs")  # other queues are called so
+_LANE_NAME: Final = re.compile("[a-z]+")
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -29,31 +38,28 @@ class Settings:
 
     Parameters
     ----------
-    inputs_bucket, results_bucket, jobs_table, jobs_queue_url, dlq_url : str
+    inputs_bucket, results_bucket, jobs_table, dlq_url : str
         ``MATINV_INPUTS_BUCKET`` and so on; required.
-    large_queue_url, events_topic_arn : str or None
-        ``MATINV_LARGE_QUEUE_URL``, ``MATINV_EVENTS_TOPIC_ARN``; empty means none.
+    lane : Lane
+        The lane of this worker, and those behind it; see `lanes`.
+    events_topic_arn : str or None
+        ``MATINV_EVENTS_TOPIC_ARN``; empty means none.
     inline_result_bytes : int
         ``MATINV_INLINE_RESULT_BYTES``. Results up to this size travel in the record: a DynamoDB
         write unit is 1 KiB at $0.625 per million, an S3 PUT is $5 per million, so 8 units break
         even.
     retention_days : int
         ``MATINV_RETENTION_DAYS``: after how many days DynamoDB may drop a record (TTL).
-    memory_bytes : int
-        Memory of this worker: Lambda's ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` in MiB. Elsewhere the
-        standard lane's 1,769 MB, one vCPU, so that a laptop admits what the cloud admits.
     """
 
     inputs_bucket: str
     results_bucket: str
     jobs_table: str
-    jobs_queue_url: str
+    lane: Lane
     dlq_url: str
-    large_queue_url: str | None = None
     events_topic_arn: str | None = None
     inline_result_bytes: int = 8 * 1024
     retention_days: int = 30
-    memory_bytes: int = 1769 * 2**20
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -64,39 +70,24 @@ class Settings:
         SettingsError
             One error that names everything missing or unusable.
         """
-        env = os.environ if environment is None else environment
-        problems: list[str] = []
-
-        def text(name: str) -> str:
-            value = env.get(name, "")
-            if not value:
-                problems.append(f"{name} is not set")
-            return value
-
-        def number(name: str, default: int, unit: int = 1) -> int:
-            value = env.get(name) or str(default)
-            if not (value.isascii() and value.isdigit()) or int(value) == 0:
-                problems.append(f"{name} must be a whole number above 0")
-                return default
-            return int(value) * unit
-
+        read = _Reader(os.environ if environment is None else environment)
         settings = cls(
-            inputs_bucket=text("MATINV_INPUTS_BUCKET"),
-            results_bucket=text("MATINV_RESULTS_BUCKET"),
-            jobs_table=text("MATINV_JOBS_TABLE"),
-            jobs_queue_url=text("MATINV_JOBS_QUEUE_URL"),
-            dlq_url=text("MATINV_DLQ_URL"),
-            large_queue_url=env.get("MATINV_LARGE_QUEUE_URL") or None,
-            events_topic_arn=env.get("MATINV_EVENTS_TOPIC_ARN") or None,
-            inline_result_bytes=number("MATINV_INLINE_RESULT_BYTES", 8 * 1024),
-            retention_days=number("MATINV_RETENTION_DAYS", 30),
-            memory_bytes=number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769, 2**20),
+            inputs_bucket=read.text("MATINV_INPUTS_BUCKET"),
+            results_bucket=read.text("MATINV_RESULTS_BUCKET"),
+            jobs_table=read.text("MATINV_JOBS_TABLE"),
+            lane=read.lanes(),
+            dlq_url=read.text("MATINV_DLQ_URL"),
+            events_topic_arn=read.environment.get("MATINV_EVENTS_TOPIC_ARN") or None,
+            inline_result_bytes=read.number("MATINV_INLINE_RESULT_BYTES", 8 * 1024),
+            retention_days=read.number("MATINV_RETENTION_DAYS", 30),
         )
-        if problems:
-            hint = "start a stack with `matinv local up`, or name a deployed one: matinv --stack"
-            msg = f"{'; '.join(problems)} ({hint})"
-            raise SettingsError(msg)
+        read.check()
         return settings
+
+    @property
+    def jobs_queue_url(self) -> str:
+        """The queue of this worker's lane; of the standard lane, the queue to send jobs to."""
+        return self.lane.queue_url
 
     @property
     def account_id(self) -> str | None:
@@ -118,14 +109,110 @@ class Settings:
             "MATINV_INPUTS_BUCKET": self.inputs_bucket,
             "MATINV_RESULTS_BUCKET": self.results_bucket,
             "MATINV_JOBS_TABLE": self.jobs_table,
-            "MATINV_JOBS_QUEUE_URL": self.jobs_queue_url,
+            **dict(_pairs(self.lane)),
             "MATINV_DLQ_URL": self.dlq_url,
-            "MATINV_LARGE_QUEUE_URL": self.large_queue_url or "",
             "MATINV_EVENTS_TOPIC_ARN": self.events_topic_arn or "",
             "MATINV_INLINE_RESULT_BYTES": str(self.inline_result_bytes),
             "MATINV_RETENTION_DAYS": str(self.retention_days),
         }
         return {name: value for name, value in pairs.items() if value}
+
+
+class _Reader:
+    """Reads an environment and keeps what is wrong with it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self._problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        value = self.environment.get(name, "")
+        if not value:
+            self._problems.append(f"{name} is not set")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        value = self.environment.get(name) or str(default)
+        if not (value.isascii() and value.isdigit()) or int(value) == 0:
+            self._problems.append(f"{name} must be a whole number above 0")
+            return default
+        return int(value)
+
+    def lanes(self) -> Lane:
+        """Return the lane of this worker with those behind it; see `lanes`."""
+        names = self.environment.get(_LANES, "").split()
+        taken = [*names, *_RESERVED]
+        if len({*taken}) < len(taken) or not all(map(_LANE_NAME.fullmatch, names)):
+            self._problems.append(f"{_LANES} must be different names of lower-case letters")
+            names = []
+        own, *further = names or _DEPLOYED
+        lane = None
+        for name in reversed(further):
+            url = f"MATINV_{name.upper()}_QUEUE_URL"
+            if names or self.environment.get(url):  # a stack may lack those that nobody named
+                lane = self._lane(name, self.text(url), f"MATINV_{name.upper()}", lane)
+        return self._lane(own, self.text("MATINV_JOBS_QUEUE_URL"), "MATINV", lane)
+
+    def _lane(self, name: str, url: str, prefix: str, following: Lane | None) -> Lane:
+        like = _DEPLOYED.get(name, Lane(name, "", 0, 0, LARGE_S))
+        memory_mb = like.memory_mb
+        if prefix == "MATINV":
+            memory_mb = self.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb or STANDARD_MB)
+        elif not memory_mb:
+            self.text(f"{prefix}_MEMORY_MB")
+        memory_mb = self.number(f"{prefix}_MEMORY_MB", memory_mb or STANDARD_MB)
+        if memory_mb > LAMBDA_MB:
+            self.text(f"{prefix}_THREADS")
+        threads = self.number(f"{prefix}_THREADS", threads_of(min(memory_mb, LAMBDA_MB)))
+        timeout_s = self.number(f"{prefix}_TIMEOUT_S", int(like.timeout_s))
+        return Lane(name, url, memory_mb, threads, timeout_s, following)
+
+    def check(self) -> None:
+        """Raise `SettingsError` if anything was wrong."""
+        if self._problems:
+            hint = "start a stack with `matinv local up`, or name a deployed one: matinv --stack"
+            msg = f"{'; '.join(self._problems)} ({hint})"
+            raise SettingsError(msg)
+
+
+def lanes(environment: Mapping[str, str] | None = None) -> Lane:
+    """Return the lanes that the environment names, or else those that infra/service deploys.
+
+    ``MATINV_LANES`` names them, the smallest first: ``standard large`` by default. The first is
+    this worker's own, with the queue ``MATINV_JOBS_QUEUE_URL``; the queue of a lane ``huge`` behind
+    it is ``MATINV_HUGE_QUEUE_URL``. ``MATINV_MEMORY_MB``, ``MATINV_THREADS``, ``MATINV_TIMEOUT_S``
+    and ``MATINV_HUGE_MEMORY_MB`` and so on are what they have. Standard and large lane have what
+    they are deployed with, unless Lambda's ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` says otherwise of
+    this worker; threads follow from memory by Lambda's ratio up to its largest function.
+
+    Raises
+    ------
+    SettingsError
+        One error that names everything missing or unusable.
+    """
+    read = _Reader(os.environ if environment is None else environment)
+    if not read.environment.get("MATINV_JOBS_QUEUE_URL"):
+        return AS_DEPLOYED
+    lane = read.lanes()
+    read.check()
+    return lane
+
+
+def _pairs(first: Lane) -> Iterator[tuple[str, str]]:
+    """Yield the names that make these lanes again."""
+    own_name, *further = [lane.name for lane in first]
+    if own_name != "standard" or further not in ([], ["large"]):
+        yield _LANES, " ".join([own_name, *further])
+    for lane in first:
+        prefix = "MATINV" if lane is first else f"MATINV_{lane.name.upper()}"
+        yield f"{prefix}_JOBS_QUEUE_URL" if lane is first else f"{prefix}_QUEUE_URL", lane.queue_url
+        like = _DEPLOYED.get(lane.name)
+        if not like or lane.memory_mb != like.memory_mb:
+            yield f"{prefix}_MEMORY_MB", str(lane.memory_mb)
+        if lane.memory_mb > LAMBDA_MB or lane.threads != threads_of(lane.memory_mb):
+            yield f"{prefix}_THREADS", str(lane.threads)
+        if lane.timeout_s != (like.timeout_s if like else LARGE_S):
+            yield f"{prefix}_TIMEOUT_S", str(int(lane.timeout_s))
 
 
 def of_api(url: str) -> Settings:
@@ -144,7 +231,7 @@ def of_api(url: str) -> Settings:
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
         msg = "the API's URL must begin with https://, or http:// on this machine"
         raise SettingsError(msg)
-    return Settings("", "", "", "", "")
+    return Settings("", "", "", AS_DEPLOYED, "")
 
 
 def names_set() -> set[str]:

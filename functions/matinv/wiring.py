@@ -17,7 +17,6 @@ from matinv.backends.aws import clients
 from matinv.backends.aws.dynamodb import DynamoDBTable
 from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.sqs import SQSQueue
-from matinv.jobs.limits import Lane, threads_of
 from matinv.pipeline import App
 from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
 from matinv.settings import DAY_S, Settings
@@ -49,15 +48,14 @@ def app() -> App:
 
 def app_from(settings: Settings) -> App:
     """Build a service on AWS's clients."""
-    lane = Lane(settings.memory_bytes, threads_of(settings.memory_bytes))
     topic_arn = settings.events_topic_arn
     return App(
         *ports(settings),
         inputs_bucket=settings.inputs_bucket,
-        lane=lane,
+        lane=settings.lane,
         inline_result_bytes=settings.inline_result_bytes,
         retention_s=settings.retention_days * DAY_S,
-        engine=engine(lane.threads),
+        engine=engine(settings.lane.threads),
         now=time.time,
         jitter=random.random,
         events=events(topic_arn) if topic_arn else None,
@@ -93,12 +91,7 @@ def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
             bucket_owner=settings.account_id,
         ),
         DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
-        SQSQueue(
-            clients.client("sqs"),
-            settings.jobs_queue_url,
-            settings.dlq_url,
-            settings.large_queue_url,
-        ),
+        SQSQueue(clients.client("sqs"), settings.jobs_queue_url, settings.dlq_url),
     )
 
 
@@ -112,16 +105,7 @@ def remote_ports(url: str) -> tuple[MatrixStore, JobTable, JobQueue]:
 def monitor(settings: Settings) -> Monitor:
     """Return what AWS knows of the stack, for `matinv.client.Client`."""
     from matinv.backends.aws.cloudwatch import AWSMonitor  # noqa: PLC0415 - no function looks at itself
-    from matinv.ports.monitor import Queue  # noqa: PLC0415 - likewise
+    from matinv.ports.monitor import DEAD  # noqa: PLC0415 - likewise
 
-    urls = {
-        Queue.STANDARD: settings.jobs_queue_url,
-        Queue.LARGE: settings.large_queue_url,
-        Queue.DEAD: settings.dlq_url,
-    }
-    return AWSMonitor(
-        clients.client("sqs"),
-        clients.client("cloudwatch"),
-        {queue: url for queue, url in urls.items() if url},
-        settings.stack,
-    )
+    urls = {lane.name: lane.queue_url for lane in settings.lane} | {DEAD: settings.dlq_url}
+    return AWSMonitor(clients.client("sqs"), clients.client("cloudwatch"), urls, settings.stack)

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from matinv.cli.app import cli
 from matinv.client import Client
+from matinv.jobs.lanes import standard
 from matinv.settings import Settings
 from support.memory_service import MemoryService
 
@@ -23,7 +24,7 @@ SETTINGS = Settings(
     inputs_bucket="matinv-inputs",
     results_bucket="matinv-results",
     jobs_table="matinv-jobs",
-    jobs_queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-jobs",
+    lane=standard("https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-jobs"),
     dlq_url="https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-dead",
 )
 NAMES = SETTINGS.to_environment() | {"AWS_REGION": "eu-west-1"}

@@ -104,12 +104,12 @@ def test_wrong_command_line_exits_2(
 
 
 def test_price_of_a_small_job_is_mostly_messages_and_of_a_large_one_compute() -> None:
-    small = cost(0.001, 1769 * 2**20, 1000, 500, uploaded=False)
+    small = cost(0.001, 1769, 1000, 500, uploaded=False)
     # 1 request and 0.0017 GB-s; 3 of SQS; 2 writes and 2 reads.
     assert small.compute == pytest.approx(0.2e-6 + 0.001 * 1769 / 1024 * 0.0000133334)
     assert small.queue == pytest.approx(1.2e-6)
     assert small.table == pytest.approx(2 * 0.625e-6 + 2 * 0.125e-6)
     assert small.storage == 0
-    large = cost(100, 10_240 * 2**20, 1024, 0, uploaded=True)
+    large = cost(100, 10_240, 1024, 0, uploaded=True)
     assert large.compute == pytest.approx(100 * 10 * 0.0000133334, rel=1e-3)
     assert large.storage == pytest.approx(2 * 5.4e-6)

@@ -15,7 +15,7 @@ from matinv.cli.app import cli
 from matinv.errors import Code, Misconfigured
 from matinv.jobs.times import timestamp
 from matinv.operations.health import snapshot
-from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
+from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, State
 from matinv.settings import of_api
 from support.memory_service import MemoryService, Run, general
 
@@ -31,11 +31,11 @@ def busy(service: MemoryService) -> MemoryService:
         service.client.submit(general(4, k), job_id=f"good-{k}").wait()
     service.client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="bad").wait()
     service.monitor.depths = {
-        Queue.STANDARD: Depth(1200, 30, 4),
-        Queue.LARGE: Depth(),
-        Queue.DEAD: Depth(3),
+        "standard": Depth(1200, 30, 4),
+        "large": Depth(),
+        DEAD: Depth(3),
     }
-    service.monitor.counted = Figures({Queue.STANDARD: 75.0}, 40, 2)
+    service.monitor.counted = Figures({"standard": 75.0}, 40, 2)
     service.monitor.rings = [
         Alarm("backlog-standard", State.ALARM, timestamp(service.world.now_s), WHY, pages=True),
         Alarm("canary", State.INSUFFICIENT_DATA, timestamp(0), "no heartbeat"),

@@ -10,7 +10,7 @@ from seeds import QUIET, RINGING, record
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
-from matinv.ports.monitor import Depth, Figures, Queue
+from matinv.ports.monitor import DEAD, Depth, Figures
 from support.memory_service import MemoryService
 from support.processes import until
 
@@ -27,11 +27,11 @@ def seen(service: MemoryService) -> MemoryService:
         ended = record(i, Status.FAILED if i % 10 == 0 else Status.SUCCEEDED)
         service.table.put([replace(ended, updated_at=timestamp(now - i))])
     service.monitor.depths = {
-        Queue.STANDARD: Depth(waiting=300, working=10),
-        Queue.LARGE: Depth(),
-        Queue.DEAD: Depth(waiting=12),
+        "standard": Depth(waiting=300, working=10),
+        "large": Depth(),
+        DEAD: Depth(waiting=12),
     }
-    service.monitor.counted = Figures({Queue.STANDARD: 90.0}, acknowledged=200, duplicates=5)
+    service.monitor.counted = Figures({"standard": 90.0}, acknowledged=200, duplicates=5)
     service.monitor.rings = [QUIET, RINGING]
     return service
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from matinv.jobs.lanes import standard
 from matinv.settings import Settings
 from matinv.testing.events import sqs_event, url_event
 
@@ -64,9 +65,9 @@ OURS = """
     matinv.linalg.types
     matinv.formats matinv.formats.json_matrix matinv.formats.json_rows matinv.formats.json_text
     matinv.formats.names matinv.formats.npy matinv.formats.npy_header matinv.formats.shape
-    matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.limits matinv.jobs.message
-    matinv.jobs.ownership matinv.jobs.record matinv.jobs.request matinv.jobs.times
-    matinv.ports
+    matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.lanes matinv.jobs.limits
+    matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request
+    matinv.jobs.times matinv.ports
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
     matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
     matinv.pipeline.finish
@@ -122,7 +123,7 @@ class FirstJob:
 @pytest.fixture
 def settings(table_name: str, queue_urls: tuple[str, str, str]) -> Settings:
     """Name buckets that do not exist: a small job needs none."""
-    return Settings("no-inputs", "no-results", table_name, *queue_urls[:2])
+    return Settings("no-inputs", "no-results", table_name, standard(queue_urls[0]), queue_urls[1])
 
 
 def do_first(settings: Settings, body: Any) -> FirstJob:

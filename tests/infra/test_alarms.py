@@ -15,7 +15,6 @@ from published import BY_INDEX, OWN, PUBLISHED
 from terraform_cli import INFRA, REPOSITORY, Resource, State
 
 from matinv.backends.aws.cloudwatch import AWSMonitor
-from matinv.ports.monitor import Queue
 
 RUNBOOK = (INFRA / "README.md").read_text()
 PLAIN: Final = "aws_cloudwatch_metric_alarm"
@@ -234,7 +233,7 @@ def test_the_monitor_asks_for_metrics_that_alarms_watch(stack: State) -> None:
 
     pages = SimpleNamespace(paginate=paginate)
     cloudwatch: Any = SimpleNamespace(get_paginator=lambda _: pages)
-    AWSMonitor(cloudwatch, cloudwatch, {Queue.STANDARD: ".../matinv-jobs"}, "matinv").figures(900)
+    AWSMonitor(cloudwatch, cloudwatch, {"standard": ".../matinv-jobs"}, "matinv").figures(900)
     watched = [m for alarm in alarms_of(stack).values() for m in metrics_of(alarm)]
     for query in asked:
         metric = query["Metric"]

@@ -13,18 +13,16 @@ import pytest
 from terraform_cli import State
 
 from matinv.backends.aws.dynamodb import TTL_ATTRIBUTE, table_schema
-from matinv.jobs.limits import threads_of
-from matinv.operations.lanes import LANES, TIMEOUTS_S
-from matinv.settings import Settings
+from matinv.jobs.lanes import large, standard, threads_of
+from matinv.settings import AS_DEPLOYED, Settings
 
 QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
 STANDARD = Settings(
     inputs_bucket="inputs",
     results_bucket="results",
     jobs_table="matinv-jobs",
-    jobs_queue_url=f"{QUEUES}/matinv-jobs",
+    lane=standard(f"{QUEUES}/matinv-jobs", large(f"{QUEUES}/matinv-large")),
     dlq_url=f"{QUEUES}/matinv-dead",
-    large_queue_url=f"{QUEUES}/matinv-large",
     events_topic_arn="arn:aws:sns:eu-west-1:123456789012:matinv-events",
 )
 ENVIRONMENTS = {
@@ -90,7 +88,7 @@ def test_outputs_make_the_settings_of_a_client(stack: State) -> None:
 
 @pytest.mark.parametrize("name", HANDLERS)
 def test_threads_are_the_vcpus(stack: State, name: str) -> None:
-    vcpus = str(threads_of(function(stack, name)["memory_size"] * 2**20))
+    vcpus = str(threads_of(function(stack, name)["memory_size"]))
     found = environment(stack, name)
     assert (found["OPENBLAS_NUM_THREADS"], found["OMP_NUM_THREADS"]) == (vcpus, vcpus)
 
@@ -214,5 +212,6 @@ def test_lanes_of_the_estimate_are_those_of_the_stack(stack: State) -> None:
         "large": function(stack, "worker-large"),
     }
     for name, worker in workers.items():
-        assert LANES[name].memory_bytes // 2**20 == worker["memory_size"]
-        assert worker["timeout"] == TIMEOUTS_S[name]
+        (lane,) = (lane for lane in AS_DEPLOYED if lane.name == name)
+        assert lane.memory_mb == worker["memory_size"]
+        assert lane.timeout_s == worker["timeout"]

@@ -12,6 +12,7 @@ import pytest
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.isolation import Died
 from matinv.isolation.child_process import ChildProcess
+from matinv.jobs.lanes import standard
 from matinv.pipeline import Deadline
 from matinv.settings import Settings
 from matinv.testing.events import s3_notification, sqs_event
@@ -35,7 +36,9 @@ def environment(
     queue_urls: tuple[str, str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = Settings("no-inputs", "no-results", table_name, *queue_urls[:2])
+    settings = Settings(
+        "no-inputs", "no-results", table_name, standard(queue_urls[0]), queue_urls[1]
+    )
     for name, value in settings.to_environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matinv.formats.names import Format
-from matinv.jobs.limits import predict, predict_json, threads_of
+from matinv.jobs.limits import predict, predict_json
 from matinv.linalg.types import Method
 
 # Prints by how many bytes a process's memory peaks above what it had before the matrix was there.
@@ -81,8 +81,3 @@ def test_json_needs_more_than_npy():
     json = predict((100, 100), np.dtype(np.float64), Method.AUTO, 200_000, Format.JSON)
     assert json.memory_bytes > npy.memory_bytes + 200_000
     assert predict_json(200_000).memory_bytes > json.memory_bytes
-
-
-def test_threads_are_the_vcpus_that_the_memory_buys():
-    mib = 2**20
-    assert [threads_of(m * mib) for m in (128, 1768, 1769, 3537, 3538, 10240)] == [1, 1, 1, 1, 2, 5]

@@ -82,20 +82,23 @@ def test_failed_messages_go_to_the_dead_letter_queue(stack: Stack) -> None:
     assert "RedrivePolicy" not in dlq
     assert jobs["VisibilityTimeout"] == "7"
     assert jobs["MaximumMessageSize"] == str(MESSAGE_BYTES)
-    assert attributes(stack, stack.settings.large_queue_url)["RedrivePolicy"]
+    for lane in stack.settings.lane:
+        assert attributes(stack, lane.queue_url)["RedrivePolicy"]
 
 
-def test_the_large_lane_sees_its_own_queue_and_no_larger_one(stack: Stack) -> None:
-    large = stack.large_lane()
-    assert large
-    assert large.settings.jobs_queue_url == stack.settings.large_queue_url
-    assert large.settings.large_queue_url is None
-    assert large.large_lane() is None
+def test_a_worker_of_a_larger_lane_sees_its_own_queue_and_those_behind_it(stack: Stack) -> None:
+    lanes = [*stack.settings.lane]
+    assert [lane.queue_url.rpartition("-")[2] for lane in lanes] == ["jobs", "large", "huge"]
+    for number, lane in enumerate(lanes):
+        environment = stack.of_lane(lane).environment()
+        seen = [*Settings.from_environment(environment).lane]
+        assert seen == lanes[number:]
+        assert environment["MATINV_JOBS_QUEUE_URL"] == lane.queue_url
 
 
 def test_a_stack_without_a_large_lane_has_no_queue_for_it() -> None:
     with Stack.start(name="small") as small:
-        assert small.settings.large_queue_url is None
+        assert small.settings.lane.next is None
         assert "MATINV_LARGE_QUEUE_URL" not in small.environment()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from matinv.backends.aws.sqs import SQSQueue
+from matinv.jobs.lanes import Lane, large
 from matinv.testing.contracts import JobQueueContract
 from support.simulated_sqs import BEGIN_S, RETENTION_S, Queue, SimulatedSQS, VirtualClock
 
@@ -37,17 +38,16 @@ class TestSQSQueueOnSimulatedSQS(JobQueueContract):
         self.jobs = simulated.add_queue("jobs", 30, dead, 5)
         self.large = simulated.add_queue("large", 30, dead, 5)
         client: Any = simulated
-        return SQSQueue(client, "jobs", "dead", "large")
+        return SQSQueue(client, "jobs", "dead")
 
     @pytest.fixture
-    def laneless(self, queue: SQSQueue, simulated: SimulatedSQS) -> SQSQueue:
-        client: Any = simulated
-        return SQSQueue(client, "jobs", "dead")
+    def lane(self) -> Lane:
+        return large("large")
 
     def sent(self, queue: SQSQueue) -> list[str]:
         return [message.body for message in self.jobs.messages]
 
-    def forwarded(self, queue: SQSQueue) -> list[str]:
+    def forwarded(self, queue: SQSQueue, lane: Lane) -> list[str]:
         return [message.body for message in self.large.messages]
 
 

@@ -15,7 +15,7 @@ from matinv.jobs.times import timestamp
 from matinv.operations import health
 from matinv.operations.health import Duplicates, Health, LaneHealth, snapshot
 from matinv.operations.throughput import Recent
-from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
+from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, State
 from matinv.testing.contracts import record
 from support.memory_service import MemoryService, general
 
@@ -53,20 +53,20 @@ def look(service: MemoryService, recent: Recent | None = None) -> Health:
 
 class TestLanes:
     def test_a_stack_without_a_large_lane_shows_one(self, service: MemoryService) -> None:
-        service.monitor.depths[Queue.STANDARD] = Depth(5, 3, 1)
+        service.monitor.depths["standard"] = Depth(5, 3, 1)
         found = look(service)
         assert found.lanes == (LaneHealth("standard", 5, 3, 1, None),)
         assert found.backlog == 9
 
     def test_the_large_lane_counts_for_the_backlog(self, service: MemoryService) -> None:
-        service.monitor.depths |= {Queue.STANDARD: Depth(1), Queue.LARGE: Depth(2, 3, 4)}
-        service.monitor.depths[Queue.DEAD] = Depth(7)
+        service.monitor.depths |= {"standard": Depth(1), "large": Depth(2, 3, 4)}
+        service.monitor.depths[DEAD] = Depth(7)
         found = look(service)
         assert [lane.name for lane in found.lanes] == ["standard", "large"]
         assert (found.backlog, found.dead_letters) == (10, 7)
 
     def test_dead_letters_that_somebody_looks_at_count(self, service: MemoryService) -> None:
-        service.monitor.depths[Queue.DEAD] = Depth(waiting=2, working=3)
+        service.monitor.depths[DEAD] = Depth(waiting=2, working=3)
         assert look(service).dead_letters == 5
 
     def test_a_queue_that_denies_is_unknown_and_the_others_are_not(
@@ -78,7 +78,7 @@ class TestLanes:
             if moment == "depth:before" and next(depths):
                 raise Misconfigured(Code.ACCESS_DENIED, "denied", "ask for it")
 
-        service.monitor.depths[Queue.LARGE] = Depth(3)
+        service.monitor.depths["large"] = Depth(3)
         service.monitor.fail = deny
         found = look(service)
         unread = LaneHealth("standard", None, None, None, None)
@@ -91,7 +91,7 @@ class TestLanes:
 class TestOldest:
     @pytest.fixture
     def service(self, service: MemoryService) -> MemoryService:
-        service.monitor.depths |= {Queue.STANDARD: Depth(2), Queue.LARGE: Depth(2)}
+        service.monitor.depths |= {"standard": Depth(2), "large": Depth(2)}
         return service
 
     def ages(self, service: MemoryService) -> list[float | None]:
@@ -99,7 +99,7 @@ class TestOldest:
 
     def test_cloudwatch_s_age_counts(self, service: MemoryService) -> None:
         put(service, waiting("a", 50))
-        service.monitor.counted = Figures({Queue.STANDARD: 12.0, Queue.LARGE: 13.0})
+        service.monitor.counted = Figures({"standard": 12.0, "large": 13.0})
         assert self.ages(service) == [12.0, 13.0]
 
     def test_without_it_the_oldest_record_tells(self, service: MemoryService) -> None:
@@ -108,14 +108,14 @@ class TestOldest:
         assert self.ages(service) == [50.0, None]
 
     def test_each_lane_asks_for_its_own(self, service: MemoryService) -> None:
-        service.monitor.counted = Figures({Queue.LARGE: 13.0})
+        service.monitor.counted = Figures({"large": 13.0})
         put(service, waiting("a", 10))
         assert self.ages(service) == [10.0, 13.0]
 
     def test_an_empty_lane_has_no_oldest(self, service: MemoryService) -> None:
-        service.monitor.depths[Queue.STANDARD] = Depth()
+        service.monitor.depths["standard"] = Depth()
         put(service, waiting("a", 10))
-        service.monitor.counted = Figures({Queue.STANDARD: 5.0})
+        service.monitor.counted = Figures({"standard": 5.0})
         assert self.ages(service) == [None, None]
 
     def test_of_more_jobs_than_are_read_nobody_knows(
@@ -163,7 +163,7 @@ class TestUnknown:
         assert [unknown.part for unknown in found.unknown] == ["metrics"]
 
     def test_a_table_that_is_out_of_order_leaves_the_rest(self, service: MemoryService) -> None:
-        service.monitor.depths[Queue.STANDARD] = Depth(3)
+        service.monitor.depths["standard"] = Depth(3)
         service.table.fail = failing("list:before")
         found = look(service)
         assert (found.flow, found.failures, found.eta_s, found.backlog) == (None, (), None, 3)
@@ -202,7 +202,7 @@ def test_the_last_failures_say_why_the_latest_first(service: MemoryService) -> N
 
 def test_a_document_is_json(service: MemoryService) -> None:
     service.monitor.rings = [Alarm("table", State.ALARM, timestamp(0))]
-    service.monitor.counted = Figures({Queue.STANDARD: 1.0}, 1, 0)
+    service.monitor.counted = Figures({"standard": 1.0}, 1, 0)
     service.client.submit(general(4), job_id="good").wait()
     service.client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="bad").wait()
     document = look(service).document()

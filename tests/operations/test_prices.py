@@ -55,7 +55,7 @@ class TestCost:
             size = one.input.size_bytes or 0
             inline = 0 if file else one.result.size_bytes if one.result else 0
             message = 1024 if file else size
-            expected += cost(seconds, 1769 * 2**20, message, inline, uploaded=file).total
+            expected += cost(seconds, 1769, message, inline, uploaded=file).total
         found = look(service).flow
         assert found
         assert found.ended == 4
@@ -70,5 +70,5 @@ class TestCost:
         put(service, job)
         found = look(service).flow
         assert found
-        expected = cost(60.0, 10_240 * 2**20, 1024, 0, uploaded=True)
+        expected = cost(60.0, 10_240, 1024, 0, uploaded=True)
         assert found.cost.total_usd == pytest.approx(expected.total)

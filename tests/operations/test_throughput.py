@@ -13,7 +13,7 @@ from matinv.jobs.times import timestamp
 from matinv.operations import throughput
 from matinv.operations.health import Health, snapshot
 from matinv.operations.throughput import READ_LIMIT, Percentiles, Recent
-from matinv.ports.monitor import Depth, Queue
+from matinv.ports.monitor import Depth
 from matinv.testing.contracts import record
 from support.memory_service import MemoryService
 
@@ -188,7 +188,7 @@ class TestRecent:
 
 class TestEta:
     def test_is_the_backlog_over_the_throughput(self, service: MemoryService) -> None:
-        service.monitor.depths[Queue.STANDARD] = Depth(80, 20)
+        service.monitor.depths["standard"] = Depth(80, 20)
         put(service, *(ended(f"j{n}", n / 10) for n in range(101)))
         assert look(service).eta_s == pytest.approx(100 / 10.1)
 
@@ -196,6 +196,6 @@ class TestEta:
         assert look(service).eta_s == 0.0
 
     def test_is_unknown_if_nothing_moves(self, service: MemoryService) -> None:
-        service.monitor.depths[Queue.STANDARD] = Depth(80)
+        service.monitor.depths["standard"] = Depth(80)
         put(service, ended("a", 120))
         assert look(service).eta_s is None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from matinv.errors import Code
+from matinv.jobs.lanes import large
 from matinv.local.samples import npy_bytes
 from support.bodies import job
-from support.world import World
+from support.world import STANDARD, World
 
 
 def test_matrix_too_large_for_the_lane_is_refused_with_the_numbers() -> None:
-    world = World.make(memory_bytes=300 * 2**20)
+    world = World.make(lane=replace(STANDARD, memory_mb=300))
     assert world.deliver(world.drop("big.npy", np.zeros((6000, 6000)))) == []
     error = world.record("big").error
     assert error is not None
@@ -24,10 +26,10 @@ def test_matrix_too_large_for_the_lane_is_refused_with_the_numbers() -> None:
 
 
 def test_matrix_too_large_for_the_lane_is_forwarded_where_there_is_another() -> None:
-    world = World.make(memory_bytes=300 * 2**20, large_lane=True)
+    world = World.make(lane=replace(STANDARD, memory_mb=300, next=large("large")))
     event = world.drop("big.npy", np.zeros((6000, 6000)))
     assert world.deliver(event, job("small")) == []
-    assert [json.loads(d.body) for d in world.queue.forwarded] == [event]
+    assert [json.loads(d.body) for d in world.queue.forwarded["large"]] == [event]
     assert "big" not in world.table.get(["big"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import pytest
 
 from matinv import pipeline
 from matinv.errors import Code, Transient
+from matinv.jobs.lanes import large
 from matinv.jobs.record import Status
 from matinv.pipeline import announce, direct_call
 from support.bodies import GOOD, SINGULAR, job
-from support.world import World
+from support.world import STANDARD, World
 
 
 @pytest.fixture
@@ -102,9 +104,9 @@ def test_retry_tells_nothing_until_the_last_receive(world: World) -> None:
 
 
 def test_forwarded_job_is_told_by_the_lane_that_does_it() -> None:
-    world = World.make(memory_bytes=300 * 2**20, large_lane=True, topic=True)
+    world = World.make(lane=replace(STANDARD, memory_mb=300, next=large("large")), topic=True)
     world.deliver(world.drop("big.npy", np.zeros((6000, 6000))))
-    assert len(world.queue.forwarded) == 1
+    assert len(world.queue.forwarded["large"]) == 1
     assert told(world) == []
 
 

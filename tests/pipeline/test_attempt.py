@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Barrier, Event
 
 import numpy as np
 import pytest
 
 from matinv.errors import Code, Transient
-from matinv.jobs.limits import IDLE_BYTES, MARGIN_S, predict
+from matinv.jobs.lanes import IDLE_BYTES, MARGIN_S
+from matinv.jobs.limits import predict
 from matinv.jobs.record import Status
 from support.bodies import SINGULAR, job
-from support.world import World
+from support.world import STANDARD, World
 
 
 def test_no_time_left_on_entry_returns_everything_without_a_call(world: World) -> None:
@@ -36,7 +38,8 @@ def test_job_longer_than_the_rest_of_the_invocation_waits_for_the_next(world: Wo
 
 def test_job_that_waited_for_memory_until_the_time_was_over_waits_for_the_next() -> None:
     one = predict((200, 200), np.dtype(float)).memory_bytes
-    world = World.make(memory_bytes=IDLE_BYTES + one * 3 // 2)
+    memory_mb = (IDLE_BYTES + one * 3 // 2) // 2**20
+    world = World.make(lane=replace(STANDARD, memory_mb=memory_mb))
     events = [world.drop(f"{n}.npy", np.eye(200)) for n in range(2)]
     both_opened = Barrier(2, timeout=60)
 

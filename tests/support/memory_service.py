@@ -15,6 +15,7 @@ from matinv import pipeline
 from matinv.backends.memory import MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
 from matinv.client import Client
 from matinv.jobs import intake
+from matinv.jobs.lanes import large, standard
 from matinv.jobs.request import Reference
 from matinv.ports import Part
 from matinv.settings import Settings
@@ -24,7 +25,13 @@ from support.world import INPUTS, RESULTS, World
 Run = Callable[..., Result]
 """Runs one command line."""
 
-SETTINGS = Settings(INPUTS, RESULTS, "jobs", "https://sqs/jobs", "https://sqs/dead")
+SETTINGS = Settings(
+    INPUTS,
+    RESULTS,
+    "jobs",
+    standard("https://sqs/jobs", large("https://sqs/large")),
+    "https://sqs/dead",
+)
 
 
 class NotifyingStore(MemoryStore):

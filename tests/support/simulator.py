@@ -27,6 +27,7 @@ from matinv.backends.aws.sqs import SQSQueue
 from matinv.client import Client
 from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs import intake
+from matinv.jobs.lanes import standard
 from matinv.local.event_source import Entry, Event, Polling
 from matinv.local.invoke import FunctionError
 from matinv.local.runner import Clock, Runner
@@ -297,7 +298,7 @@ class Simulator:
         self, changes: dict[str, Any], limit: int | None = None, faults: Sequence[Fault] = ()
     ) -> None:
         """Do what ``matinv dlq redrive`` does, while `faults` happen."""
-        settings = Settings(INPUTS, RESULTS, "table", JOBS, DEAD)
+        settings = Settings(INPUTS, RESULTS, "table", standard(JOBS), DEAD)
         queue = SQSQueue(self._sqs, JOBS, DEAD)
         client = Client(self.app.store, self.app.table, queue, settings, now=self.clock.now)
         self._faults = list(faults)

@@ -12,7 +12,7 @@ import numpy as np
 from matinv import pipeline
 from matinv.backends.memory import MemoryEvents, MemoryQueue, MemoryStore, MemoryTable
 from matinv.jobs import intake
-from matinv.jobs.limits import Lane
+from matinv.jobs.lanes import Lane, standard
 from matinv.jobs.record import Record
 from matinv.linalg.types import Matrix
 from matinv.local.samples import npy_bytes
@@ -20,6 +20,7 @@ from matinv.testing.events import s3_notification, sqs_event
 
 INPUTS: Final = "inputs"
 RESULTS: Final = "results"
+STANDARD: Final = standard("jobs")
 
 
 @dataclass
@@ -46,19 +47,18 @@ class World:
     def make(
         cls,
         *,
-        large_lane: bool = False,
-        memory_bytes: int = 1769 * 2**20,
+        lane: Lane = STANDARD,
         topic: bool = False,
     ) -> World:
         """Build an empty world; `topic` says whether job events are wanted."""
         store, table = MemoryStore(INPUTS, RESULTS), MemoryTable()
-        queue, listeners = MemoryQueue(large_lane=large_lane), MemoryEvents()
+        queue, listeners = MemoryQueue(), MemoryEvents()
         app = pipeline.App(
             store=store,
             table=table,
             queue=queue,
             inputs_bucket=INPUTS,
-            lane=Lane(memory_bytes, 1),
+            lane=lane,
             inline_result_bytes=8192,
             retention_s=86_400,
             engine={"version": "test"},

@@ -68,7 +68,8 @@ class Board:
                 if known is None or known.revision < record.revision:
                     found[record.job_id] = record
         found |= self._own()
-        changed = tuple(row for row in map(row_of, found.values()) if self._news(row))
+        rows = [row_of(record, self.client.settings.lane) for record in found.values()]
+        changed = tuple(row for row in rows if self._news(row))
         self.rows |= {row.job_id: row for row in changed}
         gone = self._dropped()
         return Change(tuple(row for row in changed if row.job_id in self.rows), gone)
@@ -80,7 +81,7 @@ class Board:
     def _fresh(self, status: Status) -> list[Record]:
         """Return the records of a status that the board does not have as they are."""
         front = [*self.client.table.list(status, min(_FRONT, self.limit))]
-        fresh = [record for record in front if self._news(row_of(record))]
+        fresh = [record for record in front if self._news(record)]
         if len(fresh) < len(front) or len(front) < _FRONT:
             return fresh
         return [*self._until_known(self.client.table.list(status, self.limit))]
@@ -88,7 +89,7 @@ class Board:
     def _until_known(self, records: Iterator[Record]) -> Iterator[Record]:
         known = 0
         for record in records:
-            if self._news(row_of(record)):
+            if self._news(record):
                 known = 0
                 yield record
             elif (known := known + 1) == _FRONT:
@@ -105,7 +106,7 @@ class Board:
                 records[job_id] = replace(record, created_at=now, updated_at=now)
         return records
 
-    def _news(self, row: JobRow) -> bool:
+    def _news(self, row: JobRow | Record) -> bool:
         if row.updated_at <= self._left:
             return False
         known = self.rows.get(row.job_id)

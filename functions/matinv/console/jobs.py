@@ -25,7 +25,7 @@ from matinv.formats.names import Format
 from matinv.jobs.record import Record
 from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.linalg.types import Method
-from matinv.operations.throughput import lane_name
+from matinv.operations.throughput import lane_of
 
 _CHUNK_BYTES: Final = 2**20
 _TYPES: Final = {Format.NPY: "application/octet-stream", Format.JSON: "application/json"}
@@ -48,7 +48,7 @@ def shown(client: Client, job_id: str) -> dict[str, Any]:
             "record": job_row(record),
             "verdict": summary(record.certificate) if record.certificate else None,
             "explained": explained(record),
-            "lane": lane_name(record),
+            "lane": lane_of(record, client.settings.lane).name,
             "kept": record.input.source != MESSAGE_SOURCE,
             "command": command_line(record),
             "python": python(record, client.settings),

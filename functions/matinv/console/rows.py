@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from matinv.client.rows import note
+from matinv.jobs.lanes import Lane
 from matinv.jobs.record import Record
-from matinv.operations.throughput import lane_name
+from matinv.operations.throughput import lane_of
 
 # Where a worker spends time on a job, in this order; `queued_ms` comes before.
 STAGES: Final = ("load_ms", "invert_ms", "publish_ms")
@@ -61,8 +62,8 @@ class JobRow:
 COLUMNS: Final = tuple(JobRow.__slots__)
 
 
-def row_of(record: Record) -> JobRow:
-    """Return a record's row."""
+def row_of(record: Record, lanes: Lane) -> JobRow:
+    """Return a record's row; `lanes` are the stack's."""
     return JobRow(
         record.job_id,
         str(record.status),
@@ -70,7 +71,7 @@ def row_of(record: Record) -> JobRow:
         record.input.dtype,
         record.certificate.digits if record.certificate else None,
         work_ms(record),
-        lane_name(record),
+        lane_of(record, lanes).name,
         str(record.error.code) if record.error else None,
         note(record),
         dict(record.tags),

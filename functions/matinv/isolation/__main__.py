@@ -22,7 +22,6 @@ from typing import Any, Final, TextIO
 
 from matinv import pipeline, telemetry, wiring
 from matinv.jobs import intake
-from matinv.jobs.limits import Lane
 from matinv.linalg import lapack
 from matinv.pipeline import IDLE_BYTES, App, Deadline, Report
 
@@ -141,12 +140,12 @@ def _bounded(app: App) -> App:
     if sys.platform != "linux":  # macOS takes the limit and does not keep it
         return app
     worker, own = _Memory.of(os.getppid()), _Memory.of(os.getpid())
-    free_bytes = app.lane.memory_bytes - worker.resident_bytes - own.resident_bytes
+    free_bytes = app.lane.memory_mb * 2**20 - worker.resident_bytes - own.resident_bytes
     free_bytes = max(free_bytes, _LEAST_BYTES)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (own.virtual_bytes + free_bytes, hard))
-    budget_bytes = min(app.budget_bytes, free_bytes - _STACKS * _STACK_BYTES)
-    return replace(app, lane=Lane(IDLE_BYTES + budget_bytes, app.lane.threads))
+    budget_bytes = min(app.lane.budget_bytes, free_bytes - _STACKS * _STACK_BYTES)
+    return replace(app, lane=replace(app.lane, memory_mb=(IDLE_BYTES + budget_bytes) // 2**20))
 
 
 @dataclass(frozen=True, slots=True)

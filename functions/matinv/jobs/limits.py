@@ -16,9 +16,6 @@ from matinv.linalg.types import Method
 
 _MIB: Final = 2**20
 
-# Lambda gives one vCPU per 1,769 MB.
-_MB_PER_THREAD: Final = 1769
-
 # Memory. Measured as growth of the peak while a matrix was inverted in its own memory, one thread:
 # 3.3, 4.3, 10.7 and 18.7 MiB at n = 512, 1024, 2048, 4096 in float64, 19.8 at 2048 in complex128;
 # 2 to 4 for stacks of small matrices. OpenBLAS' packing buffers and one block are the constant
@@ -60,22 +57,6 @@ _SVD_PER_ELEMENT_S: Final = 500e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """What one kind of worker has.
-
-    Parameters
-    ----------
-    memory_bytes : int
-        Memory of the worker.
-    threads : int
-        Threads that it may use.
-    """
-
-    memory_bytes: int
-    threads: int
-
-
-@dataclass(frozen=True, slots=True)
 class Prediction:
     """What a job will take.
 
@@ -92,17 +73,6 @@ class Prediction:
     memory_bytes: int
     seconds: float
     matrix_bytes: int
-
-
-def threads_of(memory_bytes: int) -> int:
-    """Return the vCPUs that Lambda gives a function of this memory, at least one.
-
-    Examples
-    --------
-    >>> threads_of(1769 * 2**20), threads_of(10240 * 2**20)
-    (1, 5)
-    """
-    return max(1, memory_bytes // _MIB // _MB_PER_THREAD)
 
 
 def predict(
@@ -170,12 +140,3 @@ def _seconds(k: int, n: int, dtype: np.dtype[np.generic], method: Method) -> flo
         rate *= 2  # small matrices and SVDs are computed in double precision
     element_s = _SVD_PER_ELEMENT_S if method is Method.PINV else _PER_ELEMENT_S
     return k * (flops / rate + float(n) ** 2 * element_s + _PER_SLICE_S)
-
-
-# Time that must be left after the work for publishing and answering. Writing 100 records takes
-# about 0.1 s and a PUT of 100 MB about 1 s inside a region.
-MARGIN_S: Final = 2.0
-
-# What a worker holds before its first job: 67 MB were measured on Linux (Python, numpy, clients
-# of AWS); the rest is for buffers, threads and the allocator.
-IDLE_BYTES: Final = 160 * 2**20

@@ -15,6 +15,7 @@ import boto3
 
 from matinv import processes
 from matinv.backends.aws.dynamodb import table_schema
+from matinv.jobs.lanes import Lane, standard
 from matinv.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ OVERRULED: Final = (
 _START_S: Final = 60.0  # importing moto takes 1 s, on a busy machine several
 _STOP_S: Final = 5.0
 _DLQ_RETENTION_S: Final = 14 * 86_400  # SQS's longest
+_ONE_LANE: Final = standard("")
 _KEY: Final = "local"  # both halves; the stand-in checks neither
 
 
@@ -60,14 +62,14 @@ class Shape:
         Receives after which the queue moves a message to the dead-letter queue.
     visibility_s : int
         How long a received message stays invisible. Lambda wants at least its function's timeout.
-    large_lane : bool
-        Whether there is a queue for jobs that the standard lane is too small for.
+    lanes : Lane
+        Its lanes; their queues are made.
     """
 
     port: int = 0
     max_receives: int = 5
     visibility_s: int = 60
-    large_lane: bool = False
+    lanes: Lane = _ONE_LANE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +148,9 @@ class Stack:
         """Return a boto3 client of this stack, whatever the environment says."""
         return _client(self.endpoint_url, service)
 
-    def large_lane(self) -> Stack | None:
-        """Return this stack as the large lane's worker sees it, if there is one.
-
-        That worker polls the large queue, and has none to forward to.
-        """
-        url = self.settings.large_queue_url
-        if url is None:
-            return None
-        return replace(
-            self, settings=replace(self.settings, jobs_queue_url=url, large_queue_url=None)
-        )
+    def of_lane(self, lane: Lane) -> Stack:
+        """Return this stack as the worker of one of its lanes sees it."""
+        return replace(self, settings=replace(self.settings, lane=lane))
 
 
 def _client(endpoint_url: str, service: str) -> Any:
@@ -191,13 +185,18 @@ def _create(endpoint_url: str, shape: Shape, name: str) -> Settings:
     dlq_url = _create_queue(sqs, f"{name}-dlq", {"MessageRetentionPeriod": str(_DLQ_RETENTION_S)})
     redrive = {"deadLetterTargetArn": _arn(sqs, dlq_url), "maxReceiveCount": shape.max_receives}
     work = {"VisibilityTimeout": str(shape.visibility_s), "RedrivePolicy": json.dumps(redrive)}
+
+    def with_queue(lane: Lane, queue: str) -> Lane:
+        following = lane.next and with_queue(lane.next, lane.next.name)
+        url = _create_queue(sqs, f"{name}-{queue}", work)
+        return replace(lane, queue_url=url, next=following)
+
     settings = Settings(
         inputs_bucket=f"{name}-inputs",
         results_bucket=f"{name}-results",
         jobs_table=f"{name}-jobs",
-        jobs_queue_url=_create_queue(sqs, f"{name}-jobs", work),
+        lane=with_queue(shape.lanes, "jobs"),
         dlq_url=dlq_url,
-        large_queue_url=_create_queue(sqs, f"{name}-large", work) if shape.large_lane else None,
     )
     dynamodb.create_table(**table_schema(settings.jobs_table))
     for bucket in (settings.inputs_bucket, settings.results_bucket):

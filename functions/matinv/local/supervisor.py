@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from matinv import processes
+from matinv.jobs.lanes import Lane
 from matinv.local.shutdown import stop_event
 from matinv.local.stack import Shape, Stack, StackError
 
@@ -21,22 +21,6 @@ _STOP_S: Final = 10.0  # for the batch in hand
 _HEALTHY_S: Final = 10.0  # a worker that lived so long is replaced at once
 _RESTART_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)  # for one that did not; the last repeats
 _HEADER: Final = "# Written by `matinv local up`; gone when it stops.\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Workers of one queue.
-
-    Parameters
-    ----------
-    count : int
-        How many processes.
-    arguments : sequence of str
-        Options of ``matinv local worker``.
-    """
-
-    count: int
-    arguments: Sequence[str]
 
 
 class Kept:
@@ -97,8 +81,8 @@ class Kept:
 
 def serve(  # noqa: PLR0913 - a stack and what runs beside it
     shape: Shape,
-    lane: Workers,
-    large: Workers | None,
+    workers: int,
+    arguments: Callable[[Lane], Sequence[str]],
     ready: Callable[[Stack], object],
     note: Callable[[str], object],
     *,
@@ -111,8 +95,10 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     ----------
     shape : Shape
         Of the stack.
-    lane, large : Workers
-        Workers of the jobs queue and of the large queue.
+    workers : int
+        Workers of the jobs queue; each larger lane has one, unless there are none at all.
+    arguments : callable
+        Returns what follows ``matinv`` to run a worker of a lane.
     ready : callable
         Called once with the stack, when everything exists.
     note : callable
@@ -129,17 +115,17 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     """
     stop = stop_event()
     with Stack.start(shape) as stack, ExitStack() as ending:
-        kept = list(_workers(stack, lane, note))
-        large_stack = stack.large_lane()
-        if large and large_stack:
-            kept += _workers(large_stack, large, note)
+        kept: list[Kept] = []
+        for lane in stack.settings.lane:
+            own = stack.of_lane(lane).process_environment(os.environ)
+            count = workers if lane is stack.settings.lane else min(workers, 1)
+            kept += [Kept("a worker", arguments(lane), own, note) for _ in range(count)]
         env = stack.process_environment(os.environ)
         if console is not None:
             kept.append(Kept("the console", ["console", *console], env, note))
         if api_port is not None:
             note(f"the HTTP API is going to be at http://127.0.0.1:{api_port}")
-            arguments = ["local", "api", "--port", str(api_port)]
-            kept.append(Kept("the HTTP API", arguments, env, note))
+            kept.append(Kept("the HTTP API", ["local", "api", "--port", str(api_port)], env, note))
         for process in kept:
             ending.callback(process.stop)
         told = False
@@ -153,12 +139,6 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             for process in kept:
                 process.tend()
             time.sleep(_LOOK_S)
-
-
-def _workers(stack: Stack, lane: Workers, note: Callable[[str], object]) -> Iterator[Kept]:
-    env = stack.process_environment(os.environ)
-    for _ in range(lane.count):
-        yield Kept("a worker", ["local", "worker", *lane.arguments], env, note)
 
 
 def _listens(port: int) -> bool:

@@ -14,8 +14,8 @@ from matinv.client.client import Client
 from matinv.errors import Code, ErrorInfo, MatinvError
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
-from matinv.operations.throughput import READ_LIMIT, Flow, Recent, lane_name, seconds_of
-from matinv.ports.monitor import Alarm, Depth, Figures, Monitor, Queue
+from matinv.operations.throughput import READ_LIMIT, Flow, Recent, lane_of, seconds_of
+from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, Monitor
 
 _FAILURES: Final = 5  # that are shown
 
@@ -31,7 +31,7 @@ class LaneHealth:
     Parameters
     ----------
     name : str
-        ``standard`` or ``large``.
+        ``standard``, ``large``, …
     waiting, working, delayed : int or None
         Messages: to be received, in flight, sent with a delay.
     oldest_s : float or None
@@ -108,7 +108,7 @@ class Health:
     window_s : float
         The time that `flow` and `duplicates` are about.
     lanes : tuple of LaneHealth
-        The standard one, and the large one if there is one.
+        The standard one, and the larger ones that there are.
     dead_letters : int or None
         Messages in the dead-letter queue.
     alarms : tuple of Alarm or None
@@ -183,16 +183,20 @@ class _Look:
 
     def health(self) -> Health:
         """Ask for everything."""
-        depths = {queue: self._monitored(f"queue {queue}", _depth_of(queue)) for queue in Queue}
+        queues = [*(lane.name for lane in self._client.settings.lane), DEAD]
+        depths = {queue: self._monitored(f"queue {queue}", _depth_of(queue)) for queue in queues}
         figures = self._monitored("metrics", lambda m: m.figures(self._recent.window_s))
         alarms = self._monitored("alarms", lambda m: tuple(m.alarms()))
-        flow = self._asked("jobs", lambda: self._recent.look(self._client.table, self._now_s))
+        flow = self._asked(
+            "jobs",
+            lambda: self._recent.look(self._client.table, self._now_s, self._client.settings.lane),
+        )
         failed = self._asked(
             "failures", lambda: [*self._client.table.list(Status.FAILED, _FAILURES)]
         )
         lanes = tuple(self._lanes(depths, figures or Figures()))
         backlog = _backlog(lanes)
-        dead = depths[Queue.DEAD]
+        dead = depths[DEAD]
         return Health(
             stack=self._client.settings.stack,
             at=timestamp(self._now_s),
@@ -223,10 +227,11 @@ class _Look:
             self._unknown.append(Unknown(part, error.info))
             return None
 
-    def _lanes(self, depths: dict[Queue, Depth | None], figures: Figures) -> Iterator[LaneHealth]:
+    def _lanes(self, depths: dict[str, Depth | None], figures: Figures) -> Iterator[LaneHealth]:
         unread = {unknown.part for unknown in self._unknown}
         oldest = self._oldest(depths, figures)
-        for queue in (Queue.STANDARD, Queue.LARGE):
+        for lane in self._client.settings.lane:
+            queue = lane.name
             depth = depths[queue]
             if depth:
                 counts = (depth.waiting, depth.working, depth.delayed)
@@ -235,29 +240,29 @@ class _Look:
             elif f"queue {queue}" in unread:
                 yield LaneHealth(queue, None, None, None, oldest.get(queue))
 
-    def _oldest(self, depths: dict[Queue, Depth | None], figures: Figures) -> dict[Queue, float]:
+    def _oldest(self, depths: dict[str, Depth | None], figures: Figures) -> dict[str, float]:
         """Return the age of each lane's oldest message, by records where nothing else tells."""
         lanes = [queue for queue, depth in depths.items() if depth and depth.total]
         known = {queue: figures.oldest_s[queue] for queue in lanes if queue in figures.oldest_s}
-        if set(lanes) - known.keys() - {Queue.DEAD}:
+        if set(lanes) - known.keys() - {DEAD}:
             return (self._asked("oldest job", self._oldest_records) or {}) | known
         return known
 
-    def _oldest_records(self) -> dict[Queue, float]:
+    def _oldest_records(self) -> dict[str, float]:
         """Return since when the oldest job waits, unless so many do that nobody read them all."""
-        oldest: dict[Queue, float] = {}
+        oldest: dict[str, float] = {}
         for status in (Status.QUEUED, Status.RETRYING):
             records = [*self._client.table.list(status, READ_LIMIT)]
             if len(records) == READ_LIMIT:
                 return {}
             for record in records:
-                queue = Queue(lane_name(record))
+                queue = lane_of(record, self._client.settings.lane).name
                 age_s = max(0.0, self._now_s - seconds_of(record.created_at))
                 oldest[queue] = max(age_s, oldest.get(queue, 0.0))
         return oldest
 
 
-def _depth_of(queue: Queue) -> Callable[[Monitor], Depth | None]:
+def _depth_of(queue: str) -> Callable[[Monitor], Depth | None]:
     return lambda monitor: monitor.depth(queue)
 
 

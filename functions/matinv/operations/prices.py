@@ -44,7 +44,7 @@ class Cost:
 
 
 def cost(
-    seconds: float, worker_bytes: int, message_bytes: int, result_bytes: int, *, uploaded: bool
+    seconds: float, memory_mb: int, message_bytes: int, result_bytes: int, *, uploaded: bool
 ) -> Cost:
     """Return the cost of one job that has an invocation to itself, fetched once.
 
@@ -52,7 +52,7 @@ def cost(
     ----------
     seconds : float
         Wall time of the worker.
-    worker_bytes : int
+    memory_mb : int
         Memory of the worker, which Lambda charges whether it is used or not.
     message_bytes : int
         The message: the matrix itself, or the notification of an upload.
@@ -65,7 +65,7 @@ def cost(
     written = ceil((_RECORD_BYTES + result_bytes) / 1024)
     read = ceil((_RECORD_BYTES + result_bytes) / 4096)
     return Cost(
-        compute=LAMBDA_REQUEST + seconds * worker_bytes / 2**30 * LAMBDA_GB_SECOND,
+        compute=LAMBDA_REQUEST + seconds * memory_mb / 1024 * LAMBDA_GB_SECOND,
         queue=(2 * chunks + 1) * SQS_REQUEST,  # send, receive, delete
         table=written * DYNAMODB_WRITE + 2 * read * DYNAMODB_READ,  # by the worker, by the reader
         storage=uploaded * (S3_PUT + S3_GET) + (not result_bytes) * (S3_PUT + S3_GET),

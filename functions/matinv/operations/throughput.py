@@ -14,11 +14,11 @@ from typing import Final
 
 import numpy as np
 
+from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import predict
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.jobs.times import timestamp
-from matinv.operations.lanes import LANES, lane_of
 from matinv.operations.prices import Cost, cost
 from matinv.ports import JobTable
 
@@ -160,8 +160,8 @@ class Recent:
     _jobs: Sequence[_Ended] = ()  # the latest first
     _covered_s: float = field(default=0.0)  # nothing that ended after this is missing
 
-    def look(self, table: JobTable, now_s: float) -> Flow:
-        """Read what is new and return what is known.
+    def look(self, table: JobTable, now_s: float, lanes: Lane) -> Flow:
+        """Read what is new and return what is known; `lanes` are those that the jobs ran in.
 
         Raises
         ------
@@ -174,7 +174,8 @@ class Recent:
         found: dict[str, _Ended] = {}
         covered_s = self._covered_s
         for status in (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED):
-            new = list(_ended_after(table, status, max(since_s, known_s)))
+            read = (_ended(record, lanes) for record in table.list(status, READ_LIMIT))
+            new = list(takewhile(lambda job: job.at_s >= max(since_s, known_s), read))
             found |= {job.job_id: job for job in new}
             if len(new) == READ_LIMIT:
                 covered_s = max(covered_s, new[-1].at_s)
@@ -199,20 +200,16 @@ def seconds_of(time_: str) -> float:
     return datetime.fromisoformat(time_).timestamp()
 
 
-def lane_name(record: Record) -> str:
-    """Return the lane that a job was done in, as far as its size tells."""
+def lane_of(record: Record, lanes: Lane) -> Lane:
+    """Return which of a stack's lanes a job was done in, as far as its size tells."""
     shape, dtype = record.input.shape, record.input.dtype
     if record.result is None or shape is None or dtype is None:
-        return "standard"
-    return lane_of(predict(shape, dtype)) or "large"
+        return lanes
+    prediction = predict(shape, dtype)
+    return lanes.first_for(prediction.memory_bytes, prediction.seconds) or [*lanes][-1]
 
 
-def _ended_after(table: JobTable, status: Status, since_s: float) -> Iterator[_Ended]:
-    jobs = (_ended(record) for record in table.list(status, READ_LIMIT))
-    return takewhile(lambda job: job.at_s >= since_s, jobs)
-
-
-def _ended(record: Record) -> _Ended:
+def _ended(record: Record, lanes: Lane) -> _Ended:
     phases = tuple(record.timings_ms.get(name) for name in PHASES)
     spent_ms = sum(ms for ms in phases[1:] if ms is not None)
     uploaded = record.input.source != MESSAGE_SOURCE
@@ -224,7 +221,7 @@ def _ended(record: Record) -> _Ended:
         phases,
         cost(
             spent_ms / 1000,
-            LANES[lane_name(record)].memory_bytes,
+            lane_of(record, lanes).memory_mb,
             _NOTIFICATION_BYTES if uploaded else record.input.size_bytes or 1,
             record.result.size_bytes if record.result and inline else 0,
             uploaded=uploaded,

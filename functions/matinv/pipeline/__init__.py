@@ -1,6 +1,6 @@
 """The pipeline: what a worker does with its messages, one module for each step."""
 
-from matinv.jobs.limits import IDLE_BYTES, MARGIN_S
+from matinv.jobs.lanes import IDLE_BYTES, MARGIN_S
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.batch import give_up, process
 from matinv.pipeline.direct import Answer, answer

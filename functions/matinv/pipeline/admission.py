@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Condition
 
 from matinv.errors import Code, Refused
-from matinv.jobs.limits import MARGIN_S, Prediction
+from matinv.jobs.limits import Prediction
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.outcome import NotOurs, Verdict
 from matinv.pipeline.task import Task
@@ -53,23 +54,23 @@ def check_fits(
     Raises
     ------
     NotOurs
-        FORWARDED, if only the large lane can do it, and there is one.
+        FORWARDED, if there is a larger lane behind this one.
     Refused
         TOO_LARGE, if there is none.
     Transient
         DEADLINE, if it would fit into a fresh invocation.
     """
     task.predicted_s = prediction.seconds / threads
-    fits_memory = prediction.memory_bytes <= app.budget_bytes
-    if fits_memory and task.predicted_s <= deadline.total_s - MARGIN_S:
+    lane = replace(app.lane, timeout_s=deadline.total_s)
+    if lane.admits(prediction.memory_bytes, task.predicted_s):
         deadline.check(task.predicted_s)
         return
-    if app.queue.has_large_lane():
+    if lane.next:
         raise NotOurs(Verdict.FORWARDED)
     raise Refused(
         Code.TOO_LARGE,
         f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
-        "use a smaller matrix or float32, or deploy the large lane",
+        "use a smaller matrix or float32, or deploy a larger lane",
         observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {task.predicted_s:,.0f} s",
-        limit=f"{app.budget_bytes / 2**20:,.0f} MiB, {deadline.total_s - MARGIN_S:,.0f} s",
+        limit=f"{lane.budget_bytes / 2**20:,.0f} MiB, {lane.budget_s:,.0f} s",
     )

@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Final
 
-from matinv.jobs.limits import MARGIN_S
+from matinv.jobs.lanes import MARGIN_S
 from matinv.jobs.record import Record
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error

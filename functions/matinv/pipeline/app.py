@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from matinv.errors import Code, Misconfigured, Transient
-from matinv.jobs.limits import IDLE_BYTES, MARGIN_S, Lane
+from matinv.jobs.lanes import MARGIN_S, Lane
 from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
 
 
@@ -22,7 +22,7 @@ class App:
     inputs_bucket : str
         The only bucket that references may name.
     lane : Lane
-        Memory and threads of this worker.
+        This worker's, and the lanes behind it.
     inline_result_bytes : int
         Results up to this size travel in the record.
     retention_s : int
@@ -51,11 +51,6 @@ class App:
     jitter: Callable[[], float]
     events: JobEvents | None = None
     pool: Callable[[int, str], Executor] = ThreadPoolExecutor
-
-    @property
-    def budget_bytes(self) -> int:
-        """Memory for jobs."""
-        return self.lane.memory_bytes - IDLE_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 from typing import Final, ParamSpec, TypeVar
 
 from matinv.errors import Code, Transient
-from matinv.jobs.limits import MARGIN_S
+from matinv.jobs.lanes import MARGIN_S
 from matinv.pipeline.app import App, Deadline
 
 # Time that must be left to answer and for telemetry: half of what is left when jobs are not waited

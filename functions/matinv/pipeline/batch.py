@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from matinv.errors import MatinvError
-from matinv.jobs.limits import MARGIN_S
+from matinv.jobs.lanes import MARGIN_S
 from matinv.jobs.request import Delivery, Request, input_info
 from matinv.pipeline.announce import Announcer, news
 from matinv.pipeline.app import App, Deadline

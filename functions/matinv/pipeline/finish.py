@@ -90,10 +90,15 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
 
 
 def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
-    if not tasks:
+    lane = app.lane.next
+    if not tasks or not lane:  # without a lane behind this one nothing is forwarded
         return
-    sent = app.queue.forward([task.delivery for task in tasks])
-    stuck = Transient(Code.STORAGE, "the large queue could not be written", "see the worker's role")
+    sent = app.queue.forward(lane, [task.delivery for task in tasks])
+    stuck = Transient(
+        Code.STORAGE,
+        f"the queue of the lane {lane.name} could not be written",
+        "see the worker's role",
+    )
     for task, ok in zip(tasks, sent, strict=True):
         if ok:
             yield Outcome(task.delivery, Verdict.FORWARDED)

@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 
 from matinv.errors import Code, MatinvError, Misconfigured, Transient
-from matinv.jobs.limits import MARGIN_S, predict
+from matinv.jobs.lanes import MARGIN_S
+from matinv.jobs.limits import predict
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Inline
 from matinv.linalg import lapack
@@ -75,7 +76,7 @@ def run(
     objects = [task for task in ours if not isinstance(_input(task), Inline)]
     threads = app.lane.threads if len(objects) == 1 else 1
     cores = BoundedSemaphore(app.lane.threads)
-    bounds = Bounds(MemoryGate(app.budget_bytes), cores, deadline, threads)
+    bounds = Bounds(MemoryGate(app.lane.budget_bytes), cores, deadline, threads)
     lapack.set_threads(threads)
     pool = app.pool(_IO_THREADS, "matinv")
 

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from matinv.jobs.lanes import Lane
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery, Reference
 
@@ -209,7 +210,7 @@ class Received:
 
 
 class JobQueue(Protocol):
-    """The jobs queue, its dead-letter queue and, where there is one, the large queue."""
+    """The jobs queue, its dead-letter queue, and the queues of larger lanes."""
 
     def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Copy deliveries to the dead-letter queue; for each, whether it is safely there.
@@ -219,16 +220,12 @@ class JobQueue(Protocol):
         """
         ...
 
-    def forward(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        """Send deliveries on to the large queue; for each, whether it is safely there."""
+    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Send deliveries on to a lane's queue; for each, whether it is safely there."""
         ...
 
     def delay(self, deliveries: Sequence[Delivery], seconds: Sequence[int]) -> None:
         """Make received messages visible again after so many seconds, 0 to 43,200; best effort."""
-        ...
-
-    def has_large_lane(self) -> bool:
-        """Whether there is a large queue to forward to."""
         ...
 
     def max_receive_count(self) -> int:

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
-
-class Queue(StrEnum):
-    """The queues of a stack: its lanes, and where their failures go."""
-
-    STANDARD = "standard"
-    LARGE = "large"
-    DEAD = "dead"
+DEAD: Final = "dead"
+"""The queue where failures go; the others are called by their lanes' names."""
 
 
 class State(StrEnum):
@@ -101,7 +96,7 @@ class Figures:
         done before. None if nothing was counted: nothing ran, or nothing counts.
     """
 
-    oldest_s: Mapping[Queue, float] = field(default_factory=dict)
+    oldest_s: Mapping[str, float] = field(default_factory=dict)
     acknowledged: int | None = None
     duplicates: int | None = None
 
@@ -109,7 +104,7 @@ class Figures:
 class Monitor(Protocol):
     """What AWS knows of a stack."""
 
-    def depth(self, queue: Queue) -> Depth | None:
+    def depth(self, queue: str) -> Depth | None:
         """Return how much is in a queue, None if the stack has no such queue."""
         ...
 

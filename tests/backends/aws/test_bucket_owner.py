@@ -14,6 +14,7 @@ from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.s3_bodies import Pieces
 from matinv.errors import Transient
 from matinv.jobs import intake
+from matinv.jobs.lanes import standard
 from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
 from matinv.settings import Settings
@@ -27,7 +28,7 @@ SQS = "https://sqs.eu-west-1.amazonaws.com"
 def settings(
     at_moto: str, buckets: tuple[str, str], table_name: str, queue_urls: tuple[str, str, str]
 ) -> Settings:
-    return Settings(*buckets, table_name, *queue_urls)
+    return Settings(*buckets, table_name, standard(queue_urls[0]), queue_urls[1])
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,9 @@ def settings(
     ],
 )
 def test_the_account_is_that_of_the_jobs_queue(url: str, account: str | None) -> None:
-    assert Settings("inputs", "results", "jobs", url, f"{SQS}/1/dead").account_id == account
+    assert (
+        Settings("inputs", "results", "jobs", standard(url), f"{SQS}/1/dead").account_id == account
+    )
 
 
 def test_every_request_of_the_pipeline_names_the_owner(settings: Settings) -> None:
@@ -82,7 +85,7 @@ def test_a_bucket_of_another_account_is_denied(settings: Settings) -> None:
 
     denied = refusal(403, "AccessDenied")
     stranger = settings.jobs_queue_url.replace(ACCOUNT, "999999999999")
-    store = wiring.ports(replace(settings, jobs_queue_url=stranger))[0]
+    store = wiring.ports(replace(settings, lane=standard(stranger)))[0]
     Faults(store._s3).script.append(as_s3_does)
     with pytest.raises(Transient, match="ACCESS_DENIED"):
         store.upload("a.npy", [b"1"], {})
@@ -102,7 +105,7 @@ def test_a_url_for_an_upload_names_the_owner(settings: Settings) -> None:
 
 
 def test_without_an_account_in_the_url_no_owner_is_named(settings: Settings) -> None:
-    store = wiring.ports(replace(settings, jobs_queue_url="http://127.0.0.1/jobs"))[0]
+    store = wiring.ports(replace(settings, lane=standard("http://127.0.0.1/jobs")))[0]
     with owners_named(store._s3) as named:
         store.upload("a.npy", [b"1"], {})
     assert named == [None]

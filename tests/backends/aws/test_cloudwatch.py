@@ -10,7 +10,8 @@ import pytest
 from matinv import wiring
 from matinv.backends.aws.cloudwatch import AWSMonitor
 from matinv.errors import Code, Misconfigured
-from matinv.ports.monitor import Figures, Queue, State
+from matinv.jobs.lanes import standard
+from matinv.ports.monitor import DEAD, Figures, State
 from matinv.settings import Settings
 from support.alarms import Composite, make_alarm, measure, topic
 from support.faults import Faults, refusal
@@ -36,7 +37,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def monitor(client: Any, faults: Faults, sqs: Any, unique: str, clock: Clock) -> AWSMonitor:
-    urls = {Queue.STANDARD: f"https://sqs/123456789012/{unique}-jobs"}
+    urls = {"standard": f"https://sqs/123456789012/{unique}-jobs"}
     return AWSMonitor(sqs, client, urls, unique, now=clock)
 
 
@@ -126,7 +127,7 @@ class TestFigures:
         clock.now_s += 60
         measure(client, name, 90.0, 300, QueueName=f"{unique}-jobs")
         measure(client, name, 80.0, 120, QueueName=f"{unique}-jobs")
-        assert monitor.figures(3600).oldest_s == {Queue.STANDARD: 80.0}
+        assert monitor.figures(3600).oldest_s == {"standard": 80.0}
 
     def test_a_denial_is_not_remembered(self, monitor: AWSMonitor, faults: Faults) -> None:
         faults.script.append(DENIED)
@@ -140,7 +141,11 @@ def test_the_stack_is_named_by_its_table(
     at_moto: str, client: Any, queue_urls: tuple[str, str, str], unique: str
 ) -> None:
     jobs, dead, _ = queue_urls
-    monitor = wiring.monitor(Settings("i", "r", f"{unique}-jobs", jobs, dead))
+    monitor = wiring.monitor(Settings("i", "r", f"{unique}-jobs", standard(jobs), dead))
     make_alarm(client, unique, "mine", State.ALARM, AlarmActions=[topic(unique, "alarms")])
     assert [alarm.name for alarm in monitor.alarms()] == ["mine"]
-    assert [monitor.depth(queue) is None for queue in Queue] == [False, True, False]
+    assert [monitor.depth(queue) is None for queue in ("standard", "large", DEAD)] == [
+        False,
+        True,
+        False,
+    ]

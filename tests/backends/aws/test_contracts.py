@@ -15,7 +15,8 @@ from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.s3_bodies import Pieces
 from matinv.backends.aws.sns import SNSEvents
 from matinv.backends.aws.sqs import SQSQueue
-from matinv.ports.monitor import Depth, Queue, State
+from matinv.jobs.lanes import Lane, large
+from matinv.ports.monitor import DEAD, Depth, State
 from matinv.testing.contracts import (
     JobEventsContract,
     JobQueueContract,
@@ -74,17 +75,17 @@ class TestSQSQueue(JobQueueContract):
     @pytest.fixture
     def queue(self, sqs: SQSClient, queue_urls: tuple[str, str, str]) -> SQSQueue:
         self.sqs, self.urls = sqs, queue_urls
-        return SQSQueue(sqs, *queue_urls)
+        return SQSQueue(sqs, *queue_urls[:2])
 
     @pytest.fixture
-    def laneless(self, sqs: SQSClient, queue_urls: tuple[str, str, str]) -> SQSQueue:
-        return SQSQueue(sqs, *queue_urls[:2])
+    def lane(self, queue_urls: tuple[str, str, str]) -> Lane:
+        return large(queue_urls[2])
 
     def sent(self, queue: SQSQueue) -> list[str]:
         return self.bodies(self.urls[0])
 
-    def forwarded(self, queue: SQSQueue) -> list[str]:
-        return self.bodies(self.urls[2])
+    def forwarded(self, queue: SQSQueue, lane: Lane) -> list[str]:
+        return self.bodies(lane.queue_url)
 
     def bodies(self, url: str) -> list[str]:
         return [message["Body"] for message in drained(self.sqs, url)]
@@ -120,16 +121,16 @@ class TestAWSMonitor(MonitorContract):
         cloudwatch = clients.client("cloudwatch")
         self.sqs, self.cloudwatch, self.stack = sqs, cloudwatch, unique
         jobs, dead, large = queue_urls
-        self.urls = {Queue.STANDARD: jobs, Queue.LARGE: large, Queue.DEAD: dead}
+        self.urls = {"standard": jobs, "large": large, DEAD: dead}
         self.composite = Composite(cloudwatch, unique)
         return AWSMonitor(sqs, cloudwatch, self.urls, unique)
 
     @pytest.fixture
     def laneless(self, monitor: AWSMonitor) -> AWSMonitor:
-        urls = {queue: url for queue, url in self.urls.items() if queue is not Queue.LARGE}
+        urls = {queue: url for queue, url in self.urls.items() if queue != "large"}
         return AWSMonitor(self.sqs, self.cloudwatch, urls, self.stack)
 
-    def fill(self, monitor: AWSMonitor, queue: Queue, depth: Depth) -> None:
+    def fill(self, monitor: AWSMonitor, queue: str, depth: Depth) -> None:
         url = self.urls[queue]
         for number in range(depth.working + depth.waiting):
             self.sqs.send_message(QueueUrl=url, MessageBody=str(number))
@@ -148,5 +149,5 @@ class TestAWSMonitor(MonitorContract):
     ) -> None:
         measure(self.cloudwatch, "Acknowledged", acknowledged, service=self.stack)
         measure(self.cloudwatch, "Duplicates", duplicates, service=self.stack)
-        queue = self.urls[Queue.STANDARD].rpartition("/")[2]
+        queue = self.urls["standard"].rpartition("/")[2]
         measure(self.cloudwatch, "ApproximateAgeOfOldestMessage", age_s, QueueName=queue)

@@ -14,7 +14,8 @@ import pytest
 from matinv import wiring
 from matinv.backends.aws import calls
 from matinv.handlers import worker
-from matinv.jobs.limits import IDLE_BYTES, predict
+from matinv.jobs.lanes import IDLE_BYTES, large, standard
+from matinv.jobs.limits import predict
 from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
 from matinv.pipeline import App
@@ -106,7 +107,9 @@ class Batch:
 def settings(
     at_moto: str, buckets: tuple[str, str], table_name: str, queue_urls: tuple[str, str, str]
 ) -> Settings:
-    return Settings(*buckets, table_name, *queue_urls)
+    return Settings(
+        *buckets, table_name, standard(queue_urls[0], large(queue_urls[2])), queue_urls[1]
+    )
 
 
 @pytest.fixture
@@ -117,7 +120,8 @@ def batch(
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     settings = replace(settings, events_topic_arn=topic_arn)
     memory_bytes = IDLE_BYTES + predict((100, 100), np.float64).memory_bytes
-    app = wiring.app_from(replace(settings, memory_bytes=memory_bytes))
+    lane = replace(settings.lane, memory_mb=-(-memory_bytes // 2**20))
+    app = wiring.app_from(replace(settings, lane=lane))
     monkeypatch.setattr(wiring, "app", lambda: app)
 
     def dropped(key: str, n: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from matinv import pipeline, wiring
 from matinv.backends.aws import clients
 from matinv.backends.aws.sns import SNSEvents
 from matinv.jobs import intake
+from matinv.jobs.lanes import standard
 from matinv.jobs.record import Record, Status
 from matinv.settings import Settings
 from matinv.testing.contracts import full_record, record
@@ -163,7 +164,7 @@ class TestWiring:
         table_name: str,
         queue_urls: tuple[str, str, str],
     ) -> Settings:
-        return Settings(*buckets, table_name, *queue_urls[:2])
+        return Settings(*buckets, table_name, standard(queue_urls[0]), queue_urls[1])
 
     def test_the_service_publishes_ten_jobs_per_call(
         self, settings: Settings, topic_arn: str

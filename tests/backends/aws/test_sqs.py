@@ -10,6 +10,7 @@ import pytest
 
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.errors import Transient
+from matinv.jobs.lanes import large
 from matinv.testing.contracts import delivery, letter
 from support.faults import Faults, broken_off, lost_request, refusal, success
 
@@ -18,7 +19,7 @@ SERVICE = "sqs"
 
 @pytest.fixture
 def queue(client: Any, queue_urls: tuple[str, str, str], faults: Faults) -> SQSQueue:
-    return SQSQueue(client, *queue_urls)
+    return SQSQueue(client, *queue_urls[:2])
 
 
 DENIED = refusal(403, "AccessDenied")
@@ -42,7 +43,7 @@ class TestBury:
     ) -> None:
         faults.script.extend([fault] * 50)
         assert queue.bury([letter(1), letter(2)]) == [False, False]
-        assert queue.forward([delivery(1)]) == [False]
+        assert queue.forward(large("https://sqs/large"), [delivery(1)]) == [False]
 
     def test_a_call_that_fails_does_not_keep_the_others(
         self, queue: SQSQueue, faults: Faults, monkeypatch: pytest.MonkeyPatch

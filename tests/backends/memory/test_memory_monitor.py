@@ -7,7 +7,7 @@ import pytest
 from matinv.backends.memory import (
     MemoryMonitor,
 )
-from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State
+from matinv.ports.monitor import Alarm, Depth, Figures, State
 from matinv.testing.contracts import (
     MonitorContract,
 )
@@ -18,14 +18,14 @@ class TestMemoryMonitor(MonitorContract):
     @pytest.fixture
     def monitor(self) -> MemoryMonitor:
         monitor = MemoryMonitor()
-        monitor.depths[Queue.LARGE] = Depth()
+        monitor.depths["large"] = Depth()
         return monitor
 
     @pytest.fixture
     def laneless(self) -> MemoryMonitor:
         return MemoryMonitor()
 
-    def fill(self, monitor: MemoryMonitor, queue: Queue, depth: Depth) -> None:
+    def fill(self, monitor: MemoryMonitor, queue: str, depth: Depth) -> None:
         monitor.depths[queue] = depth
 
     def ring(self, monitor: MemoryMonitor, name: str, state: State, *, pages: bool = False) -> None:
@@ -35,4 +35,4 @@ class TestMemoryMonitor(MonitorContract):
     def count(
         self, monitor: MemoryMonitor, *, acknowledged: int, duplicates: int, age_s: float
     ) -> None:
-        monitor.counted = Figures({Queue.STANDARD: age_s}, acknowledged, duplicates)
+        monitor.counted = Figures({"standard": age_s}, acknowledged, duplicates)

@@ -10,6 +10,7 @@ from matinv.backends.memory import (
     MemoryQueue,
 )
 from matinv.errors import Code, Transient
+from matinv.jobs.lanes import Lane, large
 from matinv.testing.contracts import (
     JobQueueContract,
     delivery,
@@ -20,30 +21,30 @@ from matinv.testing.contracts import (
 class TestMemoryQueue(JobQueueContract):
     @pytest.fixture
     def queue(self) -> MemoryQueue:
-        return MemoryQueue(large_lane=True, max_receive_count=5)
+        return MemoryQueue(max_receive_count=5)
 
     @pytest.fixture
-    def laneless(self) -> MemoryQueue:
-        return MemoryQueue()
+    def lane(self) -> Lane:
+        return large("large")
 
     def sent(self, queue: MemoryQueue) -> list[str]:
         return queue.sent
 
-    def forwarded(self, queue: MemoryQueue) -> list[str]:
-        return [one.body for one in queue.forwarded]
+    def forwarded(self, queue: MemoryQueue, lane: Lane) -> list[str]:
+        return [one.body for one in queue.forwarded[lane.queue_url]]
 
-    def test_faults_of_bury_and_forward_are_answers(self, queue: MemoryQueue) -> None:
+    def test_faults_of_bury_and_forward_are_answers(self, queue: MemoryQueue, lane: Lane) -> None:
         queue.fail = failing("bury:after", "forward:before", "delay:before")
         assert queue.bury([letter(1)]) == [False]
         assert len(queue.dead) == 1
-        assert queue.forward([delivery(1)]) == [False]
+        assert queue.forward(lane, [delivery(1)]) == [False]
         queue.delay([delivery(1)], [5])
-        assert (queue.forwarded, queue.delays) == ([], [])
+        assert (queue.forwarded, queue.delays) == ({}, [])
 
-    def test_single_letters_fail_on_demand(self, queue: MemoryQueue) -> None:
+    def test_single_letters_fail_on_demand(self, queue: MemoryQueue, lane: Lane) -> None:
         queue.unsendable = {"j2"}
         assert queue.bury([letter(1), letter(2)]) == [True, False]
-        assert queue.forward([delivery(1), delivery(2)]) == [True, False]
+        assert queue.forward(lane, [delivery(1), delivery(2)]) == [True, False]
 
     def test_what_sqs_gives_up_has_no_reason(self, queue: MemoryQueue) -> None:
         queue.give_up("body")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matinv.backends.aws.errors import translated
 from matinv.jobs.times import timestamp
-from matinv.ports.monitor import Alarm, Depth, Figures, Queue, State, by_urgency
+from matinv.ports.monitor import Alarm, Depth, Figures, State, by_urgency
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -36,7 +36,7 @@ class AWSMonitor:
     sqs, cloudwatch : SQSClient, CloudWatchClient
         From `matinv.backends.aws.clients.client`.
     queue_urls : mapping
-        The queues that there are.
+        URLs of the queues that there are, by lane, and `matinv.ports.monitor.DEAD`.
     stack : str
         The stack's name: prefix of its alarms, and the metrics' dimension ``service``.
     now : callable
@@ -47,7 +47,7 @@ class AWSMonitor:
         self,
         sqs: SQSClient,
         cloudwatch: CloudWatchClient,
-        queue_urls: Mapping[Queue, str],
+        queue_urls: Mapping[str, str],
         stack: str,
         *,
         now: Callable[[], float] = time.time,
@@ -59,7 +59,7 @@ class AWSMonitor:
         self._now = now
         self._asked: tuple[tuple[int, float], Figures] | None = None
 
-    def depth(self, queue: Queue) -> Depth | None:
+    def depth(self, queue: str) -> Depth | None:
         """Return how much is in a queue."""
         if queue not in self._queue_urls:
             return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from matinv.backends.aws.calls import packed, pages, pause, side_by_side
 from matinv.backends.aws.errors import HINTS, translated
 from matinv.errors import Code, Transient, printable
+from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
 
@@ -71,33 +72,22 @@ class SQSQueue:
         From `matinv.backends.aws.clients.client`.
     jobs_queue_url, dlq_url : str
         The jobs queue and its dead-letter queue.
-    large_queue_url : str, optional
-        The large queue.
     """
 
-    def __init__(
-        self,
-        sqs: SQSClient,
-        jobs_queue_url: str,
-        dlq_url: str,
-        large_queue_url: str | None = None,
-    ) -> None:
+    def __init__(self, sqs: SQSClient, jobs_queue_url: str, dlq_url: str) -> None:
         self._sqs = sqs
         self._jobs_queue_url = jobs_queue_url
         self._dlq_url = dlq_url
-        self._large_queue_url = large_queue_url
         self._max_receive_count: int | None = None
 
     def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Copy deliveries to the dead-letter queue."""
         return self._send_all(self._dlq_url, [_outgoing(letter) for letter in letters])
 
-    def forward(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        """Send deliveries on to the large queue; never raises."""
-        if not self._large_queue_url:
-            return [False] * len(deliveries)
+    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Send deliveries on to a lane's queue; never raises."""
         messages = [_Outgoing(_sendable(delivery.body), {}, {}) for delivery in deliveries]
-        return self._send_all(self._large_queue_url, messages)
+        return self._send_all(lane.queue_url, messages)
 
     def _send_all(self, url: str, messages: Sequence[_Outgoing]) -> list[bool]:
         """Send messages; those that SQS refuses alone again, shortened."""
@@ -137,10 +127,6 @@ class SQSQueue:
             delays[delivery.receipt] = min(longest, _LONGEST_DELAY_S)
         with suppress(Transient):  # then the queue's own visibility timeout decides
             self._set_visibility(self._jobs_queue_url, [*delays.items()])
-
-    def has_large_lane(self) -> bool:
-        """Whether there is a large queue."""
-        return self._large_queue_url is not None
 
     def max_receive_count(self) -> int:
         """Return the redrive policy's count, asked for once; a huge number if there is none."""

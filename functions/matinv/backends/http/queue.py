@@ -8,6 +8,7 @@ from typing import Any
 
 from matinv.backends.http.api import Api, refuse
 from matinv.jobs.api_paths import path_of
+from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
 
@@ -43,16 +44,12 @@ class RemoteQueue:
         """Bury none."""
         return [False] * len(letters)
 
-    def forward(self, deliveries: Sequence[Delivery]) -> list[bool]:
+    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
         """Forward none."""
         return [False] * len(deliveries)
 
     def delay(self, deliveries: Sequence[Delivery], seconds: Sequence[int]) -> None:
         """Do nothing."""
-
-    def has_large_lane(self) -> bool:
-        """Return False: nobody here forwards."""
-        return False
 
     def max_receive_count(self) -> int:
         """Refuse."""

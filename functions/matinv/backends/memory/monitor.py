@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matinv.backends.memory.faults import FaultInjection
-from matinv.ports.monitor import Alarm, Depth, Figures, Queue, by_urgency
+from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, by_urgency
 
 
 class MemoryMonitor(FaultInjection):
@@ -23,11 +23,11 @@ class MemoryMonitor(FaultInjection):
 
     def __init__(self) -> None:
         super().__init__()
-        self.depths = {Queue.STANDARD: Depth(), Queue.DEAD: Depth()}
+        self.depths = {"standard": Depth(), DEAD: Depth()}
         self.rings: list[Alarm] = []
         self.counted = Figures()
 
-    def depth(self, queue: Queue) -> Depth | None:
+    def depth(self, queue: str) -> Depth | None:
         """Return how much is in a queue."""
         with self.operation("depth"):
             return self.depths.get(queue)

@@ -9,6 +9,7 @@ from typing import Final
 
 from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Transient, printable
+from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
 
@@ -21,8 +22,6 @@ class MemoryQueue(FaultInjection):
 
     Parameters
     ----------
-    large_lane : bool
-        Whether there is a large queue.
     max_receive_count : int or None
         What the queue's redrive policy says; None if it has none.
 
@@ -30,8 +29,8 @@ class MemoryQueue(FaultInjection):
     ----------
     dead : list of DeadLetter
         What was buried.
-    forwarded : list of Delivery
-        What was sent on to the large queue.
+    forwarded : dict of list of Delivery
+        What was sent on, by the URL of its new queue.
     delays : list of (Delivery, int)
         What was put off, and by how many seconds.
     sent : list of str
@@ -40,16 +39,13 @@ class MemoryQueue(FaultInjection):
         Job ids that `bury` and `forward` fail on.
     """
 
-    def __init__(
-        self, *, large_lane: bool = False, max_receive_count: int | None = _MAX_RECEIVES
-    ) -> None:
+    def __init__(self, *, max_receive_count: int | None = _MAX_RECEIVES) -> None:
         super().__init__()
         self.dead: list[DeadLetter] = []
-        self.forwarded: list[Delivery] = []
+        self.forwarded: dict[str, list[Delivery]] = {}
         self.delays: list[tuple[Delivery, int]] = []
         self.sent: list[str] = []
         self.unsendable: set[str] = set()
-        self._large_lane = large_lane
         self._max_receive_count = max_receive_count
         self._letters: dict[str, Received] = {}
         self._in_flight: set[str] = set()
@@ -89,12 +85,13 @@ class MemoryQueue(FaultInjection):
         message_id = f"dead-{next(self._numbers)}"
         self._letters[message_id] = Received(message_id, "", body, 0, 0, attributes)
 
-    def forward(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        """Send deliveries on to the large queue."""
+    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Send deliveries on to a lane's queue."""
         try:
             with self.operation("forward"):
-                sent = [self._large_lane and self._fits(d, {}) for d in deliveries]
-                self.forwarded += [d for d, ok in zip(deliveries, sent, strict=True) if ok]
+                sent = [self._fits(d, {}) for d in deliveries]
+                gone = [d for d, ok in zip(deliveries, sent, strict=True) if ok]
+                self.forwarded.setdefault(lane.queue_url, []).extend(gone)
         except Transient:
             return [False] * len(deliveries)
         return sent
@@ -106,10 +103,6 @@ class MemoryQueue(FaultInjection):
                 self.delays += zip(deliveries, seconds, strict=True)
         except Transient:
             return
-
-    def has_large_lane(self) -> bool:
-        """Whether there is a large queue."""
-        return self._large_lane
 
     def max_receive_count(self) -> int:
         """Return after how many receives SQS gives up; never, without a redrive policy."""

@@ -18,11 +18,12 @@ from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import npy
 from matinv.formats.names import Format
-from matinv.jobs.limits import Lane, Prediction, predict, predict_json
+from matinv.jobs.lanes import Lane
+from matinv.jobs.limits import Prediction, predict, predict_json
 from matinv.jobs.message import format_of_key
 from matinv.linalg.types import Method
-from matinv.operations.lanes import LANES, TIMEOUTS_S, lane_of
 from matinv.operations.prices import Cost, cost
+from matinv.settings import lanes as lanes_of_environment
 
 _INLINE_RESULT_BYTES: Final = 8 * 1024  # MATINV_INLINE_RESULT_BYTES unless it is set
 _NOTIFICATION_BYTES: Final = 1024
@@ -85,12 +86,13 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
         subjects = [_imagined((count, n, n) if count else (n, n), dtype, method)]
     else:
         subjects = list(_of_files(files, method))
-    rows = [_row(subject) for subject in subjects]
+    lanes = lanes_of_environment()
+    rows = [_row(subject, lanes) for subject in subjects]
     if rows:
         emit(rows, _COLUMNS, output)
     for row in rows:
         if row["lane"] is None:
-            complain(_too_large(row).info, row["input"])
+            complain(_too_large(row, [*lanes][-1]).info, row["input"])
     fits = sum(row["lane"] is not None for row in rows)
     return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
 
@@ -126,34 +128,33 @@ def _cost(subject: Subject, lane: Lane) -> Cost:
     small = subject.size_bytes <= _INLINE_RESULT_BYTES
     return cost(
         subject.prediction.seconds / lane.threads,
-        lane.memory_bytes,
+        lane.memory_mb,
         _NOTIFICATION_BYTES if uploaded else message_bytes,
         subject.size_bytes if small else 0,
         uploaded=uploaded,
     )
 
 
-def _row(subject: Subject) -> dict[str, Any]:
+def _row(subject: Subject, lanes: Lane) -> dict[str, Any]:
     prediction = subject.prediction
-    name = lane_of(prediction)
-    found = _cost(subject, LANES[name]) if name else None
+    lane = lanes.first_for(prediction.memory_bytes, prediction.seconds)
+    found = _cost(subject, lane) if lane else None
     return {
         "input": subject.name,
         "shape": subject.shape,
         "dtype": subject.dtype,
         "memory_mib": ceil(prediction.memory_bytes / 2**20),
         "seconds": prediction.seconds,
-        "lane": name,
+        "lane": lane.name if lane else None,
         "cost_usd": asdict(found) | {"total": found.total} if found else None,
     }
 
 
-def _too_large(row: dict[str, Any]) -> Refused:
-    large, vcpus = LANES["large"], LANES["large"].threads
+def _too_large(row: dict[str, Any], largest: Lane) -> Refused:
     return Refused(
         Code.TOO_LARGE,
         "no lane can do this job",
         "use a smaller matrix, float32, or another method",
         observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
-        limit=f"{large.memory_bytes // 2**20:,} MiB, {TIMEOUTS_S['large']:g} s of {vcpus} vCPUs",
+        limit=f"{largest.memory_mb:,} MiB, {largest.timeout_s:g} s of {largest.threads} vCPUs",
     )

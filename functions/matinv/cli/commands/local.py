@@ -16,6 +16,7 @@ import click
 from matinv.cli.commands.console import require_console
 from matinv.cli.commands.env import use_stack
 from matinv.cli.errors import Exit, say
+from matinv.jobs.lanes import LAMBDA_MB, STANDARD_MB, Lane, threads_of
 
 if TYPE_CHECKING:
     from matinv.local.event_source import Polling
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MB_PER_THREAD: Final = 1769  # what Lambda gives one vCPU for
 _UP_EPILOG: Final = """\b
 In one shell:
   matinv local up --env-file .matinv.env &
@@ -50,8 +50,8 @@ def _worker_options(command: Command) -> Command:
         ),
         click.option(
             "--memory-mb",
-            type=click.IntRange(128, 10240),
-            default=MB_PER_THREAD,
+            type=click.IntRange(128, LAMBDA_MB),
+            default=STANDARD_MB,
             show_default=True,
             help="Memory of a worker: decides what is admitted and how many threads compute.",
         ),
@@ -121,7 +121,7 @@ def _worker_options(command: Command) -> Command:
 @click.option("--no-worker", is_flag=True, help="Only the stack; run `matinv local worker` beside.")
 @click.option(
     "--large-memory-mb",
-    type=click.IntRange(128, 10240),
+    type=click.IntRange(128, LAMBDA_MB),
     help="Also run the large lane, with a worker of so much memory.",
 )
 @click.option("--console", is_flag=True, help="Also run `matinv console` for this stack.")
@@ -160,13 +160,12 @@ def up(  # noqa: PLR0913 - each is an option of the command
     timeout_s = options["timeout_s"]
     if visibility_s is None:  # no message may come back while its batch fills or is in work
         visibility_s = timeout_s + math.ceil(polling.window_s)
-    shape = Shape(port, max_receives, visibility_s, large_memory_mb is not None)
 
-    def lane(count: int, lane_mb: int) -> supervisor.Workers:
-        return supervisor.Workers(
-            0 if no_worker else count, _arguments(polling, timeout_s, lane_mb)
-        )
+    def lane(name: str, mb: int, following: Lane | None) -> Lane:
+        return Lane(name, "", mb, threads_of(mb), timeout_s, following)
 
+    large = lane("large", large_memory_mb, None) if large_memory_mb else None
+    shape = Shape(port, max_receives, visibility_s, lane("standard", memory_mb, large))
     with supervisor.env_file(env_file) as write:
 
         def ready(stack: Stack) -> None:
@@ -177,8 +176,8 @@ def up(  # noqa: PLR0913 - each is an option of the command
         try:
             supervisor.serve(
                 shape,
-                lane(workers, memory_mb),
-                lane(1, large_memory_mb) if large_memory_mb else None,
+                0 if no_worker else workers,
+                lambda lane: _worker_of(lane, polling),
                 ready,
                 _note,
                 api_port=api_port,
@@ -213,19 +212,19 @@ def worker(ctx: click.Context, /, *, memory_mb: int, **options: Any) -> None:
     """
     use_stack(ctx)
     polling = _polling(**options)
-    threads = str(threads_of(memory_mb))
+    threads = str(min(threads_of(memory_mb), _cores()))
     for name in _THREAD_LIMITS:  # before numpy is imported, which the next line does
         os.environ.setdefault(name, threads)
-    os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(memory_mb)
+    os.environ["MATINV_MEMORY_MB"] = str(memory_mb)
     from matinv.local.worker import serve  # noqa: PLC0415
 
     serve(polling, memory_mb, options["timeout_s"])
 
 
-def threads_of(memory_mb: int) -> int:
-    """Return the threads of a worker: its vCPUs on Lambda, at most the cores of this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(memory_mb // MB_PER_THREAD, cores or 1))
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _polling(
@@ -242,15 +241,15 @@ def _polling(
         raise click.UsageError(str(error)) from error
 
 
-def _arguments(polling: Polling, timeout_s: int, memory_mb: int) -> list[str]:
-    """Return the options of `matinv local worker` that make a worker of a lane."""
+def _worker_of(lane: Lane, polling: Polling) -> list[str]:
+    """Return what follows `matinv` to run a worker of a lane."""
     options = {
         "--batch-size": polling.batch_size,
         "--window": polling.window_s,
-        "--timeout": timeout_s,
-        "--memory-mb": memory_mb,
+        "--timeout": int(lane.timeout_s),
+        "--memory-mb": lane.memory_mb,
     }
-    return [str(word) for option in options.items() for word in option]
+    return ["local", "worker"] + [str(word) for option in options.items() for word in option]
 
 
 def _console_options(port: int, *, browser: bool) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from matinv.errors import Code, Refused
+from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, JobQueue
 
@@ -27,7 +28,7 @@ def letter(number: int, body: str | None = None, message: str = "no good") -> De
 
 
 class JobQueueContract:
-    """`matinv.ports.JobQueue` with a large lane, five receives, and 256 KiB per message."""
+    """`matinv.ports.JobQueue` with five receives, and 256 KiB per message."""
 
     @pytest.fixture
     def queue(self) -> JobQueue:
@@ -35,16 +36,16 @@ class JobQueueContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def laneless(self) -> JobQueue:
-        """Return empty queues without a large one."""
+    def lane(self) -> Lane:
+        """Return a lane with a queue that is there and empty."""
         raise NotImplementedError
 
     def sent(self, queue: JobQueue) -> list[str]:
         """Return the bodies on the jobs queue."""
         raise NotImplementedError
 
-    def forwarded(self, queue: JobQueue) -> list[str]:
-        """Return the bodies on the large queue."""
+    def forwarded(self, queue: JobQueue, lane: Lane) -> list[str]:
+        """Return the bodies on a lane's queue."""
         raise NotImplementedError
 
     def test_a_queue_that_is_there_passes_its_check(self, queue: JobQueue) -> None:
@@ -123,15 +124,11 @@ class JobQueueContract:
         queue.send('{"matrix": [[1]], "tags": {"é": "逆"}}')
         assert self.sent(queue) == ['{"matrix": [[1]], "tags": {"é": "逆"}}']
 
-    def test_deliveries_are_forwarded_as_they_are(self, queue: JobQueue) -> None:
-        assert queue.has_large_lane()
-        assert queue.forward([]) == []
-        assert queue.forward([delivery(n) for n in range(12)]) == [True] * 12
-        assert sorted(self.forwarded(queue)) == sorted(delivery(n).body for n in range(12))
-
-    def test_without_a_large_lane_nothing_is_forwarded(self, laneless: JobQueue) -> None:
-        assert not laneless.has_large_lane()
-        assert laneless.forward([delivery(1)]) == [False]
+    def test_deliveries_are_forwarded_as_they_are(self, queue: JobQueue, lane: Lane) -> None:
+        assert queue.forward(lane, []) == []
+        assert queue.forward(lane, [delivery(n) for n in range(12)]) == [True] * 12
+        assert sorted(self.forwarded(queue, lane)) == sorted(delivery(n).body for n in range(12))
+        assert self.sent(queue) == []
 
     def test_a_delay_never_fails(self, queue: JobQueue) -> None:
         queue.delay([], [])
