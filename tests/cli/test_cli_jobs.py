@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from matinv.jobs.record import Status
+from matinv.local.samples import npy_bytes
 from support.memory_service import MemoryService, Run, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
@@ -32,6 +33,7 @@ def test_status_is_a_table_in_the_order_asked_for(run: Run, service: MemoryServi
         "DIGITS",
         "RESIDUAL",
         "UPDATED",
+        "SOURCE",
         "NOTE",
     ]
     assert [row.split()[:2] for row in rows] == [
@@ -170,3 +172,68 @@ def test_list_is_newest_first_and_filters(run: Run, service: MemoryService) -> N
 def test_every_status_can_be_listed(run: Run) -> None:
     for status in Status:
         assert run("list", "--status", status).exit_code == 0
+
+
+# One id, by whatever name it is asked for
+
+NAMES = ["eins zwei.npy", "eins zwei", "eins zwei.json"]
+
+
+def dropped(service: MemoryService, key: str) -> None:
+    service.store.upload(key, [npy_bytes(np.diag([2.0, 4.0]))], {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dropped_file_is_found_by_each_of_its_names(
+    run: Run, service: MemoryService, name: str
+) -> None:
+    dropped(service, "eins zwei.npy")
+    assert json.loads(run("status", name, "--output", "json").stdout)["status"] == "QUEUED"
+    row = json.loads(run("wait", name, "--output", "json").stdout)
+    assert (row["job_id"], row["status"]) == ("eins zwei", "SUCCEEDED")
+    result = run("result", name, "--output", "json")
+    assert json.loads(result.stdout)["inverse"] == [[0.5, 0.0], [0.0, 0.25]]
+    assert service.client.job(name).status() is Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("key", ["a//b.npy", "größe\u0301 ½.npy", "x\u202ey.npy", ".npy"])
+def test_a_key_that_is_no_id_is_found_by_key_and_by_the_id_it_got(
+    run: Run, service: MemoryService, key: str
+) -> None:
+    dropped(service, key)
+    assert json.loads(run("status", key, "--output", "json").stdout)["status"] == "QUEUED"
+    row = json.loads(run("wait", key, "--output", "json").stdout)
+    assert row["input"]["source"] == f"s3://inputs/{key}"
+    by_id = json.loads(run("status", row["job_id"], "--output", "json").stdout)
+    assert by_id["status"] == "SUCCEEDED"
+
+
+def test_a_file_named_on_a_mac_is_the_job_of_the_same_name_elsewhere(
+    run: Run, service: MemoryService
+) -> None:
+    dropped(service, "gro\u0308\u00dfe.npy")  # o and a combining diaeresis
+    for name in ("gr\u00f6\u00dfe", "gro\u0308\u00dfe.npy"):
+        assert json.loads(run("status", name, "--output", "json").stdout)["status"] == "QUEUED"
+    service.work()
+    assert json.loads(run("status", "gr\u00f6\u00dfe", "--output", "json").stdout)["status"] == (
+        "SUCCEEDED"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["nobody", "nobody.npy", "a//nobody.npy", "../x", "x\ud800", "x" * 2000]
+)
+def test_a_name_that_nothing_is_known_of_is_not_queued(
+    run: Run, service: MemoryService, name: str
+) -> None:
+    assert run("status", name).exit_code == 6
+    assert run("wait", name).exit_code == 6  # without a timeout
+    assert sum(service.pauses) == pytest.approx(30, abs=6)
+
+
+def test_the_list_shows_which_file_a_job_came_from(run: Run, service: MemoryService) -> None:
+    dropped(service, "a//b.npy")
+    service.work()
+    head, row = run("list").stdout.splitlines()
+    assert "SOURCE" in head
+    assert "s3://inputs/a//b.npy" in row

@@ -133,7 +133,7 @@ def test_large_file_is_uploaded_byte_by_byte(
     path = tmp_path / "big.npy"
     np.save(path, general(300, dtype=">f4"))
     job = client.submit(path)
-    reference = service.store.find_input("big")
+    reference = service.store.find_input("big.npy")
     assert reference is not None
     with service.store.open(reference) as blob:
         assert blob.read(10**9) == path.read_bytes()

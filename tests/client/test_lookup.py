@@ -21,7 +21,7 @@ def test_file_without_a_record_is_looked_for_once(service: MemoryService, client
     other = service.client
     with pytest.raises(TimedOut):
         other.wait(["f"], timeout_s=60)
-    assert service.store.calls["find_input"] == 1
+    assert service.store.calls["find_input"] == 3  # f.npy, f.json, f.npz
     assert other.job("f").status() is Status.QUEUED
 
 

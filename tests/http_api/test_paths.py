@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
+from matinv.local.samples import npy_bytes
 from support.api_requests import ApiRequests
 
 GOOD = [[1, 2], [3, 4]]
@@ -17,9 +22,22 @@ def done(ask: ApiRequests, job_id: str, **fields: Any) -> None:
     ask.service.work()
 
 
-@pytest.mark.parametrize("job_id", ["..", "%2e%2e%2fx", "a//b", "a%00", "é", "%ff", "a" * 129])
-def test_an_id_that_cannot_be_is_400(ask: ApiRequests, job_id: str) -> None:
-    assert ask.get(f"/jobs/{job_id}").code == "BAD_JOB_ID"
+@pytest.mark.parametrize("name", ["..", "%2e%2e%2fx", "a//b", "a%00", "é", "%ff", "a" * 2000])
+def test_a_name_that_makes_no_id_is_looked_for_all_the_same(ask: ApiRequests, name: str) -> None:
+    assert ask.get(f"/jobs/{name}").code == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    "path", ["eins%20zwei.npy", "eins%20zwei", "eins%20zwei.JSON", "a%2525", "gro%CC%88%C3%9Fe.npy"]
+)
+def test_a_job_is_found_by_key_name_and_id(ask: ApiRequests, path: str) -> None:
+    name = unquote(path)
+    job_id = unicodedata.normalize("NFC", re.sub(r"(?i)\.(npy|json)$", "", name))
+    ask.service.store.upload(f"{job_id}.npy", [npy_bytes(np.diag([2.0, 4.0]))], {})
+    assert ask.get(f"/jobs/{path}").tree["status"] == "QUEUED"
+    ask.service.work()
+    assert ask.get(f"/jobs/{path}").tree["job_id"] == job_id
+    assert ask.get(f"/jobs/{path}/result").tree["inverse"] == [[0.5, 0.0], [0.0, 0.25]]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class ApiServer:
         if not place.headers.items() <= event["headers"].items():
             return _answer(403)
         key = path.removeprefix(OBJECTS)
-        if store.find_input(key.rpartition(".")[0]):
+        if store.find_input(key):
             return _answer(412)
         names = {n: t for n, t in place.headers.items() if n.startswith("x-amz-meta-")}
         metadata = {name.removeprefix("x-amz-meta-"): text for name, text in names.items()}

@@ -76,5 +76,6 @@ JOB_COLUMNS = {
     "DIGITS": "certificate.digits",
     "RESIDUAL": "certificate.residual",
     "UPDATED": "updated_at",
+    "SOURCE": "input.source",
     "NOTE": "note",
 }

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from matinv.client import Submission, prepare
-from matinv.client.preparation import job_id_of_name
+from matinv.jobs.ids import job_id_of
 from matinv.jobs.request import Options
 
 STDIN: Final = "-"
@@ -74,8 +74,8 @@ def _find(text: str) -> Iterator[Source]:
             message = f"no .npy or .json file in {text} or below"
             raise click.UsageError(message)
         for file in files:
-            name = file.relative_to(path).with_suffix("").as_posix()
-            yield Source(str(file), file, job_id_of_name(name) if "/" in name else None)
+            name = file.relative_to(path).as_posix()
+            yield Source(str(file), file, job_id_of(name) if "/" in name else None)
     elif path.exists() or not glob.has_magic(text):
         yield Source(text, path, None)
     else:

@@ -28,6 +28,7 @@ from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange, Watch, watch
 from matinv.errors import MatinvError
 from matinv.formats.names import Format
+from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Matrix, Method, OnIllConditioned
@@ -178,8 +179,8 @@ class Client:
         return side_by_side(send_one, submissions)
 
     def job(self, job_id: str) -> Job:
-        """Return a handle of a job, whether it exists or not."""
-        return Job(self, job_id)
+        """Return a handle of a job, by its id, its key or its file's name; it need not exist."""
+        return Job(self, job_id_of(job_id), asked=job_id)
 
     def records(self, jobs: Iterable[Job | str]) -> dict[str, Record]:
         """Return the records of those jobs that are known; an uploaded file counts as QUEUED."""
@@ -271,6 +272,8 @@ class Job:
         The matrix itself, if this process sent it inside a message: nothing else keeps it.
     ended : bool
         Whether `Client.submit` found that the job had ended before, for this very input.
+    asked : str
+        The name by which somebody asked for it, if nobody sent it from here.
     """
 
     client: Client = field(repr=False)
@@ -278,6 +281,7 @@ class Job:
     input: InputInfo | None = field(default=None, repr=False)
     matrix: Matrix | None = field(default=None, repr=False)
     ended: bool = False
+    asked: str = field(default="", repr=False)
 
     def record(self) -> Record:
         """Return the job's record as it is now.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from matinv.client.parallel import side_by_side
+from matinv.jobs.ids import ENDINGS, job_id_of, names_of, without_ending
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Request, input_info
 from matinv.ports import JobTable, MatrixStore
+
+_KEY_BYTES: Final = 1024
 
 
 class Known(Protocol):
@@ -17,6 +20,11 @@ class Known(Protocol):
     @property
     def job_id(self) -> str:
         """Its id."""
+        ...
+
+    @property
+    def asked(self) -> str:
+        """What somebody called it: a key, a file's name, or its id."""
         ...
 
     @property
@@ -44,19 +52,33 @@ def look(
         record = found.get(job.job_id)
         if job.input and (record is None or _is_older(store, record, job.input)):
             found[job.job_id] = _waiting(job.job_id, job.input)
-    missing = [j.job_id for j in jobs if j.job_id not in found and j.job_id not in queued]
-    dropped = side_by_side(store.find_input, missing)
-    for job_id, reference in zip(missing, dropped, strict=True):
+    missing = [job for job in jobs if job.job_id not in found and job.job_id not in queued]
+    keys = {key: job.job_id for job in missing for key in _keys(job)}
+    for key, reference in zip(keys, side_by_side(store.find_input, list(keys)), strict=True):
         if reference:
-            queued[job_id] = _waiting(job_id, input_info(Request(job_id, reference)))
+            queued[keys[key]] = _waiting(keys[key], input_info(Request(keys[key], reference)))
     return {j.job_id: queued[j.job_id] for j in jobs if j.job_id in queued} | found
+
+
+def _keys(job: Known) -> list[str]:
+    """Return the keys under which a job's file may lie; of a hashed id only the asker knows one."""
+    named = [job.asked] if job.asked.lower().endswith(ENDINGS) else []
+    keys = dict.fromkeys([*named, *names_of(without_ending(job.asked)), *names_of(job.job_id)])
+    return [key for key in keys if job_id_of(key) == job.job_id and _is_key(key)]
+
+
+def _is_key(text: str) -> bool:
+    """Whether S3 can have an object of this name ("Naming Amazon S3 objects", User Guide)."""
+    size_bytes = len(text.encode(errors="replace"))
+    whole = not any("\ud800" <= character <= "\udfff" for character in text)
+    return 0 < size_bytes <= _KEY_BYTES and whole and ".." not in text.split("/")
 
 
 def _is_older(store: MatrixStore, record: Record, sent: InputInfo) -> bool:
     """Whether a record is about an older file than the one sent, which is still to come."""
     if record.input.id == sent.id or record.input.source != sent.source:
         return False
-    current = store.find_input(record.job_id)
+    current = store.find_input(record.input.source.removeprefix("s3://").partition("/")[2])
     return current is not None and input_info(Request(record.job_id, current)).id == sent.id
 
 

@@ -12,7 +12,6 @@ import io
 import json
 import mmap
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -27,7 +26,7 @@ from matinv.client.submission import Submission, as_upload, fields_of
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import npy
 from matinv.formats.names import Format
-from matinv.jobs.ids import JOB_ID_RULE, hashed_id, valid_job_id
+from matinv.jobs.ids import checked_id, job_id_of
 from matinv.jobs.message import format_of_key, id_of_content, parse_file, parse_message
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Inline, Options, Reference, Request, input_info
@@ -44,7 +43,6 @@ INLINE_LIMIT_BYTES: Final = (256 - 4) * 1024
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
 _WRITE: Final = "write [[1, 2], [3, 4]], or an object with a matrix"
-_NOT_IN_ID: Final = re.compile(r"[^A-Za-z0-9._/-]+", re.ASCII)
 
 
 def prepare(
@@ -71,10 +69,8 @@ def prepare(
     OSError
         If the file cannot be read.
     """
-    if job_id is not None and not valid_job_id(job_id):
-        raise Refused(
-            Code.BAD_JOB_ID, "not a valid job id", "rename it", observed=job_id, limit=JOB_ID_RULE
-        )
+    if job_id is not None:
+        job_id = checked_id(job_id)
     match source:
         case str() | os.PathLike():
             return _of_file(Path(source), job_id, options)
@@ -103,23 +99,9 @@ def matrix_of(source: Source) -> Matrix:
     return npy.decode(b"".join(npy.parts(_as_array(source))))
 
 
-def job_id_of_name(name: str) -> str:
-    """Return the job id of a file of this name, without extension: the name, made valid.
-
-    Examples
-    --------
-    >>> job_id_of_name("run 7 (final)")
-    'run-7-final'
-    """
-    text = _NOT_IN_ID.sub("-", name)
-    text = re.sub(r"\.{2,}", ".", re.sub("/{2,}", "/", text))
-    text = text.lstrip("._/-")[:128].rstrip("/-")
-    return text if valid_job_id(text) else hashed_id(name.encode())
-
-
 def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
     format_ = format_of_key(path.name)
-    job_id_of_path = job_id_of_name(path.stem)
+    job_id_of_path = job_id_of(path.name)
     with path.open("rb") as file:
         size_bytes = os.fstat(file.fileno()).st_size
         if format_ is Format.JSON:

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
-from matinv.client.preparation import job_id_of_name
 from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
 from matinv.client.rows import job_row, plain
 from matinv.console.errors import Answer, Bad
@@ -22,6 +21,7 @@ from matinv.console.heat_map import heat_of
 from matinv.console.live import Live
 from matinv.console.snippets import command_line, python
 from matinv.formats.names import Format
+from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import Record
 from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.linalg.types import Method
@@ -143,7 +143,7 @@ async def _received(request: Request, file: Path, limit_bytes: int) -> None:
 def _submit(client: Client, file: Path, name: str, request: Request) -> Job:
     query = request.query_params
     pasted = "name" not in query
-    job_id = query.get("job_id") or (None if pasted else job_id_of_name(Path(name).stem))
+    job_id = query.get("job_id") or (None if pasted else job_id_of(Path(name).name))
     return client.submit(
         file.read_bytes() if pasted else file,
         job_id=job_id,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from matinv.errors import Code, Refused
 from matinv.formats import json_text
 from matinv.http_api.request import Exchange
-from matinv.jobs.ids import JOB_ID_RULE, valid_job_id
+from matinv.jobs.ids import checked_id
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 
@@ -46,15 +46,15 @@ def read(exchange: Exchange) -> Body:
     job_id = exchange.headers.get(IDEMPOTENCY_KEY)
     if job_id is None:
         return Body(text, tree, None)
-    if not valid_job_id(job_id):
-        raise _refused("the Idempotency-Key is not a valid job id", job_id, JOB_ID_RULE)
+    job_id = checked_id(job_id)
     if isinstance(tree, dict):
-        if tree.get("job_id", job_id) != job_id:
-            raise _refused("Idempotency-Key and job_id differ", str(tree["job_id"]), job_id)
+        if "job_id" in tree and checked_id(tree["job_id"]) != job_id:
+            raise Refused(
+                Code.BAD_JOB_ID,
+                "Idempotency-Key and job_id differ",
+                "the key is the job's id: leave one of them out, or send the same",
+                observed=str(tree["job_id"]),
+                limit=job_id,
+            )
         tree["job_id"] = job_id
     return Body(text, tree, job_id)
-
-
-def _refused(message: str, observed: str, limit: str) -> Refused:
-    hint = "the key is the job's id: leave one of them out, or send the same"
-    return Refused(Code.BAD_JOB_ID, message, hint, observed=observed, limit=limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 import orjson
 from aws_lambda_powertools.event_handler import Response
@@ -13,10 +14,10 @@ from matinv.formats import json_text
 from matinv.http_api import listing, models
 from matinv.http_api import submit as submitting
 from matinv.http_api.bodies import read
-from matinv.http_api.paths import checked_id
 from matinv.http_api.problems import NOT_FOUND, Problem
 from matinv.http_api.request import JSON_TYPE, exchange_of, router
 from matinv.http_api.responses import answers
+from matinv.jobs.ids import job_id_of
 from matinv.jobs.message import options_schema, validated
 from matinv.jobs.record import Record
 from matinv.jobs.record_document import document_of
@@ -80,7 +81,7 @@ def list_jobs() -> Response[str]:
 def job(job_id: str) -> Response[str]:
     """Look at a job."""
     exchange = exchange_of(routes)
-    return _job(exchange.parts.client.job(checked_id(job_id)).record(), 200, {})
+    return _job(exchange.parts.client.job(unquote(job_id)).record(), 200, {})
 
 
 @routes.post(
@@ -93,7 +94,7 @@ def job(job_id: str) -> Response[str]:
 def redrive_job(job_id: str) -> Response[str]:
     """Send a dead job back to work."""
     exchange = exchange_of(routes)
-    wanted = checked_id(job_id)
+    wanted = job_id_of(unquote(job_id))
     changes = _changes(exchange.body()) if exchange.content else {}
 
     def selected(letter: Letter) -> bool:

@@ -19,7 +19,9 @@ from matinv.jobs.request import Output
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.types import Method, OnIllConditioned
 
-JOB_ID_PATTERN: Final = r"^(?!.*(\.\.|//|/$))[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
+JOB_ID_PATTERN: Final = (
+    r"^(?![ /])(?!.*(\.\.|//|[ /]$|\.(npy|npz|json)$))[^\x00-\x1f\x7f-\xa0]{1,512}$"
+)
 
 # Said, not checked: pydantic's own patterns cannot look ahead.
 JobId = Annotated[str, Field(json_schema_extra={"pattern": JOB_ID_PATTERN})]

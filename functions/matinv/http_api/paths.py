@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import unquote
 
-from matinv.errors import Code, Refused
 from matinv.jobs.api_paths import ACTIONS, JOBS
-from matinv.jobs.ids import JOB_ID_RULE, valid_job_id
 
 # What may be asked for: the OpenAPI document says the same, and a test that it does.
 METHODS: Final = {
@@ -20,22 +18,6 @@ METHODS: Final = {
     "/health": ("GET",),
     "/openapi.json": ("GET",),
 }
-
-
-def checked_id(job_id: str) -> str:
-    """Return the job id in a path, decoded.
-
-    Raises
-    ------
-    Refused
-        BAD_JOB_ID.
-    """
-    text = unquote(job_id)
-    if not valid_job_id(text):
-        raise Refused(
-            Code.BAD_JOB_ID, "not a valid job id", "check it", observed=text, limit=JOB_ID_RULE
-        )
-    return text
 
 
 def split(path: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -10,7 +11,6 @@ from matinv.client.results import converted, fetch_bytes, result_of, result_url
 from matinv.errors import printable
 from matinv.formats.names import Format
 from matinv.http_api.models import Inverse
-from matinv.http_api.paths import checked_id
 from matinv.http_api.problems import NOT_ACCEPTABLE, Problem
 from matinv.http_api.request import exchange_of, router
 from matinv.http_api.responses import answers
@@ -39,7 +39,7 @@ def result(job_id: str) -> Response[Any]:
     exchange = exchange_of(routes)
     accept = exchange.headers.get("accept", "*/*")
     client = exchange.parts.client
-    record = client.job(checked_id(job_id)).ended_record()
+    record = client.job(unquote(job_id)).ended_record()
     stored = result_of(record)
     form = _chosen(accept, stored.format)
     headers = {"vary": "accept"}

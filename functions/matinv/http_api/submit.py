@@ -16,7 +16,7 @@ from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.names import Format
 from matinv.http_api import models
 from matinv.http_api.bodies import Body
-from matinv.http_api.paths import checked_id
+from matinv.jobs.ids import checked_id
 from matinv.jobs.message import message_schema, object_schema, options_schema, parse_tree, validated
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Inline, Options, Request, input_info

@@ -16,7 +16,7 @@ from pydantic_core import core_schema as cs
 
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_text
-from matinv.jobs.ids import hashed_id, job_id_of_key
+from matinv.jobs.ids import hashed_id, job_id_of
 from matinv.jobs.message import Parsed, object_schema, parse_tree, validated
 from matinv.jobs.request import Delivery, Reference, Request
 
@@ -239,7 +239,7 @@ def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) ->
         return [_Part(Parsed(hashed_id(_bytes(body)), error), body)]
     if key.endswith("/"):  # what consoles create for an empty folder
         return []
-    job_id = job_id_of_key(key)
+    job_id = job_id_of(key)
     request = Request(job_id, upload.reference(key, time), dropped=True)
     return [_Part(Parsed(job_id, request), body)]
 

@@ -20,7 +20,7 @@ from pydantic_core import core_schema as cs
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_matrix, json_text, npy
 from matinv.formats.names import Format
-from matinv.jobs.ids import JOB_ID_RULE, hashed_id, job_id_of_key, matrix_digest, valid_job_id
+from matinv.jobs.ids import checked_id, hashed_id, job_id_of, matrix_digest
 from matinv.jobs.request import Inline, Options, Output, Reference, Request
 from matinv.linalg.types import Method, OnIllConditioned
 
@@ -118,10 +118,16 @@ def parse_tree(tree: object, body: bytes) -> Parsed:
     try:
         request = _request(_checked(tree))
     except Refused as error:
-        job_id = tree.get("job_id") if isinstance(tree, dict) else None
-        known = isinstance(job_id, str) and valid_job_id(job_id)
-        return Parsed(str(job_id) if known else hashed_id(body), error)
+        return Parsed(_named(tree) or hashed_id(body), error)
     return Parsed(request.job_id, request)
+
+
+def _named(tree: object) -> str | None:
+    """Return the job id that a body names, if it is a valid one."""
+    try:
+        return checked_id(tree["job_id"]) if isinstance(tree, dict) and "job_id" in tree else None
+    except Refused:
+        return None
 
 
 def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
@@ -279,20 +285,8 @@ def _checked(tree: object) -> dict[str, Any]:
             observed=version,
             limit=VERSION,
         )
-    if "job_id" in tree:
-        _check_job_id(tree["job_id"])
-    return validated(message_schema, tree)
-
-
-def _check_job_id(job_id: object) -> None:
-    if not isinstance(job_id, str) or not valid_job_id(job_id):
-        raise Refused(
-            Code.BAD_JOB_ID,
-            "the job_id is not valid",
-            "choose another, or leave it out",
-            observed=job_id if isinstance(job_id, str) else "not a text",
-            limit=JOB_ID_RULE,
-        )
+    named = {"job_id": checked_id(tree["job_id"])} if "job_id" in tree else {}
+    return validated(message_schema, tree) | named
 
 
 def _request(fields: Mapping[str, Any]) -> Request:
@@ -300,7 +294,7 @@ def _request(fields: Mapping[str, Any]) -> Request:
     job_id, redrive = fields.get("job_id"), fields.get("redrive", 0)
     if _only(fields, "s3") and fields["s3"] is not None:
         reference = Reference(**fields["s3"])
-        return Request(job_id or job_id_of_key(reference.key), reference, options, redrive)
+        return Request(job_id or job_id_of(reference.key), reference, options, redrive)
     inline = _inline(fields, Code.BAD_MESSAGE)
     return Request(job_id or id_of_content(inline, options), inline, options, redrive)
 

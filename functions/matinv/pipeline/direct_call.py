@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import orjson
 
 from matinv.errors import Code, Refused, Transient
 from matinv.formats import json_text
-from matinv.jobs.ids import hashed_id, valid_job_id
+from matinv.jobs.ids import checked_id, hashed_id
 from matinv.jobs.message import Parsed, parse_tree
 from matinv.pipeline import Answer
 
@@ -50,17 +51,18 @@ def call_of(event: object) -> Call:
         text = _as_text(event)
         return call_of_tree(json_text.parse(text, Code.BAD_MESSAGE), text)
     except Refused as error:
-        job_id = event.get("job_id") if isinstance(event, dict) else None
-        if isinstance(job_id, str) and valid_job_id(job_id):
-            return Call(Parsed(job_id, error), stored=True)
-        return Call(Parsed(hashed_id(b""), error), stored=False)
+        try:
+            job_id = checked_id(event.get("job_id") if isinstance(event, dict) else None)
+        except Refused:
+            return Call(Parsed(hashed_id(b""), error), stored=False)
+        return Call(Parsed(job_id, error), stored=True)
 
 
 def call_of_tree(tree: object, text: bytes) -> Call:
     """Return the call in `text`, which `matinv.formats.json_text` has parsed into `tree`."""
     parsed = parse_tree(tree, text)
     named = tree.get("job_id") if isinstance(tree, dict) else None
-    return Call(parsed, stored=named == parsed.job_id)
+    return Call(parsed, stored=isinstance(named, str) and normalize("NFC", named) == parsed.job_id)
 
 
 def reply(answer: Answer) -> Any:

@@ -131,8 +131,8 @@ class MatrixStore(Protocol):
         """
         ...
 
-    def find_input(self, job_id: str) -> Reference | None:
-        """Return the dropped file of a job that has no record yet, if there is one."""
+    def find_input(self, key: str) -> Reference | None:
+        """Return which content stands at `key` of the inputs bucket now, if any does."""
         ...
 
     def delete(self, uri: str, version_id: str | None = None) -> None:

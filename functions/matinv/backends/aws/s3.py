@@ -239,19 +239,14 @@ class S3Store:
             )
         return UploadUrl(uri, url, headers)
 
-    def find_input(self, job_id: str) -> Reference | None:
-        """Return the dropped file of a job."""
-        for extension in ("npy", "json"):
-            reference = Reference(self._inputs_bucket, f"{job_id}.{extension}")
-            found = self._head(reference)
-            if found:
-                return Reference(
-                    reference.bucket,
-                    reference.key,
-                    found.get("VersionId"),
-                    found["ETag"].strip('"'),
-                )
-        return None
+    def find_input(self, key: str) -> Reference | None:
+        """Return which content stands at a key of the inputs bucket."""
+        reference = Reference(self._inputs_bucket, key)
+        found = self._head(reference)
+        if found is None:
+            return None
+        etag = found["ETag"].strip('"')
+        return replace(reference, version_id=found.get("VersionId"), etag=etag)
 
     def _head(self, reference: Reference) -> Mapping[str, Any] | None:
         with translated(f"looking for {reference.uri}"):

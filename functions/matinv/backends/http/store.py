@@ -63,7 +63,7 @@ class RemoteStore:
         """Refuse: `upload` uses it up."""
         refuse(f"a URL for {key}")
 
-    def find_input(self, job_id: str) -> Reference | None:
+    def find_input(self, key: str) -> Reference | None:
         """Return nothing: what the API finds has a record."""
         return None
 

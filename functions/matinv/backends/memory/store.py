@@ -113,14 +113,13 @@ class MemoryStore(FaultInjection):
             headers |= {"content-length": str(size_bytes), "if-none-match": "*"}
             return UploadUrl(uri, f"memory:{uri}?expires={expires_s}", headers)
 
-    def find_input(self, job_id: str) -> Reference | None:
-        """Return the dropped file of a job."""
+    def find_input(self, key: str) -> Reference | None:
+        """Return which content stands at a key of the inputs bucket."""
         with self.operation("find_input"):
-            for key in (f"{job_id}.npy", f"{job_id}.json"):
-                found = self._current(f"s3://{self.inputs_bucket}/{key}")
-                if found:
-                    return Reference(self.inputs_bucket, key, found.version_id, found.etag)
-        return None
+            found = self._current(f"s3://{self.inputs_bucket}/{key}")
+        if found is None:
+            return None
+        return Reference(self.inputs_bucket, key, found.version_id, found.etag)
 
     def delete(self, uri: str, version_id: str | None = None) -> None:
         """Remove an object, or one version of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,12 @@ def status(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
     ID may be `-`: ids are then read from stdin. A file that was uploaded and that no worker has
     taken yet is QUEUED. The exit code is 0 whatever the status is, and 6 if an id is unknown.
     """
-    ids = job_ids_of(job_ids)
-    records = client_of(ctx).records(ids)
-    known = [records[job_id] for job_id in ids if job_id in records]
-    if known:
-        emit(map(job_row, known), JOB_COLUMNS, output)
-    return complain_missing([job_id for job_id in ids if job_id not in records])
+    client = client_of(ctx)
+    jobs = [client.job(name) for name in job_ids_of(job_ids)]
+    records = client.records(jobs)
+    if records:
+        emit(map(job_row, _known(jobs, records)), JOB_COLUMNS, output)
+    return complain_missing([job.asked for job in jobs if job.job_id not in records])
 
 
 @click.command()
@@ -71,11 +71,11 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     works. An id that nothing is known of for 30 seconds counts as unknown. With several jobs the
     exit code is the gravest: 6 unknown, 3 failed, 5 not finished in time, 4 partial, 0.
     """
-    ids = job_ids_of(job_ids)
     mode = Mode.ALL if all_ else Mode.ANY
     draw = _drawing(plot) if plot else None
     client = client_of(ctx)
-    waited = wait_for(client, ids, mode, timeout)
+    jobs = [client.job(name) for name in job_ids_of(job_ids)]
+    waited = wait_for(client, jobs, mode, timeout)
     code = waited.print_all(output)  # first: the disk may be full by now
     if draw and waited.records:
         draw(waited.records.values(), client.now())
@@ -115,7 +115,7 @@ class Waited:
 
     Parameters
     ----------
-    ids : tuple of str
+    jobs : sequence of Job
         The jobs.
     records : dict
         What is known of them, in the end.
@@ -123,39 +123,41 @@ class Waited:
         Those that had not ended when the time was over.
     """
 
-    ids: tuple[str, ...]
+    jobs: Sequence[Job]
     records: dict[str, Record]
     late: tuple[str, ...] = ()
 
     def print_all(self, output: str) -> Exit:
         """Print the records and complain of the rest; return the gravest exit code."""
-        known = [self.records[job_id] for job_id in self.ids if job_id in self.records]
-        if known:
-            emit(map(job_row, known), JOB_COLUMNS, output)
+        if self.records:
+            emit(map(job_row, _known(self.jobs, self.records)), JOB_COLUMNS, output)
         return self.complain()
 
     def complain(self) -> Exit:
         """Complain of jobs that are unknown or late; return the gravest exit code of all."""
-        missing = [job_id for job_id in self.ids if job_id not in self.records]
+        missing = [job.asked or job.job_id for job in self.jobs if job.job_id not in self.records]
         late = [job_id for job_id in self.late if job_id in self.records]
         outcomes = (exit_of_status(record.status) for record in self.records.values())
         return gravest([complain_missing(missing), complain_unfinished(late), *outcomes])
 
 
-def wait_for(
-    client: Client, jobs: Sequence[Job | str], mode: Mode, timeout_s: float | None
-) -> Waited:
+def wait_for(client: Client, jobs: Sequence[Job], mode: Mode, timeout_s: float | None) -> Waited:
     """Wait for jobs, with a progress bar if stderr is a terminal; in mode any, for those ended."""
-    ids = tuple(job if isinstance(job, str) else job.job_id for job in jobs)
-    with _progress(len(ids)) as on_change:
+    with _progress(len(jobs)) as on_change:
         try:
             records = client.wait(jobs, mode=mode, timeout_s=timeout_s, on_change=on_change)
         except NotFound as error:
-            return Waited(ids, error.records)
+            return Waited(jobs, error.records)
         except TimedOut as error:
-            return Waited(ids, error.records, error.job_ids)
+            return Waited(jobs, error.records, error.job_ids)
     ended = {job_id: record for job_id, record in records.items() if record.status.terminal}
-    return Waited(tuple(ended), ended)
+    return Waited([job for job in jobs if job.job_id in ended], ended)
+
+
+def _known(jobs: Iterable[Job], records: Mapping[str, Record]) -> list[Record]:
+    """Return the records of those jobs that are known, each once."""
+    ids = dict.fromkeys(job.job_id for job in jobs)
+    return [records[job_id] for job_id in ids if job_id in records]
 
 
 @contextmanager
