@@ -20,7 +20,7 @@ from matinv.formats.names import Format
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.message import parse_file
 from matinv.jobs.record import Record, ResultInfo, Slices
-from matinv.jobs.request import MESSAGE_SOURCE, Reference, Request
+from matinv.jobs.request import MESSAGE_SOURCE, Request, reference_of
 from matinv.linalg.certificate import Side
 from matinv.linalg.gates import RESIDUAL_LIMIT
 from matinv.linalg.types import Matrix
@@ -190,16 +190,9 @@ def read_input(store: MatrixStore, record: Record) -> Matrix:
             f"the input of job {record.job_id} came inside a message, which nobody keeps",
             "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
         )
-    bucket, _, key = info.source.removeprefix("s3://").partition("/")
-    kind, _, identity = info.id.partition(":")
-    reference = Reference(
-        bucket,
-        key,
-        version_id=identity if kind == "version" else None,
-        etag=identity if kind == "etag" else None,
-    )
+    reference = reference_of(info)
     with store.open(reference) as blob:
-        if key.lower().endswith(".npy"):
+        if reference.key.lower().endswith(".npy"):
             return npy.read_body(blob, npy.read_header(blob, blob.size_bytes))
         inline, _ = parse_file(blob.read(blob.size_bytes), Request(record.job_id, reference))
         return inline.array

@@ -13,11 +13,13 @@ def path_of(job_id: str) -> str:
     """Return the path of a job.
 
     Slashes stay as they are, unless the id would then read as another, or as a step of the path.
+    A key may stand in an id's place.
 
     Examples
     --------
     >>> path_of("exp/1"), path_of("exp/result"), path_of("a/./b")
     ('/jobs/exp/1', '/jobs/exp%2Fresult', '/jobs/a%2F.%2Fb')
     """
-    plain = not job_id.endswith(ACTIONS) and "/./" not in f"/{job_id}/"
+    steps = {"", ".", ".."} & {*job_id.split("/")}
+    plain = not job_id.endswith(ACTIONS) and not steps
     return JOBS + quote(job_id, safe="/" if plain else "")

@@ -155,6 +155,18 @@ def opened(info: InputInfo, version_id: str | None, etag: str, size_bytes: int) 
     return replace(info, id=info.id or _object_id(version_id, etag), size_bytes=size_bytes)
 
 
+def reference_of(info: InputInfo) -> Reference:
+    """Return the object, and the content of it, that a record names as its input."""
+    bucket, _, key = info.source.removeprefix("s3://").partition("/")
+    kind, _, identity = info.id.partition(":")
+    return Reference(
+        bucket,
+        key,
+        version_id=identity if kind == "version" else None,
+        etag=identity if kind == "etag" else None,
+    )
+
+
 def _object_id(version_id: str | None, etag: str | None) -> str:
     if version_id and version_id != "null":  # S3's name for what an unversioned bucket holds
         return f"version:{version_id}"
