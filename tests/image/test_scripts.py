@@ -163,24 +163,37 @@ def test_publish_can_let_aws_build() -> None:
 
 
 def test_deploy_opens_the_state_of_the_stack_and_applies_the_image() -> None:
-    backend, init, apply, then = dry_run("deploy", "--name", "blue", IMAGE)
+    backend, init, apply, then = dry_run("deploy", "--name", "matinv", IMAGE)
     assert contains(backend, "terraform -chdir=infra/bootstrap output -no-color -raw backend")
-    assert contains(init, "-backend-config=key=service/blue.tfstate")
+    assert contains(init, "-backend-config=key=service/matinv.tfstate")
     assert apply[:3] == ["terraform", "-chdir=infra/service", "apply"]
-    assert contains(apply, f"-var name=blue -var image_uri={IMAGE}")
+    assert "-var-file=../environments/matinv.tfvars" in apply
+    assert contains(apply, f"-var name=matinv -var image_uri={IMAGE}")
     assert "-auto-approve" not in apply
     assert then == ["scripts/smoke"]
+
+
+def test_deploy_of_a_stack_without_variables_in_git_says_where_they_belong() -> None:
+    done = script("deploy", "--dry-run", "--name", "blue", IMAGE)
+    assert done.returncode == 1
+    assert "needs infra/environments/blue.tfvars" in done.stderr
+
+
+def test_the_workflow_deploys_by_the_script_that_reads_a_stack_s_variables() -> None:
+    text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    assert 'scripts/deploy --name "$STACK"' in text
+    assert "terraform apply" not in text
 
 
 def test_deploy_hands_on_options_and_asks_nobody_when_told_so(tmp_path: Path) -> None:
     backend = tmp_path / "backend.hcl"
     backend.touch()
     init, apply, _ = dry_run(
-        "deploy", "--yes", "--backend", str(backend), IMAGE, "--", "-var-file=blue.tfvars"
+        "deploy", "--yes", "--backend", str(backend), IMAGE, "--", "-target=module.api"
     )
     assert f"-backend-config={backend}" in init
     assert "-auto-approve" in apply
-    assert apply[-1] == "-var-file=blue.tfvars"
+    assert apply[-1] == "-target=module.api"
 
 
 def test_destroy_spares_data_unless_told_otherwise() -> None:

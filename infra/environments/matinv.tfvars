@@ -1,0 +1,7 @@
+# The stack `matinv`, beside its defaults (../service/variables.tf says what there is). scripts/deploy reads this file, by
+# hand and from the workflow, so that no deploy takes away what another one had set. A second stack has a file of its name.
+#
+# alarm_subscribers   = [{ protocol = "email", endpoint = "team@example.com" }]
+# page_subscribers    = [{ protocol = "https", endpoint = "https://pager.example.com/in" }]
+# account_concurrency = 1000
+# large               = { memory_mb = 3008 } # a new account's limit, until the quota is raised
