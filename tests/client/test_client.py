@@ -13,7 +13,7 @@ from matinv.client import (
     Client,
 )
 from matinv.client.preparation import INLINE_LIMIT_BYTES
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.message import parse_message
 from matinv.jobs.record import Status
 from matinv.linalg.types import Method

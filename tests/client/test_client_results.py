@@ -18,7 +18,7 @@ from matinv.client import (
     NotVerified,
 )
 from matinv.errors import Code
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import Status
 from support.memory_service import MemoryService, general
 

@@ -27,7 +27,7 @@ from fuzz.oracles import (
 from matinv.backends.aws.s3_bodies import decoded
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_matrix, npy
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.formats.npy_header import HEADER_LIMIT_BYTES
 from matinv.http_api.bodies import read
 from matinv.http_api.request import Exchange

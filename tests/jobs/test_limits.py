@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matinv.formats.names import Format
-from matinv.jobs.limits import predict, predict_json
+from matinv.formats.codecs import CODECS, Format, Text
+from matinv.jobs.limits import predict, predict_text
 from matinv.linalg.types import Method
 
 # Prints by how many bytes a process's memory peaks above what it had before the matrix was there.
@@ -78,6 +78,8 @@ def test_absurd_shapes_are_predicted_not_allocated():
 
 def test_json_needs_more_than_npy():
     npy = predict((100, 100), np.dtype(np.float64), Method.AUTO)
-    json = predict((100, 100), np.dtype(np.float64), Method.AUTO, 200_000, Format.JSON)
+    json = predict((100, 100), np.dtype(np.float64), Method.AUTO, Format.JSON)
     assert json.memory_bytes > npy.memory_bytes + 200_000
-    assert predict_json(200_000).memory_bytes > json.memory_bytes
+    text = CODECS[Format.JSON].input
+    assert isinstance(text, Text)
+    assert predict_text(text, 200_000).memory_bytes > json.memory_bytes + 200_000

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format, format_of_key
 from matinv.jobs.ids import hashed_id, matrix_digest
-from matinv.jobs.message import format_of_key, options_of_metadata, parse_file, parse_message
+from matinv.jobs.message import options_of_metadata, parse_file, parse_message
 from matinv.jobs.request import Inline, Options, Output, Reference, Request
 from matinv.linalg.types import Method, OnIllConditioned
 

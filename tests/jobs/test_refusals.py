@@ -18,9 +18,10 @@ import pytest
 from fuzz.oracles import CountingReader
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_matrix, npy
+from matinv.formats.codecs import CODECS, Format
 from matinv.formats.json_text import parse
 from matinv.formats.npy_header import HEADER_LIMIT_BYTES
-from matinv.jobs.limits import predict_json
+from matinv.jobs.limits import predict_text
 from matinv.jobs.message import parse_file, parse_message
 from matinv.jobs.request import Reference, Request
 
@@ -88,7 +89,12 @@ def peak_bytes_of(call: Callable[[], Any]) -> int:
 def test_a_text_that_is_refused_takes_no_more_than_was_admitted(code: Code, text: bytes) -> None:
     assert verdict(lambda: parse_file(text, DROPPED)) is code
     taken_bytes = len(text) + peak_bytes_of(lambda: parse_file(text, DROPPED))
-    assert taken_bytes < predict_json(len(text)).memory_bytes - predict_json(0).memory_bytes + 2**16
+    assert (
+        taken_bytes
+        < predict_text(CODECS[Format.JSON].input, len(text)).memory_bytes
+        - predict_text(CODECS[Format.JSON].input, 0).memory_bytes
+        + 2**16
+    )
 
 
 # Files

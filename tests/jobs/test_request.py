@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Inline, Options, Reference, Request, input_info, opened

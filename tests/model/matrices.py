@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import Record, Status
 
 GOOD: Final[list[Any]] = [

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, Status
 from matinv.jobs.times import timestamp
 from matinv.operations.health import Health, snapshot

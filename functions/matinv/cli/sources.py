@@ -12,11 +12,11 @@ from typing import Final
 import click
 
 from matinv.client import Submission, prepare
+from matinv.formats.codecs import ENDINGS, either
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.request import Options
 
 STDIN: Final = "-"
-_EXTENSIONS: Final = (".npy", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _find(text: str) -> Iterator[Source]:
     elif path.is_dir():
         files = _matrices_below(path)
         if not files:
-            message = f"no .npy or .json file in {text} or below"
+            message = f"no {either(ENDINGS)} file in {text} or below"
             raise click.UsageError(message)
         for file in files:
             name = file.relative_to(path).as_posix()
@@ -87,11 +87,11 @@ def _find(text: str) -> Iterator[Source]:
 
 
 def _matrices_below(folder: Path) -> list[Path]:
-    """Return the .npy and .json files in a folder and below, hidden ones left out."""
+    """Return the files that hold matrices in a folder and below, hidden ones left out."""
     return [
         file
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in _EXTENSIONS
+        if file.name.lower().endswith(ENDINGS)
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     ]

@@ -27,7 +27,7 @@ from matinv.client.send import Sender, send
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange, Watch, watch
 from matinv.errors import MatinvError
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, Output

@@ -25,9 +25,17 @@ from matinv.client.message_text import edited, members
 from matinv.client.submission import Submission, as_upload, fields_of
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import npy
-from matinv.formats.names import Format
+from matinv.formats.codecs import (
+    CODECS,
+    Format,
+    Headed,
+    format_of_content,
+    format_of_key,
+    open_file,
+)
+from matinv.formats.opened import OpenedFile
 from matinv.jobs.ids import checked_id, job_id_of
-from matinv.jobs.message import format_of_key, id_of_content, parse_file, parse_message
+from matinv.jobs.message import id_of_content, parse_file, parse_message
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Inline, Options, Reference, Request, input_info
 from matinv.linalg.types import Matrix
@@ -41,7 +49,6 @@ Source = ArrayLike | str | os.PathLike[str] | bytes
 # queue.
 INLINE_LIMIT_BYTES: Final = (256 - 4) * 1024
 
-_NPY_MAGIC: Final = b"\x93NUMPY"
 _WRITE: Final = "write [[1, 2], [3, 4]], or an object with a matrix"
 
 
@@ -55,7 +62,7 @@ def prepare(
     Parameters
     ----------
     source : array_like, path or bytes
-        A matrix or stack; the path of a .npy or .json file; or the content of such a file.
+        A matrix or stack; the path of a file that holds one; or the content of such a file.
     job_id : str, optional
         By default the name of the file without extension, made valid; without a file the id
         that the worker gives a message that names none: ``sha256-…`` of the matrix.
@@ -89,13 +96,14 @@ def matrix_of(source: Source) -> Matrix:
         As for `prepare`.
     """
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if format_of_key(path.name) is Format.JSON:
-            text = _text(path.read_bytes())
-            text = edited(text, {"job_id": None}) if _is_message(text) else text
-            return _judged(text.encode(), Options())[0].array
-        with path.open("rb") as file:
-            return npy.read_body(file, npy.read_header(file, os.fstat(file.fileno()).st_size))
+        with Path(source).open("rb") as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            opened = open_file(format_of_key(Path(source).name), file, size_bytes)
+            if isinstance(opened, OpenedFile):
+                return opened.read()
+            text = _text(file.read())
+        text = edited(text, {"job_id": None}) if _is_message(text) else text
+        return _judged(text.encode(), Options())[0].array
     return npy.decode(b"".join(npy.parts(_as_array(source))))
 
 
@@ -104,23 +112,23 @@ def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
     job_id_of_path = job_id_of(path.name)
     with path.open("rb") as file:
         size_bytes = os.fstat(file.fileno()).st_size
-        if format_ is Format.JSON:
+        opened = open_file(format_, file, size_bytes)
+        if not isinstance(opened, OpenedFile):
             return _of_json(file.read(), job_id, job_id_of_path, options)
-        header = npy.read_header(file, size_bytes)
+        job_id = job_id or job_id_of_path
         if _fits_message(size_bytes):
             file.seek(0)
-            return _of_npy(file.read(), job_id or job_id_of_path, options)
+            return _of_headed(file.read(), format_, job_id, options)
+    header = opened.header
     info = InputInfo("", "", None, size_bytes, header.shape, header.dtype.name)
-    job_id = job_id or job_id_of_path
-    return as_upload(Submission(job_id, options, info, Format.NPY, content=lambda: _mapped(path)))
+    return as_upload(Submission(job_id, options, info, format_, content=lambda: _mapped(path)))
 
 
 def _of_content(data: bytes, job_id: str | None, options: Options) -> Submission:
-    if not data.startswith(_NPY_MAGIC):
-        return _of_json(data, job_id, None, options)
-    if _fits_message(len(data)):
-        return _of_npy(data, job_id, options)
-    return _upload_of(npy.decode(data), Format.NPY, [data], job_id, options)
+    form = format_of_content(data)
+    if isinstance(CODECS[form].input, Headed):
+        return _of_headed(data, form, job_id, options)
+    return _of_json(data, job_id, None, options)
 
 
 def _of_array(array: NDArray[Any], job_id: str | None, options: Options) -> Submission:
@@ -130,17 +138,23 @@ def _of_array(array: NDArray[Any], job_id: str | None, options: Options) -> Subm
     judged = npy.read_header(io.BytesIO(header.getvalue()), size_bytes)
     parts = npy.parts(array)
     if _fits_message(size_bytes):
-        return _of_npy(b"".join(parts), job_id, options)
+        return _of_headed(b"".join(parts), Format.NPY, job_id, options)
     matrix = array.astype(judged.working_dtype, copy=False)
     return _upload_of(matrix, Format.NPY, parts, job_id, options)
 
 
-def _of_npy(data: bytes, job_id: str | None, options: Options) -> Submission:
-    fields = {"npy": base64.b64encode(data).decode(), **fields_of(options)}
-    body = json.dumps({"job_id": job_id, **fields} if job_id else fields)
-    if len(body) <= INLINE_LIMIT_BYTES:
-        return _message(body)
-    return _upload_of(npy.decode(data), Format.NPY, [data], job_id, options)
+def _of_headed(data: bytes, form: Format, job_id: str | None, options: Options) -> Submission:
+    """Take the content of a file; inline, if it is small and messages have a field for it."""
+    file = CODECS[form].input
+    if isinstance(file, Headed) and file.message_field and _fits_message(len(data)):
+        fields = {file.message_field: base64.b64encode(data).decode(), **fields_of(options)}
+        body = json.dumps({"job_id": job_id, **fields} if job_id else fields)
+        if len(body) <= INLINE_LIMIT_BYTES:
+            return _message(body)
+    opened = open_file(form, io.BytesIO(data), len(data))
+    if not isinstance(opened, OpenedFile):
+        raise TypeError(form)
+    return _upload_of(opened.read(), form, [data], job_id, options)
 
 
 def _of_json(data: bytes, job_id: str | None, default: str | None, options: Options) -> Submission:

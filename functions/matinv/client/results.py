@@ -11,15 +11,16 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import orjson
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
 from matinv.client.residual import residual
-from matinv.formats import json_matrix, npy
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS, Format, format_of_key, open_file
+from matinv.formats.npy_header import Reader
+from matinv.formats.opened import OpenedFile
+from matinv.formats.result import Result
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.message import parse_file
-from matinv.jobs.record import Record, ResultInfo, Slices
+from matinv.jobs.record import Record, ResultInfo, Slices, result_facts
 from matinv.jobs.request import MESSAGE_SOURCE, Request, reference_of
 from matinv.linalg.certificate import Side
 from matinv.linalg.gates import RESIDUAL_LIMIT
@@ -55,24 +56,22 @@ def fetch(store: MatrixStore, record: Record) -> Matrix:
         What the store says, or what is wrong with the bytes.
     """
     result = result_of(record)
-    if result.format is Format.JSON:
-        return decoded(fetch_bytes(store, record), record)
     with opened(store, result) as blob:
-        return npy.read_body(blob, npy.read_header(blob, blob.size_bytes))
+        return _read(blob, blob.size_bytes, record)
 
 
 def decoded(content: bytes, record: Record) -> Matrix:
     """Return the inverse in the bytes of a result; failed slices are NaN."""
-    if result_of(record).format is Format.NPY:
-        return npy.decode(content)
-    # No string of the document contains this: quotes inside a JSON string are escaped.
-    _, _, rest = content.partition(b'"inverse":')
-    inverse = json_matrix.decode_result(rest.rstrip()[:-1])
+    return _read(BytesIO(content), len(content), record)
+
+
+def _read(reader: Reader, size_bytes: int, record: Record) -> Matrix:
+    inverse = CODECS[result_of(record).format].output.read(reader, size_bytes)
     return inverse.astype(_precision(record.input.dtype), copy=False)
 
 
 def fetch_bytes(store: MatrixStore, record: Record) -> bytes:
-    """Return a result as it is stored: a .npy file, or a JSON document."""
+    """Return a result as it is stored."""
     with opened(store, result_of(record)) as blob:
         return blob.read(blob.size_bytes)
 
@@ -82,20 +81,10 @@ def converted(content: bytes, record: Record, form: Format) -> bytes:
     if form is result_of(record).format:
         return content
     inverse = decoded(content, record)
-    return b"".join(npy.parts(inverse)) if form is Format.NPY else _document(record, inverse)
-
-
-def _document(record: Record, inverse: Matrix) -> bytes:
-    """Return what the worker writes of a job whose result is to be JSON."""
-    parts = {
-        "certificate": record.certificate,
-        "slices": record.slices,
-        "warnings": record.warnings,
-    }
-    facts = {"job_id": record.job_id} | {name: part for name, part in parts.items() if part}
     nan = np.isnan(inverse.reshape(-1, *inverse.shape[-2:])).any(axis=(1, 2))
-    text = json_matrix.encode(inverse, [int(index) for index in np.flatnonzero(nan)])
-    return b'%b,"inverse":%b}' % (orjson.dumps(facts)[:-1], text)
+    failed = [int(index) for index in np.flatnonzero(nan)]
+    facts = result_facts(record.job_id, record.certificate, record.slices, record.warnings)
+    return b"".join(CODECS[form].output.write(Result(inverse, failed, facts)))
 
 
 def warn_of_failed_slices(record: Record) -> None:
@@ -192,8 +181,9 @@ def read_input(store: MatrixStore, record: Record) -> Matrix:
         )
     reference = reference_of(info)
     with store.open(reference) as blob:
-        if reference.key.lower().endswith(".npy"):
-            return npy.read_body(blob, npy.read_header(blob, blob.size_bytes))
+        file = open_file(format_of_key(reference.key), blob, blob.size_bytes)
+        if isinstance(file, OpenedFile):
+            return file.read()
         inline, _ = parse_file(blob.read(blob.size_bytes), Request(record.job_id, reference))
         return inline.array
 

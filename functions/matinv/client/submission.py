@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from matinv.errors import Code, Refused
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.message import options_of_metadata
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Options

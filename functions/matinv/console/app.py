@@ -27,7 +27,7 @@ from matinv.console.health import HealthCache
 from matinv.console.jobs import download, picture, shown, submitted
 from matinv.console.live import Live
 from matinv.errors import MatinvError
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS, ENDINGS, Format, either
 
 _STATIC: Final = Path(__file__).with_name("static")
 _ORDER_BYTES: Final = 2**20  # a redrive of a thousand letters is 40 KB
@@ -114,6 +114,8 @@ class _Pages:
                 "version": __version__,
                 "stack": settings.stack,
                 "upload_bytes": self.limits.upload_bytes,
+                "formats": {form: codec.title for form, codec in CODECS.items()},
+                "endings": ENDINGS,
             }
         )
 
@@ -136,7 +138,7 @@ class _Pages:
     def result(self, request: Request) -> Response:
         form = request.query_params.get("format")
         if form not in list(Format):
-            raise Bad("BAD_REQUEST", f"there is no format {form}", "npy or json")
+            raise Bad("BAD_REQUEST", f"there is no format {form}", either(list(Format)))
         return download(self.client, _given(request, "id"), Format(form))
 
     def health(self, _request: Request) -> Response:

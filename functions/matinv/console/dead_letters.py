@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from matinv.client import Client
 from matinv.console.errors import Answer, Bad, error_fields
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned

@@ -20,7 +20,7 @@ from matinv.console.explain import explained, summary
 from matinv.console.heat_map import heat_of
 from matinv.console.live import Live
 from matinv.console.snippets import command_line, python
-from matinv.formats.names import Format
+from matinv.formats.codecs import MEDIA_TYPES, Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import Record
 from matinv.jobs.request import MESSAGE_SOURCE
@@ -28,7 +28,6 @@ from matinv.linalg.types import Method
 from matinv.operations.throughput import lane_of
 
 _CHUNK_BYTES: Final = 2**20
-_TYPES: Final = {Format.NPY: "application/octet-stream", Format.JSON: "application/json"}
 
 # Matrices up to this size are read to be drawn: n = 8192 in float64. It takes as much memory.
 _DRAWN_BYTES: Final = 512 * 2**20
@@ -91,9 +90,11 @@ def download(client: Client, job_id: str, form: Format) -> Response:
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     if form is result_of(record).format:
         headers["content-length"] = str(result_of(record).size_bytes)
-        return StreamingResponse(_pieces(client, record), headers=headers, media_type=_TYPES[form])
+        return StreamingResponse(
+            _pieces(client, record), headers=headers, media_type=MEDIA_TYPES[form]
+        )
     content = converted(fetch_bytes(client.store, record), record, form)
-    return Response(content, headers=headers, media_type=_TYPES[form])
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[form])
 
 
 def _pieces(client: Client, record: Record) -> Iterator[bytes]:

@@ -7,9 +7,10 @@ named outright in the Python, which knows boto3 and numpy alone.
 from __future__ import annotations
 
 import shlex
+from posixpath import splitext
 from typing import Final
 
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS
 from matinv.jobs.record import Record
 from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.settings import Settings
@@ -27,7 +28,7 @@ boto3.client("sqs").send_message(
     }}),
 )"""
 _SEND_FILE: Final = """\
-boto3.client("s3").upload_file("matrix.{form}", {bucket!r}, {key!r})"""
+boto3.client("s3").upload_file("matrix{ending}", {bucket!r}, {key!r})"""
 _FETCH: Final = """\
 table = boto3.resource("dynamodb").Table({table!r})
 record = table.get_item(Key={{"job_id": {job_id!r}}})["Item"]
@@ -37,12 +38,6 @@ content = record["result"]["inline"]  # small results are in the record"""
 _OBJECT: Final = """\
 bucket, _, key = record["result"]["uri"].removeprefix("s3://").partition("/")
 content = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()"""
-_READ: Final = {
-    (Format.NPY, True): "inverse = np.load(io.BytesIO(bytes(content)))",
-    (Format.NPY, False): "inverse = np.load(io.BytesIO(content))",
-    (Format.JSON, True): 'inverse = json.loads(content)["inverse"]',
-    (Format.JSON, False): 'inverse = json.loads(content)["inverse"]',
-}
 
 
 def command_line(record: Record) -> str:
@@ -77,8 +72,8 @@ def _send(record: Record, settings: Settings) -> str:
             queue=settings.jobs_queue_url, job_id=record.job_id, tags=dict(record.tags)
         )
     key = record.input.source.removeprefix(f"s3://{settings.inputs_bucket}/")
-    form = Format.JSON if key.lower().endswith(".json") else Format.NPY
-    return _SEND_FILE.format(form=form, bucket=settings.inputs_bucket, key=key)
+    ending = splitext(key)[1]
+    return _SEND_FILE.format(ending=ending, bucket=settings.inputs_bucket, key=key)
 
 
 def _fetch(record: Record, settings: Settings) -> str:
@@ -86,5 +81,8 @@ def _fetch(record: Record, settings: Settings) -> str:
     if record.result is None:
         return look
     inline = record.result.inline is not None
-    read = _READ[record.result.format, inline]
-    return f"{look}\n{_INLINE if inline else _OBJECT}\n{read}"
+    output = CODECS[record.result.format].output
+    # boto3 wraps the bytes of a record.
+    content = "bytes(content)" if inline and not output.is_text else "content"
+    read = output.python.format(content=content)
+    return f"{look}\n{_INLINE if inline else _OBJECT}\ninverse = {read}"

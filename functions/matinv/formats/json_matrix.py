@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from matinv.errors import Code, Refused
 from matinv.formats.json_rows import KINDS, Real, read, refusal
 from matinv.formats.json_text import Run, loads, parse
+from matinv.formats.result import Result
 from matinv.linalg.types import Matrix
 
 
@@ -93,6 +94,24 @@ def decode_result(text: bytes) -> Matrix:
     if isinstance(value, dict):
         return _complex(_with_nan(value["re"]), _with_nan(value["im"]))
     return _with_nan(value)
+
+
+def document(result: Result) -> bytes:
+    """Return a result as a JSON document: its facts, and ``inverse`` as `encode` writes it."""
+    inverse = encode(result.inverse, result.failed)
+    return b'%b,"inverse":%b}' % (orjson.dumps(result.facts)[:-1], inverse)
+
+
+def decode_document(content: bytes) -> Matrix:
+    """Return the inverse in what `document` wrote."""
+    # No string of the document contains this: quotes inside a JSON string are escaped.
+    _, _, rest = content.partition(b'"inverse":')
+    return decode_result(rest.rstrip()[:-1])
+
+
+def may_be_json(content: bytes) -> bool:
+    """Whether a file begins as a matrix or a message does in JSON."""
+    return content.lstrip(b" \t\r\n")[:1] in {b"[", b"{"}
 
 
 def _complex(real: Real, imaginary: Real) -> Matrix:

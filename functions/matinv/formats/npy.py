@@ -11,11 +11,12 @@ from numpy.lib import format as numpy_format
 from numpy.typing import NDArray
 
 from matinv.errors import Code, Refused, Transient
-from matinv.formats.npy_header import Header, Reader, parse, read_text
+from matinv.formats.npy_header import MAGIC, Header, Reader, parse, read_text
+from matinv.formats.opened import OpenedFile
 from matinv.formats.shape import check_shape
 from matinv.linalg.types import Matrix
 
-__all__ = ["Header", "Reader", "decode", "parts", "read_body", "read_header"]
+__all__ = ["MAGIC", "Header", "Reader", "decode", "opened", "parts", "read_body", "read_header"]
 
 # A hundred times what Lambda's 10 GB hold: such a header is refused as too large, whatever the
 # length of the file. What fits a worker is decided later.
@@ -91,6 +92,12 @@ def read_body(reader: Reader, header: Header) -> Matrix:
         if not header.dtype.isnative:
             flat.byteswap(inplace=True)
     return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+
+def opened(reader: Reader, size_bytes: int) -> OpenedFile:
+    """Read the header of a .npy file of `size_bytes` bytes; raises as `read_header`."""
+    header = read_header(reader, size_bytes)
+    return OpenedFile(header, lambda: read_body(reader, header))
 
 
 def decode(data: bytes) -> Matrix:

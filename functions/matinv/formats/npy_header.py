@@ -22,10 +22,10 @@ from matinv.errors import Code, Refused
 # numpy pads the header of a plain array to 128 bytes; 4 KB leaves room for other writers.
 HEADER_LIMIT_BYTES: Final = 4096
 
-_MAGIC: Final = b"\x93NUMPY"
+MAGIC: Final = b"\x93NUMPY"
 _LENGTH_BYTES: Final = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
 _OTHERS: Final = {
-    _MAGIC: "a .npy file that was cut short",
+    MAGIC: "a .npy file that was cut short",
     b"PK": "a zip archive, perhaps .npz",
     b"\x1f\x8b": "a gzip file",
     b"\x80": "a pickle",
@@ -114,7 +114,7 @@ def read_text(reader: Reader) -> tuple[str, int]:
         BAD_FORMAT.
     """
     start = reader.read(8)
-    if start[:6] != _MAGIC or len(start) < 8:
+    if start[:6] != MAGIC or len(start) < 8:
         raise _bad_format("the content does not begin like a .npy file", _looks_like(start))
     width = _LENGTH_BYTES.get((start[6], start[7]))
     if width is None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.json_schema import SkipJsonSchema
 
 from matinv.errors import Code
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import Status
 from matinv.jobs.request import Output
 from matinv.linalg.certificate import Checked, Side

@@ -15,10 +15,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from matinv import __version__
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS
 from matinv.http_api import models
 from matinv.http_api.bodies import IDEMPOTENCY_KEY
-from matinv.http_api.results import TYPES
 from matinv.http_api.routes import resolver
 
 _DESCRIPTION: Final = """\
@@ -100,7 +99,9 @@ def _complete(operation: Json) -> None:
             "content": {"application/json": {"schema": schema}},
         }
     if name == "result":
-        operation["responses"]["200"]["content"] |= {TYPES[Format.NPY]: _BINARY}
+        operation["responses"]["200"]["content"] |= {
+            codec.media_type: _BINARY for codec in CODECS.values() if not codec.output.is_text
+        }
         operation["responses"]["303"] = {"description": "Fetch it there, without signing."}
 
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from matinv.client.results import converted, fetch_bytes, result_of, result_url
 from matinv.errors import printable
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS, MEDIA_TYPES, Format
 from matinv.http_api.models import Inverse
 from matinv.http_api.problems import NOT_ACCEPTABLE, Problem
 from matinv.http_api.request import exchange_of, router
@@ -17,7 +17,6 @@ from matinv.http_api.responses import answers
 
 routes: Final = router()
 
-TYPES: Final = {Format.JSON: "application/json", Format.NPY: "application/x-npy"}
 URL_S: Final = 900
 
 # Lambda's answers hold 6 MB, and bytes travel in it as base64, a third longer.
@@ -46,8 +45,8 @@ def result(job_id: str) -> Response[Any]:
     if stored.size_bytes <= BODY_BYTES:
         content = converted(fetch_bytes(client.store, record), record, form)
         if len(content) <= BODY_BYTES:
-            body: Any = content if form is Format.NPY else content.decode()
-            return Response(200, TYPES[form], body, headers)
+            body: Any = content.decode() if CODECS[form].output.is_text else content
+            return Response(200, MEDIA_TYPES[form], body, headers)
     return Response(303, None, "", headers | {"location": result_url(client.store, record, URL_S)})
 
 
@@ -60,11 +59,13 @@ def _chosen(accept: str, stored: Format) -> Format:
         406.
     """
     likes = dict(_weighted(part) for part in accept.split(","))
-    found: dict[Format, float] = {form: _weight(likes, TYPES[form]) for form in (stored, *Format)}
+    found: dict[Format, float] = {
+        form: _weight(likes, MEDIA_TYPES[form]) for form in (stored, *Format)
+    }
     best = max(found, key=lambda form: found[form])
     if found[best] > 0:
         return best
-    offered = ", ".join(TYPES.values())
+    offered = ", ".join(MEDIA_TYPES.values())
     raise Problem(
         406,
         NOT_ACCEPTABLE,

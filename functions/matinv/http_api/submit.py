@@ -13,13 +13,13 @@ from matinv.client.message_text import edited
 from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.client.submission import as_upload
 from matinv.errors import Code, MatinvError, Refused
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format, format_of_key
 from matinv.http_api import models
 from matinv.http_api.bodies import Body
 from matinv.jobs.ids import checked_id
 from matinv.jobs.message import message_schema, object_schema, options_schema, parse_tree, validated
 from matinv.jobs.record import InputInfo
-from matinv.jobs.request import Inline, Options, Request, input_info
+from matinv.jobs.request import Inline, Options, Reference, Request, input_info
 from matinv.jobs.times import timestamp
 
 EXPIRES_S: Final = 900
@@ -91,7 +91,8 @@ def _matrix_of(request: Request) -> tuple[Any, Format]:
     match request.input:
         case Inline(array=array, format=form):
             return array, form
-    return None, Format.NPY  # of a reference: nobody looks
+        case Reference(key=key):
+            return None, format_of_key(key)
 
 
 def _check_fits(size_bytes: int) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import DTypeLike
 
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS, Format, Text
 from matinv.linalg.gauss_jordan import width_of
 from matinv.linalg.kernels import SMALL_N
 from matinv.linalg.types import Method
@@ -31,14 +31,6 @@ _PER_SLICE_BYTES: Final = 48
 
 # The SVD works in float64 or complex128: matrix, U, V, workspaces, products. 80.3 MiB at n = 1000.
 _SVD_COPIES: Final = 10
-
-# JSON. An element takes at least 2 bytes as read ("1,"), 8 in the matrix, 20.4 as written. The
-# written text exists twice while its document is put together; of a complex matrix (4 bytes, 16,
-# 41) three times: (16 + 3 * 41) / 4 = 35 times the text read, and that text. A list of "{}" takes
-# orjson 37 times its text until it is refused, and that text (tests/jobs/test_refusals.py).
-_JSON_RATIO: Final = 38
-_JSON_ELEMENT_BYTES: Final = 2
-_JSON_RESULT_BYTES: Final = 21
 
 # Time. One Graviton2 vCPU has 2.5 GHz * 2 pipes * 2 doubles * 2 flops = 20 GFLOP/s, of which GEMM
 # gets 15. A machine whose GEMM makes 62 took 353 ms for n = 2048 (78 % of GEMM's rate), 6.8 for
@@ -79,8 +71,8 @@ def predict(
     shape: tuple[int, ...],
     dtype: DTypeLike,
     method: Method = Method.AUTO,
-    size_bytes: int = 0,
     format: Format = Format.NPY,  # noqa: A002 - what the option is called
+    read_s: float = 0.0,
 ) -> Prediction:
     """Predict what inverting a matrix (n, n) or a stack (k, n, n) in its own memory takes.
 
@@ -92,11 +84,10 @@ def predict(
         As written: integers become float64.
     method : Method
         PINV needs an SVD.
-    size_bytes : int
-        Length of the text, for JSON.
     format : Format
-        JSON adds the text read and the text written; ``.npy`` is read into place and written
-        from there.
+        In which the result is written.
+    read_s : float
+        CPU time that reading takes beyond the transfer.
     """
     kind = _computed(np.dtype(dtype))
     n, k = shape[-1], prod(shape[:-2])
@@ -109,16 +100,15 @@ def predict(
         + _PANELS * width_of(n) * n * kind.itemsize
         + (_SVD_COPIES * n * n * _wide_bytes(kind) if method is Method.PINV else 0)
     )
-    if format is Format.JSON:
-        memory_bytes += size_bytes + 3 * elements * _wide_bytes(kind) // 8 * _JSON_RESULT_BYTES
-    return Prediction(memory_bytes, _seconds(k, n, kind, method), matrix_bytes)
+    memory_bytes += CODECS[format].output.memory_bytes(shape, kind)
+    return Prediction(memory_bytes, read_s + _seconds(k, n, kind, method), matrix_bytes)
 
 
-def predict_json(size_bytes: int) -> Prediction:
-    """Predict from the length of a JSON text alone: one matrix of as many elements as can be."""
-    n = int((size_bytes / _JSON_ELEMENT_BYTES) ** 0.5) + 1
+def predict_text(text: Text, size_bytes: int) -> Prediction:
+    """Predict from the length of a text alone: one matrix of as many elements as can be."""
+    n = int((size_bytes / text.element_bytes) ** 0.5) + 1
     matrix = predict((n, n), np.float64)
-    memory_bytes = _FIXED_BYTES + _JSON_RATIO * size_bytes
+    memory_bytes = _FIXED_BYTES + text.memory_ratio * size_bytes
     return Prediction(memory_bytes, matrix.seconds, matrix.matrix_bytes)
 
 

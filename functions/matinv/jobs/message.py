@@ -12,23 +12,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from io import BytesIO
 from typing import Any, Final
 
 from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from matinv.errors import Code, MatinvError, Refused
-from matinv.formats import json_matrix, json_text, npy
-from matinv.formats.names import Format
+from matinv.formats import json_matrix, json_text
+from matinv.formats.codecs import CODECS, Format, Headed, either
 from matinv.jobs.ids import checked_id, hashed_id, job_id_of, matrix_digest
 from matinv.jobs.request import Inline, Options, Output, Reference, Request
 from matinv.linalg.types import Method, OnIllConditioned
 
 VERSION: Final = 1
-INPUTS: Final = frozenset({"matrix", "npy", "s3"})
 
-# The formats that a reader knows: one that can only be written must not be taken for JSON.
-_READABLE: Final = {"npy": Format.NPY, "json": Format.JSON}
+# The fields that hold a file in base64, and its format.
+_FILES: Final = {
+    codec.input.message_field: (form, codec.input)
+    for form, codec in CODECS.items()
+    if isinstance(codec.input, Headed) and codec.input.message_field
+}
+INPUTS: Final = ("matrix", *_FILES, "s3")
 _METADATA_PREFIX: Final = "matinv-"
 _TAG_PREFIX: Final = "tag-"
 
@@ -68,7 +73,7 @@ def message_schema() -> cs.TypedDictSchema:
             "v": cs.typed_dict_field(cs.int_schema(ge=VERSION, le=VERSION)),
             "job_id": cs.typed_dict_field(cs.str_schema()),
             "matrix": cs.typed_dict_field(cs.any_schema()),
-            "npy": cs.typed_dict_field(cs.nullable_schema(cs.str_schema())),
+            **{name: cs.typed_dict_field(cs.nullable_schema(cs.str_schema())) for name in _FILES},
             "s3": cs.typed_dict_field(cs.nullable_schema(_reference_schema())),
             "redrive": cs.typed_dict_field(cs.int_schema(ge=1, le=2**31)),
         }
@@ -198,27 +203,6 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
     return _over(Options(), validated(options_schema, fields))
 
 
-def format_of_key(key: str) -> Format:
-    """Return the format that the extension of an object's key names.
-
-    Raises
-    ------
-    Refused
-        BAD_FORMAT.
-    """
-    name = key.rpartition("/")[2]
-    extension = name.rpartition(".")[2].lower() if "." in name else ""
-    if extension not in _READABLE:
-        raise Refused(
-            Code.BAD_FORMAT,
-            "the object's name does not say its format",
-            "name it <job_id>.npy or <job_id>.json",
-            observed=name,
-            limit="an extension .npy or .json",
-        )
-    return _READABLE[extension]
-
-
 def id_of_content(inline: Inline, options: Options) -> str:
     """Return the id of a job that was given none: equal for the same matrix and question.
 
@@ -305,26 +289,28 @@ def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:
         arrays = value.values() if isinstance(value, dict) else (value,)
         size_bytes = sum(run.size_bytes for run in arrays if isinstance(run, json_text.Run))
         return Inline(json_matrix.matrix_of(value, syntax), Format.JSON, size_bytes)
-    if _only(fields, "npy") and fields["npy"] is not None:
-        return Inline(npy.decode(_of_base64(fields["npy"])), Format.NPY, len(fields["npy"]))
+    for name, (form, file) in _FILES.items():
+        if _only(fields, name) and fields[name] is not None:
+            data = _of_base64(name, fields[name])
+            return Inline(file.open(BytesIO(data), len(data)).read(), form, len(fields[name]))
     raise Refused(
         Code.BAD_MESSAGE,
         "the message does not hold exactly one input",
-        "give one of matrix, npy and s3",
-        observed=", ".join(sorted(fields.keys() & INPUTS)) or "none",
+        f"give one of {either(INPUTS, 'and')}",
+        observed=", ".join(sorted(fields.keys() & set(INPUTS))) or "none",
     )
 
 
 def _only(fields: Mapping[str, Any], name: str) -> bool:
-    return fields.keys() & INPUTS == {name}
+    return fields.keys() & set(INPUTS) == {name}
 
 
-def _of_base64(text: str) -> bytes:
+def _of_base64(name: str, text: str) -> bytes:
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise Refused(
             Code.BAD_FORMAT,
-            f"the npy field is not base64: {error}",
+            f"the {name} field is not base64: {error}",
             "use the standard alphabet with padding and without blanks or line breaks",
         ) from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from matinv.errors import ErrorInfo
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.linalg.certificate import Certificate
 
 
@@ -110,6 +110,17 @@ class Slices:
     count: int
     failed: int
     failures: tuple[SliceFailure, ...]
+
+
+def result_facts(
+    job_id: str,
+    certificate: Certificate | None,
+    slices: Slices | None,
+    warnings: Sequence[str],
+) -> dict[str, object]:
+    """Return what stands beside the inverse in a result document; nothing stands there empty."""
+    facts = {"certificate": certificate, "slices": slices, "warnings": warnings}
+    return {"job_id": job_id} | {name: fact for name, fact in facts.items() if fact}
 
 
 @dataclass(frozen=True, slots=True)

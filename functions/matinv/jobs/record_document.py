@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from matinv.errors import Code, ErrorInfo
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
 from matinv.linalg.certificate import Certificate, Checked, Side
 

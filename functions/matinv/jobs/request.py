@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from matinv.errors import MatinvError
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.record import InputInfo
 from matinv.linalg.types import Matrix, Method, OnIllConditioned

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from itertools import accumulate
 
 from matinv.errors import Code, Refused
-from matinv.formats import npy
-from matinv.formats.names import Format
-from matinv.jobs.limits import Prediction, predict, predict_json
-from matinv.jobs.message import format_of_key, options_of_metadata, parse_file
+from matinv.formats.codecs import Text, format_of_key, open_file
+from matinv.formats.opened import OpenedFile
+from matinv.jobs.limits import Prediction, predict, predict_text
+from matinv.jobs.message import options_of_metadata, parse_file
 from matinv.jobs.request import Options, Reference, Request, opened
 from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate, check_fits
@@ -55,10 +55,17 @@ def loaded(
             if request.dropped:
                 request = replace(request, options=options_of_metadata(blob.metadata))
                 task.request = request
-            if format_of_key(reference.key) is Format.NPY:
-                matrix = _read_npy(task, blob, admit)
-            else:
-                matrix = _read_json(task, request, blob, admit)
+            form = format_of_key(reference.key)
+            match open_file(form, blob, blob.size_bytes):
+                case OpenedFile(header, read, read_s):
+                    task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
+                    form = task.options.format or form
+                    method = task.options.method
+                    admit(predict(header.shape, header.dtype, method, form, read_s))
+                    matrix = read()
+                case Text() as text:
+                    admit(predict_text(text, blob.size_bytes))
+                    matrix = _read_text(task, request, blob)
         yield matrix
 
 
@@ -110,21 +117,7 @@ def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
         raise
 
 
-def _read_npy(task: Task, blob: Blob, admit: Callable[[Prediction], None]) -> Matrix:
-    header = npy.read_header(blob, blob.size_bytes)
-    task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
-    form = task.options.format or Format.NPY
-    admit(predict(header.shape, header.dtype, task.options.method, format=form))
-    return npy.read_body(blob, header)
-
-
-def _read_json(
-    task: Task,
-    request: Request,
-    blob: Blob,
-    admit: Callable[[Prediction], None],
-) -> Matrix:
-    admit(predict_json(blob.size_bytes))
+def _read_text(task: Task, request: Request, blob: Blob) -> Matrix:
     inline, options = parse_file(blob.read(blob.size_bytes), request)
     if not request.dropped:  # a message knows better than the file that it refers to
         options = _overridden(options, request.options)

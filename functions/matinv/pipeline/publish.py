@@ -11,10 +11,10 @@ from typing import Any, Final
 import orjson
 
 from matinv.errors import Code, Refused
-from matinv.formats import json_matrix, npy
-from matinv.formats.names import Format
-from matinv.jobs.message import format_of_key
-from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.formats import json_matrix
+from matinv.formats.codecs import CODECS, Format, format_of_key
+from matinv.formats.result import Result
+from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status, result_facts
 from matinv.jobs.request import Inline, Output, Reference, Request
 from matinv.jobs.times import timestamp
 from matinv.linalg.certificate import Certificate, Checked, Side
@@ -25,7 +25,7 @@ from matinv.ports import Part
 
 LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
 
-_Quality = tuple[Certificate, Slices | None, tuple[str, ...]]
+_Quality = tuple[Certificate | None, Slices | None, tuple[str, ...]]
 """What a record says of inverses: certificate, slices of a stack, warnings."""
 
 # A record holds 400 KB; half of it leaves room for everything else that a record says.
@@ -48,12 +48,9 @@ def draft(app: App, task: Task, inverses: Inverses) -> UnpublishedResult:
     MatinvError
         The failure, if no slice has an inverse; TOO_LARGE for a result that DynamoDB cannot hold.
     """
-    certificate, slices, warnings = verdict = _verdict(inverses)
+    verdict = _verdict(inverses)
     form = _format(task)
-    if form is Format.NPY:
-        parts = npy.parts(inverses.x)
-    else:
-        parts = [_document(task.job_id, certificate, slices, warnings, inverses)]
+    parts = CODECS[form].output.write(_result(task.job_id, verdict, inverses))
     size_bytes = sum(memoryview(part).nbytes for part in parts)
     inline = b"".join(parts) if _goes_inline(app, task.options.output, size_bytes) else None
     result = ResultInfo(form, _sha256(parts), size_bytes, inline=inline)
@@ -149,26 +146,13 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
 
 def document(record: Record, inverses: Inverses) -> bytes:
     """Return a result as JSON: ``job_id``, ``certificate``, ``slices`` of a stack, ``inverse``."""
-    certificate, slices, warnings = record.certificate, record.slices, record.warnings
-    return _document(record.job_id, certificate, slices, warnings, inverses)
+    verdict = record.certificate, record.slices, record.warnings
+    return json_matrix.document(_result(record.job_id, verdict, inverses))
 
 
-def _document(
-    job_id: str,
-    certificate: Certificate | None,
-    slices: Slices | None,
-    warnings: Sequence[str],
-    inverses: Inverses,
-) -> bytes:
-    facts: dict[str, object] = {"job_id": job_id}
-    if certificate:
-        facts["certificate"] = certificate
-    if slices:
-        facts["slices"] = slices
-    if warnings:
-        facts["warnings"] = warnings
-    inverse = json_matrix.encode(inverses.x, inverses.failures.keys())
-    return b'%s,"inverse":%s}' % (orjson.dumps(facts)[:-1], inverse)
+def _result(job_id: str, verdict: _Quality, inverses: Inverses) -> Result:
+    facts = result_facts(job_id, *verdict)
+    return Result(inverses.x, inverses.failures.keys(), facts, inverses)
 
 
 def _format(task: Task) -> Format:

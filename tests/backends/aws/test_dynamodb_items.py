@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from matinv.backends.aws.dynamodb_items import item_of, record_of
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import ResultInfo
 from matinv.testing.contracts import full_record, record
 

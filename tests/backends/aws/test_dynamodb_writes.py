@@ -9,7 +9,7 @@ import pytest
 
 from matinv.backends.aws.dynamodb import DynamoDBTable
 from matinv.errors import Code, Transient
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import ResultInfo
 from matinv.testing.contracts import full_record, record
 from support.faults import Faults, lost_answer, lost_request, refusal

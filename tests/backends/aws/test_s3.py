@@ -196,7 +196,7 @@ class TestRequests:
             types[key] = client.head_object(Bucket=buckets[0], Key=key)["ContentType"]
         json_type = "application/json"
         assert types == {
-            "a.npy": "application/octet-stream",
+            "a.npy": "application/x-npy",
             "a.json": json_type,
             "A.JSON": json_type,
         }

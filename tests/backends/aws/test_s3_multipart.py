@@ -80,7 +80,7 @@ class TestWriting:
             assert blob.read(blob.size_bytes) == saved(array)
             assert blob.metadata == FIRST
         head = client.head_object(Bucket=buckets[1], Key="j/1.npy")
-        assert head["ContentType"] == "application/octet-stream"
+        assert head["ContentType"] == "application/x-npy"
         assert head["VersionId"] == stored.version_id
 
     def test_a_result_in_parts_travels_with_its_hashes_and_its_condition(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from matinv.errors import Code, ErrorInfo
-from matinv.formats.names import Format
+from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
 from matinv.linalg.certificate import Certificate, Checked, Side
 
@@ -141,7 +141,7 @@ def _result_map(result: ResultInfo) -> Value:
     if result.version_id is not None:
         fields["version_id"] = _text(result.version_id)
     if result.inline is not None:
-        is_text = result.format is Format.JSON
+        is_text = CODECS[result.format].output.is_text
         fields["inline"] = _text(result.inline.decode()) if is_text else {"B": result.inline}
     return {"M": fields}
 

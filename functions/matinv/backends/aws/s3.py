@@ -18,6 +18,7 @@ from matinv.backends.aws.calls import pause
 from matinv.backends.aws.errors import HINTS, code_of, translated
 from matinv.backends.aws.s3_bodies import Parts, Pieces, S3Blob, checksum, cut, decoded, encoded
 from matinv.errors import Code, Misconfigured, Refused, Transient
+from matinv.formats.codecs import ENDINGS, media_type_of
 from matinv.jobs.request import Reference
 from matinv.ports import Part, Stored, UploadUrl
 
@@ -48,7 +49,6 @@ _PIECES: Final = Pieces()
 
 _METADATA_BYTES: Final = 2048  # S3's limit: names and texts, as they are encoded
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
-_CONTENT_TYPES: Final = {"json": "application/json"}
 
 # A conditional write that meets another one in flight is refused with 409 and sent again.
 _ATTEMPTS: Final = 5
@@ -173,7 +173,7 @@ class S3Store:
     ) -> Mapping[str, Any]:
         """Write an object with one PUT, a large one in pieces; S3 checks the SHA-256 of each."""
         place: Any = {"Bucket": bucket, "Key": key}
-        described: Any = {"ContentType": _content_type(key), "Metadata": metadata}
+        described: Any = {"ContentType": media_type_of(key), "Metadata": metadata}
         if sum(memoryview(part).nbytes for part in parts) > self._pieces.above_bytes:
             pieces = cut(parts, self._pieces.size_bytes)
             return s3_multipart.write(self._s3, place, pieces, described, condition)
@@ -214,7 +214,7 @@ class S3Store:
         _check_metadata(encoded_)
         headers = {
             "content-length": str(size_bytes),
-            "content-type": _content_type(key),
+            "content-type": media_type_of(key),
             "if-none-match": "*",
             **{f"x-amz-meta-{name}": text for name, text in encoded_.items()},
         }
@@ -230,7 +230,7 @@ class S3Store:
                     "Bucket": self._inputs_bucket,
                     "Key": key,
                     "ContentLength": size_bytes,
-                    "ContentType": _content_type(key),
+                    "ContentType": media_type_of(key),
                     "IfNoneMatch": "*",
                     "Metadata": encoded_,
                     **owner,
@@ -342,7 +342,3 @@ def _check_metadata(headers: Mapping[str, str]) -> None:
                 observed=name,
                 limit="a-z 0-9 . _ -",
             )
-
-
-def _content_type(key: str) -> str:
-    return _CONTENT_TYPES.get(key.rpartition(".")[2].lower(), "application/octet-stream")

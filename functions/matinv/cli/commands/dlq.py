@@ -13,7 +13,7 @@ from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option
 from matinv.cli.output import emit
 from matinv.client import Client
 from matinv.errors import Code
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned

@@ -16,11 +16,10 @@ from matinv.cli.options import OneOf, output_option
 from matinv.cli.output import emit
 from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
-from matinv.formats import npy
-from matinv.formats.names import Format
+from matinv.formats.codecs import Text, format_of_key, open_file
+from matinv.formats.opened import OpenedFile
 from matinv.jobs.lanes import Lane
-from matinv.jobs.limits import Prediction, predict, predict_json
-from matinv.jobs.message import format_of_key
+from matinv.jobs.limits import Prediction, predict, predict_text
 from matinv.linalg.types import Method
 from matinv.operations.prices import Cost, cost
 from matinv.settings import lanes as lanes_of_environment
@@ -74,9 +73,9 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Predict memory, time, lane and cost.
 
-    Of a .npy file only the header is read, of a .json file only the length. Memory is what the
-    worker needs beyond its idle state, seconds are of one vCPU, the cost is that of a job with an
-    invocation to itself at us-east-1's list prices; batches of small jobs share theirs.
+    Only the header of a file is read; JSON has none, and is judged by its length. Memory is what
+    the worker needs beyond its idle state, seconds are of one vCPU, the cost is that of a job with
+    an invocation to itself at us-east-1's list prices; batches of small jobs share theirs.
     """
     if bool(files) == bool(n):
         raise click.UsageError("give files, or --n (allowed: either)")
@@ -114,12 +113,14 @@ def _of_files(files: Iterable[str], method: Method) -> Iterator[Subject]:
 
 def _of_file(path: Path, method: Method) -> Subject:
     size_bytes = path.stat().st_size
-    if format_of_key(path.name) is Format.JSON:
-        return Subject(str(path), None, None, size_bytes, predict_json(size_bytes))
+    form = format_of_key(path.name)
     with path.open("rb") as file:
-        header = npy.read_header(file, size_bytes)
-    prediction = predict(header.shape, header.dtype, method)
-    return Subject(str(path), header.shape, header.dtype.name, size_bytes, prediction)
+        match open_file(form, file, size_bytes):
+            case Text() as text:
+                return Subject(str(path), None, None, size_bytes, predict_text(text, size_bytes))
+            case OpenedFile(header, _, read_s):
+                prediction = predict(header.shape, header.dtype, method, form, read_s)
+                return Subject(str(path), header.shape, header.dtype.name, size_bytes, prediction)
 
 
 def _cost(subject: Subject, lane: Lane) -> Cost:

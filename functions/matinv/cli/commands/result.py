@@ -21,7 +21,7 @@ from matinv.client.results import (
     verify,
 )
 from matinv.client.rows import note
-from matinv.formats.names import Format
+from matinv.formats.codecs import ENDINGS, Format, either, format_of_key
 from matinv.jobs.record import Record, Status
 
 _HOUR_S = 3600.0
@@ -34,11 +34,11 @@ _WEEK_S = 7 * 24 * 3600.0  # the longest that S3 signs for
     "-o",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file; .npy or .json at its end chooses the format.",
+    help=f"Write to this file; {either(ENDINGS)} at its end chooses the format.",
 )
 @click.option(
     "--output",
-    type=click.Choice(["auto", "npy", "json", "text"]),
+    type=click.Choice(["auto", *(form.value for form in Format), "text"]),
     default="auto",
     show_default=True,
     help="auto: as it is stored, or as text on a terminal.",
@@ -73,8 +73,8 @@ def result(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Fetch a job's inverse.
 
-    It is written to stdout as it is stored (a .npy file, or a JSON document with job_id, inverse
-    and certificate), or as text if stdout is a terminal. Slices of a stack that have no inverse
+    It is written to stdout as it is stored (JSON is a document with job_id, inverse and
+    certificate), or as text if stdout is a terminal. Slices of a stack that have no inverse
     are NaN, in JSON null; the exit code then is 4. A failed job is 3, one that has not ended 5.
     """
     if input_ and not check:
@@ -107,11 +107,13 @@ def _say_verified(record: Record, found: Verification) -> None:
 
 
 def _target(file: Path | None, output: str, record: Record) -> str:
-    """Return which form to write: npy, json or text."""
+    """Return which form to write: a format, or text."""
     if output != "auto":
         return output
-    if file and file.suffix.lower() in {".npy", ".json", ".txt"}:
-        return {".npy": "npy", ".json": "json", ".txt": "text"}[file.suffix.lower()]
+    if file and file.suffix.lower() == ".txt":
+        return "text"
+    if file and file.name.lower().endswith(ENDINGS):
+        return format_of_key(file.name)
     return "text" if file is None and sys.stdout.isatty() else result_of(record).format
 
 

@@ -16,7 +16,7 @@ from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
 from matinv.client.rows import note
 from matinv.errors import Code, MatinvError, Refused
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import Status
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Method, OnIllConditioned

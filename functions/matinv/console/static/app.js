@@ -45,7 +45,7 @@ function App() {
     </main>
     <${Tray} ...${uploads} />
     ${submitting && html`<${Submit} close=${() => setSubmitting(false)} add=${uploads.add} opened=${(job) => go(address("job", job))} />`}
-    ${over && html`<div class="drop"><p>Drop .npy or .json files to submit them</p></div>`}`;
+    ${over && html`<div class="drop"><p>Drop files that hold matrices to submit them</p></div>`}`;
 }
 
 function skip(event) {

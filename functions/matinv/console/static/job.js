@@ -1,6 +1,6 @@
 // One job: how it went, how good its inverse is, how it looks, and how to have the same elsewhere.
 import { html, useEffect, useState } from "./html.js";
-import { get } from "./api.js";
+import { about, get } from "./api.js";
 import { Heat } from "./heat.js";
 import { Ago, Copy, Fault, Loading, Status, Trouble, useLive, useLoaded } from "./parts.js";
 import { address } from "./route.js";
@@ -145,10 +145,11 @@ function Pictures({ job, version }) {
 }
 
 function Downloads({ record }) {
+  const formats = useLoaded(about, []).value?.formats ?? {};
   const link = (format) => `/api/job/result?${new URLSearchParams({ id: record.job_id, format })}`;
   return html`
     <section class="card" aria-labelledby="downloads"><h2 id="downloads">Download the inverse</h2>
-      <p class="buttons"><a class="button" href=${link("npy")} download>.npy</a> <a class="button" href=${link("json")} download>JSON</a></p>
+      <p class="buttons">${Object.entries(formats).map(([name, title]) => html`<a class="button" href=${link(name)} download>${title}</a> `)}</p>
     </section>`;
 }
 

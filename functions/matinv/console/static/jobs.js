@@ -42,7 +42,7 @@ function Found({ live, query, openSubmit }) {
     <${Filters} jobs=${live.jobs} filter=${filter} change=${change} />
     ${live.jobs.size === 0
       ? html`<${Empty} title="No jobs yet">
-          <p>Drop .npy or .json files anywhere on this page, or</p>
+          <p>Drop files that hold matrices anywhere on this page, or</p>
           <button type="button" class="primary" onClick=${openSubmit}>Paste a matrix</button>
         <//>`
       : found.length === 0

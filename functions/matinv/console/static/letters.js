@@ -1,6 +1,6 @@
 // Dead letters: why they are there, and back to work with other options.
 import { html, useEffect, useMemo, useState } from "./html.js";
-import { get, post } from "./api.js";
+import { about, get, post } from "./api.js";
 import { Ago, Dialog, Empty, Fault, Loading, Trouble, useLoaded } from "./parts.js";
 import { address, amend } from "./route.js";
 import { count } from "./words.js";
@@ -11,7 +11,6 @@ const CHANGES = {
   method: { title: "Method", values: { auto: "as it fits", general: "general (LU)", spd: "positive definite", pinv: "pseudo-inverse" } },
   on_ill_conditioned: { title: "If ill-conditioned", values: { warn: "warn", fail: "fail" } },
   output: { title: "Result goes to", values: { auto: "as it fits", s3: "S3", dynamodb: "the record" } },
-  format: { title: "Format", values: { npy: ".npy", json: "JSON" } },
 };
 
 export function Letters({ query }) {
@@ -115,6 +114,7 @@ function Redrive({ ids, close, ended }) {
     setChanges(event.target.value ? { ...others, [name]: event.target.value } : others);
     setState({});
   };
+  const formats = useLoaded(about, []).value?.formats ?? {};
   const order = async (dry_run) => {
     setState({ busy: true });
     try {
@@ -125,10 +125,11 @@ function Redrive({ ids, close, ended }) {
       setState({ error });
     }
   };
+  const choices = { ...CHANGES, format: { title: "Format", values: formats } };
   return html`
     <${Dialog} title=${`Redrive ${count(ids.length, "dead letter")}`} close=${close}>
       <p>Each job is sent back to the jobs queue and done once more${Object.keys(changes).length ? ", with these options" : ", as it was"}. Its letter leaves this queue.</p>
-      <div class="fields">${Object.entries(CHANGES).map(([name, { title, values }]) => html`
+      <div class="fields">${Object.entries(choices).map(([name, { title, values }]) => html`
         <label class="field" key=${name}>${title}
           <select value=${changes[name] ?? ""} onChange=${set(name)}>
             <option value="">the job's own</option>

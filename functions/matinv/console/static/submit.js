@@ -1,7 +1,7 @@
 // New jobs: files that are dropped anywhere on the page, and small matrices that are pasted.
 import { html, useEffect, useState } from "./html.js";
-import { upload } from "./api.js";
-import { Dialog, Fault } from "./parts.js";
+import { about, upload } from "./api.js";
+import { Dialog, Fault, useLoaded } from "./parts.js";
 import { address } from "./route.js";
 import { bytes, count } from "./words.js";
 
@@ -85,6 +85,7 @@ export function Submit({ close, add, opened }) {
   const [text, setText] = useState("");
   const [state, setState] = useState({});
   const set = (name) => (event) => setOptions({ ...options, [name]: event.target.value });
+  const endings = useLoaded(about, []).value?.endings ?? [];
   const send = async (event) => {
     event.preventDefault();
     setState({ sending: true });
@@ -117,7 +118,7 @@ export function Submit({ close, add, opened }) {
             <input value=${options.tags} onInput=${set("tags")} autocomplete="off" /></label>
         </div>
         ${state.error && html`<div role="alert"><${Fault} error=${state.error} /></div>`}
-        <footer><label class="button">Choose files …<input class="hidden" type="file" multiple accept=".npy,.json" onChange=${choose} /></label>
+        <footer><label class="button">Choose files …<input class="hidden" type="file" multiple accept=${endings.join()} onChange=${choose} /></label>
           <button class="primary" disabled=${!text.trim() || state.sending}>Submit the matrix</button></footer>
       </form>
     <//>`;

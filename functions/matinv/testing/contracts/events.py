@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import ResultInfo, Status
 from matinv.ports import JobEvents
 from matinv.testing.contracts.table import full_record, record

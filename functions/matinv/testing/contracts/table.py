@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from matinv.errors import Code, ErrorInfo
-from matinv.formats.names import Format
+from matinv.formats.codecs import Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
 from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.ports import JobTable

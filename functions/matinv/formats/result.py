@@ -1,0 +1,31 @@
+"""`Result`: all that a result file may hold; each format takes of it what it can."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from matinv.linalg.inverse import Inverses
+from matinv.linalg.types import Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What there is to write of a job that has an inverse.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (n, n) or (k, n, n)
+        The inverses; slices that failed are NaN.
+    failed : collection of int
+        Which these are.
+    facts : mapping
+        What stands beside the inverse in a document: ``job_id``, ``certificate`` and so on.
+    inverses : Inverses or None
+        The figures of each slice; None where only the stored inverse is at hand.
+    """
+
+    inverse: Matrix = field(repr=False)
+    failed: Collection[int]
+    facts: Mapping[str, object]
+    inverses: Inverses | None = field(default=None, repr=False)
