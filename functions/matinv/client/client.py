@@ -119,7 +119,7 @@ class Client:
         Parameters
         ----------
         source : array_like, shape (n, n) or (k, n, n), or path
-            Real, complex or integer numbers in any memory and byte order; or a .npy or .json file.
+            Real, complex or integer numbers in any memory and byte order; or a file that holds one.
         job_id : str, optional
             By default the file's name without extension, made valid; for an array ``sha256-…`` of
             it, so that the same array is the same job.

@@ -10,7 +10,7 @@ from unicodedata import is_normalized, normalize
 import numpy as np
 
 from matinv.errors import Code, Refused
-from matinv.formats.names import Format
+from matinv.formats import codecs
 from matinv.linalg.types import Matrix
 
 JOB_ID_BYTES: Final = 512  # half of what S3 allows a key, whose rest is the result's own
@@ -21,7 +21,7 @@ JOB_ID_RULE: Final = (
 )
 
 # Endings of files that hold a matrix: they belong to keys and names, and to no id.
-ENDINGS: Final = tuple(f".{form}" for form in dict.fromkeys([*Format, "npz"]))
+ENDINGS: Final = tuple(dict.fromkeys([*codecs.ENDINGS, ".npz"]))
 
 _STEM_BYTES: Final = 96  # of the readable part of an id that is made up
 

@@ -18,7 +18,7 @@ from matinv.backends.aws.calls import pause
 from matinv.backends.aws.errors import HINTS, code_of, translated
 from matinv.backends.aws.s3_bodies import Parts, Pieces, S3Blob, checksum, cut, decoded, encoded
 from matinv.errors import Code, Misconfigured, Refused, Transient
-from matinv.formats.codecs import ENDINGS, media_type_of
+from matinv.formats.codecs import media_type_of
 from matinv.jobs.request import Reference
 from matinv.ports import Part, Stored, UploadUrl
 

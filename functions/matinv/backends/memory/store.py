@@ -13,7 +13,6 @@ from typing import Final
 
 from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Code, Refused, Transient
-from matinv.formats.codecs import ENDINGS
 from matinv.jobs.request import Reference
 from matinv.ports import Part, Stored, UploadUrl
 

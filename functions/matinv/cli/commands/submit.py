@@ -73,10 +73,10 @@ def submit(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Submit matrices and print their job ids.
 
-    Ids come one per line, and nothing else is on stdout. PATH is a .npy or .json file, a directory
-    (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin. A job's id
-    is the file's name without extension; inside a directory, its path from there. Matrices that
-    fit travel inside a message, others are uploaded.
+    Ids come one per line, and nothing else is on stdout. PATH is a file that holds a matrix, a
+    directory (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin. A
+    job's id is the file's name without extension; inside a directory, its path from there.
+    Matrices that fit travel inside a message, others are uploaded.
 
     Everything is checked before anything is sent, and nothing is sent if a file is bad.
     """
