@@ -11,8 +11,8 @@ import pytest
 
 from matinv.cli.reference import markdown
 from matinv.errors import TRANSIENT, Code
-from matinv.http_api.paths import METHODS
 from matinv.http_api.problems import STATUSES
+from matinv.http_api.routes import ROUTES
 from matinv.jobs.event import event_of
 from matinv.jobs.lanes import Lane
 from matinv.jobs.message import message_schema
@@ -68,10 +68,9 @@ def test_every_status_of_the_api_is_named_with_its_codes() -> None:
 def test_every_route_is_in_the_table() -> None:
     paths = {name for name in table_after("## HTTP API") if "/" in name}
     routes = {
-        f"{method} {path.replace('job_id', 'id')}"
-        for path, methods in METHODS.items()
-        for method in methods
-        if path != "/"
+        f"{route.method} {route.path.replace('job_id', 'id')}"
+        for route in ROUTES
+        if route.path != "/"
     }
     assert paths == routes
 

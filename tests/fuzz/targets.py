@@ -69,7 +69,7 @@ _JSON_CODES: Final = frozenset(
 _MESSAGE_CODES: Final = _NPY_CODES | _JSON_CODES | {Code.UNSUPPORTED_VERSION, Code.BAD_JOB_ID}
 _EVENT_CODES: Final = _MESSAGE_CODES
 
-_NO_PARTS: Any = None  # reading a body takes none
+_NO_SERVICES: Any = None  # reading a body takes none
 _DROPPED: Final = Request("exp-1", Reference("inputs", "exp-1.json", order="1"))
 
 
@@ -294,7 +294,7 @@ def direct_call(data: bytes) -> None:
 def _call_by_url(body: bytes) -> direct.Call:
     event = url_event(base64.b64encode(body).decode(), encoded=True)
     deadline = Deadline(lambda: 60.0, 60.0)
-    message = read(Exchange.of(_NO_PARTS, event, _NO_PARTS, deadline))
+    message = read(Exchange.of(_NO_SERVICES, event, _NO_SERVICES, deadline))
     return direct.call_of_tree(message.tree, message.text)
 
 

@@ -99,6 +99,12 @@ HEAVY = """
     asyncio http.server multiprocessing smtplib sqlite3 unittest
 """
 
+# For scripts/docs; a request is answered without.
+DOCUMENTATION = """
+    aws_lambda_powertools.event_handler aws_lambda_powertools.utilities.data_classes
+    matinv.http_api.models matinv.http_api.openapi jsonschema
+"""
+
 
 @dataclass(frozen=True)
 class FirstJob:
@@ -213,6 +219,18 @@ def test_a_direct_call_loads_nothing_of_the_http_api(at_moto: str, settings: Set
     call = handle_first(settings, script, {"matrix": [[1, 2], [3, 4]]})
     assert call.answer["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
     assert call.chains(set(call.importers) & {*HEAVY.split()}) == ""
-    by_url = handle_first(settings, script, url_event('{"matrix": [[1, 2], [3, 4]]}'))
-    assert by_url.answer["statusCode"] == 200
-    assert "matinv.http_api" in by_url.importers
+
+
+@pytest.mark.parametrize(
+    ("body", "path"), [('{"matrix": [[1, 2], [3, 4]]}', "/invert"), (None, "/openapi.json")]
+)
+def test_a_request_loads_no_router_no_models_and_nothing_that_makes_documents(
+    at_moto: str, settings: Settings, body: str | None, path: str
+) -> None:
+    script = WORKER.replace("matinv.handlers.worker", "matinv.handlers.api")
+    first = handle_first(settings, script, url_event(body, path, method="POST" if body else "GET"))
+    assert first.answer["statusCode"] == 200
+    assert "matinv.http_api" in first.importers
+    heavy = {*HEAVY.split(), *DOCUMENTATION.split()} - {"matinv.http_api", "matinv.client"}
+    assert first.chains(set(first.importers) & heavy) == ""
+    assert first.calls == []

@@ -114,3 +114,20 @@ def test_a_known_job_gets_no_upload(ask: ApiRequests) -> None:
     for job_id in ("a", "b"):
         body = {"job_id": job_id, "upload": {"format": "npy", "bytes": 9}}
         assert ask.post("/jobs", body).code == "JOB_ID_CONFLICT"
+
+
+def test_a_submission_reads_the_table_once(ask: ApiRequests) -> None:
+    body = {"job_id": "a", "matrix": GOOD}
+    new, again = ask.post("/jobs", body), ask.post("/jobs", body)
+    ask.service.work()
+    reads = ask.service.table.calls["get"]
+    ended = ask.post("/jobs", body)
+    assert ask.service.table.calls["get"] == reads + 1
+    assert [one.tree["status"] for one in (new, again, ended)] == ["QUEUED", "QUEUED", "SUCCEEDED"]
+    assert (new.status, new.tree) == (202, again.tree)
+    assert ended.tree == ask.get("/jobs/a").tree
+
+
+def test_an_id_in_a_body_is_taken_as_it_stands(ask: ApiRequests) -> None:
+    body = {"upload": {"format": "npy", "bytes": 9}, "job_id": "a%2Fb"}
+    assert ask.post("/jobs", body).headers["location"] == "/jobs/a%252Fb"  # paths are encoded

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from matinv import http_api
-from matinv.http_api.throttle import Throttle
+from matinv.http_api.entry import Services, respond
 from matinv.testing.events import url_event
 from support.memory_service import MemoryService
 
@@ -47,13 +46,9 @@ class Answer:
 
 @dataclass
 class ApiRequests:
-    """A caller of the API.
-
-    ``throttle`` takes a clock that stands still, so that only its burst is there.
-    """
+    """A caller of the API."""
 
     service: MemoryService = field(default_factory=MemoryService.make)
-    throttle: Throttle = field(default_factory=lambda: Throttle(lambda: 0.0))
     remaining_ms: int = 60_000
     change: Callable[[dict[str, Any]], object] = lambda event: None
 
@@ -73,8 +68,8 @@ class ApiRequests:
 
     def event(self, event: Mapping[str, Any]) -> Answer:
         service = self.service
-        parts = http_api.Services(service.world.app, service.client, self.throttle)
-        found = http_api.respond(parts, event, Context(self.remaining_ms))
+        services = Services(service.world.app, service.client)
+        found = respond(services, event, Context(self.remaining_ms))
         assert found.keys() >= {"statusCode", "headers", "body"}
         json.dumps(found)
         text = found["body"] or ""

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from matinv import http_api, wiring
+from matinv import wiring
 from matinv.client import Client
-from matinv.http_api.throttle import Throttle
+from matinv.http_api.entry import Services, respond
 from matinv.jobs.request import Reference
 from matinv.local.api import server
 from matinv.ports import UploadUrl
@@ -63,10 +63,8 @@ class ApiServer:
         if self.busy:
             self.busy -= 1
             return _answer(429)
-        parts = http_api.Services(
-            self.service.world.app, self.service.client, Throttle(lambda: 0.0)
-        )
-        answer = http_api.respond(parts, event, Context())
+        services = Services(self.service.world.app, self.service.client)
+        answer = respond(services, event, Context())
         if self.working:
             self.service.work()
         return answer

@@ -52,12 +52,15 @@ class Sent:
         The matrix, if it travelled inside a message.
     ended : bool
         Whether the job had ended before, for this very input.
+    record : Record or None
+        The job's record as far as sending knows it; None of an uploaded file.
     """
 
     job_id: str
     input: InputInfo
     matrix: Matrix | None = field(default=None, repr=False)
     ended: bool = False
+    record: Record | None = None
 
 
 def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
@@ -82,13 +85,15 @@ def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
     if submission.body is None:
         return _upload(sender, submission, record)
     ended = _ended(submission.job_id, record, submission.input)
+    queued = _queued(sender, submission)
     if not ended:
         sender.queue.send(submission.body)
         if record is None:
             # Only now: what was sent counts, even if the table cannot be written at the moment.
             with suppress(Transient):
-                sender.table.put([_queued(sender, submission)])
-    return Sent(submission.job_id, submission.input, submission.matrix, ended)
+                sender.table.put([queued])
+    known = record or queued
+    return Sent(submission.job_id, submission.input, submission.matrix, ended, known)
 
 
 def _upload(sender: Sender, submission: Submission, record: Record | None) -> Sent:

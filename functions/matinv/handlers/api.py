@@ -22,9 +22,9 @@ def handler(event: object, context: LambdaContext) -> Any:
 
 
 def _request(event: Any, context: LambdaContext) -> Any:
-    from matinv import http_api  # noqa: PLC0415 - 0.25 s of CPU, for those who come by URL
+    from matinv.http_api.entry import serve  # noqa: PLC0415 - for those who come by URL
 
-    return http_api.serve(event, context)
+    return serve(event, context)
 
 
 def _invocation(event: object, context: LambdaContext) -> Any:

@@ -6,17 +6,20 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
-from pydantic import ValidationError
+from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import core_schema as cs
 
 from matinv.client import Client
 from matinv.errors import Code, Refused
-from matinv.http_api.models import JobQuery
 from matinv.jobs.ids import valid_job_id
-from matinv.jobs.record import Record
+from matinv.jobs.message import object_schema
+from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import document_of
 from matinv.ports import Place
 
@@ -25,6 +28,45 @@ from matinv.ports import Place
 LOOKED_THROUGH: Final = 1000
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs to list.
+
+    Parameters
+    ----------
+    limit : int
+        How many.
+    status, tag, since, cursor : optional
+        Those with this status, with this ``key=value`` among their tags, updated at or after this
+        time (ISO 8601, UTC), and behind the place where the last page ended.
+    """
+
+    limit: int
+    status: Status | None = None
+    tag: str | None = None
+    since: str | None = None
+    cursor: str | None = None
+
+
+@cache
+def query_schema() -> cs.TypedDictSchema:
+    """Return the schema of a query's parameters."""
+    status = cs.enum_schema(Status, list(Status), sub_type="str")
+    fields = {
+        "status": status,
+        "tag": cs.str_schema(pattern="^[^=]{1,128}=.{0,256}$"),
+        "since": cs.str_schema(),
+        "limit": cs.with_default_schema(cs.int_schema(ge=1, le=100), default=50),
+        "cursor": cs.str_schema(max_length=400),
+    }
+    return object_schema({name: cs.typed_dict_field(field) for name, field in fields.items()})
+
+
+@cache
+def _validator() -> SchemaValidator:
+    return SchemaValidator(query_schema())
 
 
 def asked(query: str) -> JobQuery:
@@ -36,14 +78,15 @@ def asked(query: str) -> JobQuery:
         BAD_MESSAGE.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
-    if len(dict(pairs)) < len(pairs):
+    parameters: dict[str, Any] = dict(pairs)
+    if len(parameters) < len(pairs):
         raise _refused("a parameter stands twice")
     try:
-        found = JobQuery.model_validate_strings(dict(pairs))
+        found = JobQuery(**_validator().validate_strings(parameters))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        known = where in JobQuery.model_fields
+        known = where in query_schema()["fields"]
         raise _refused(
             f"parameter {where}: {first['msg']}" if known else "unknown parameter"
         ) from None
@@ -98,7 +141,7 @@ def _place_of(cursor: str) -> Place:
                 return at, job_id
     except (binascii.Error, ValueError):
         pass
-    raise _refused("the cursor is none of ours")
+    raise _refused("invalid cursor")
 
 
 def _refused(message: str) -> Refused:

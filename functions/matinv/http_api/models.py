@@ -1,8 +1,7 @@
-"""Requests and responses as the OpenAPI document describes them.
+"""Responses as the OpenAPI document describes them.
 
-Responses are written by `matinv.jobs.record_document`, messages are read by
-`matinv.jobs.message`, which knows limits and codes; tests hold both against these models. Only
-queries are read by one of them.
+For scripts/docs and tests: no request loads them. `matinv.jobs.record_document` and others write
+the responses; tests hold them against these models.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 from matinv.errors import Code
 from matinv.formats.codecs import Format
 from matinv.jobs.record import Status
-from matinv.jobs.request import Output
 from matinv.linalg.certificate import Checked, Side
-from matinv.linalg.types import Method, OnIllConditioned
 
 JOB_ID_PATTERN: Final = (
     r"^(?![ /])(?!.*(\.\.|//|[ /]$|\.(npy|npz|json)$))[^\x00-\x1f\x7f-\xa0]{1,512}$"
@@ -26,17 +23,7 @@ JOB_ID_PATTERN: Final = (
 # Said, not checked: pydantic's own patterns cannot look ahead.
 JobId = Annotated[str, Field(json_schema_extra={"pattern": JOB_ID_PATTERN})]
 Number = float | None  # JSON has no infinity
-Rows = list[list[float]] | list[list[list[float]]]
 Absent = SkipJsonSchema[None]  # may be left out, and is never null
-TagName = Annotated[str, Field(min_length=1, max_length=128)]
-TagValue = Annotated[str, Field(max_length=256)]
-Tags = Annotated[dict[TagName, TagValue], Field(max_length=10)]
-Tag = Annotated[str, Field(pattern="^[^=]{1,128}=.{0,256}$")]
-Key = Annotated[str, Field(min_length=1, max_length=1024)]
-Cursor = Annotated[str, Field(max_length=400)]
-
-
-LARGEST_UPLOAD_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
 
 
 class _Model(BaseModel):
@@ -186,85 +173,3 @@ class Health(_Model):
 
     status: Literal["ok"]
     version: str
-
-
-class Complex(_Model):
-    """A complex matrix."""
-
-    re: Rows
-    im: Rows
-
-
-class Options(_Model):
-    """What a submitter may choose."""
-
-    method: Method | Absent = None
-    output: Output | Absent = None
-    format: Format | Absent = None
-    on_ill_conditioned: OnIllConditioned | Absent = None
-
-
-class _Named(Options):
-    job_id: JobId | Absent = None
-    tags: Tags | Absent = None
-
-
-class Reference(_Model):
-    """An object of the inputs bucket."""
-
-    bucket: str = Field(min_length=1, max_length=255)
-    key: Key
-    version_id: Key | Absent = None
-
-
-class SmallMatrix(_Named):
-    """A matrix to invert at once: either matrix or npy."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "oneOf": [{"required": ["matrix"]}, {"required": ["npy"]}],
-            "examples": [{"matrix": [[1, 2], [3, 4]]}],
-        },
-    )
-
-    v: Literal[1] | Absent = None
-    matrix: Rows | Complex | Absent = None
-    npy: str | Absent = Field(None, description="A .npy file in base64.")
-
-
-class Message(SmallMatrix):
-    """A matrix to invert: exactly one of matrix, npy and s3."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "oneOf": [{"required": ["matrix"]}, {"required": ["npy"]}, {"required": ["s3"]}],
-            "examples": [{"job_id": "exp-42", "matrix": [[1, 2], [3, 4]]}],
-        },
-    )
-
-    s3: Reference | Absent = None
-
-
-class UploadForm(_Model):
-    """The file that is going to be sent."""
-
-    format: Format
-    bytes: int = Field(ge=1, description=f"At most {LARGEST_UPLOAD_BYTES}.")
-
-
-class UploadRequest(_Named):
-    """A request for a URL to upload a file to."""
-
-    upload: UploadForm
-
-
-class JobQuery(_Model):
-    """Which jobs to list."""
-
-    status: Status | Absent = None
-    tag: Tag | Absent = Field(None, description="key=value")
-    since: str | Absent = Field(None, description="Updated at or after: an ISO 8601 time in UTC.")
-    limit: int = Field(50, ge=1, le=100)
-    cursor: Cursor | Absent = Field(None, description="What the last page ended with.")

@@ -1,116 +1,196 @@
-"""The OpenAPI document: the routes as Powertools describes them, and what it cannot know.
+"""The OpenAPI document, for scripts/docs: the table of routes, with the schemas of what it names.
 
-Bodies are read by `matinv.jobs.message` and queries as a whole, so that no parameter of a function
-says what a route takes.
+Requests have the schemas that they are checked by, and responses those of `models`. Paths, queries
+and bodies are read as a whole, so that what a schema cannot know stands here.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import core_schema as cs
 
 from matinv import __version__
 from matinv.formats.codecs import CODECS
 from matinv.http_api import models
 from matinv.http_api.bodies import IDEMPOTENCY_KEY
-from matinv.http_api.routes import resolver
+from matinv.http_api.listing import query_schema
+from matinv.http_api.responses import JSON_TYPE, PROBLEM_TYPE
+from matinv.http_api.routes import ROUTES, Operation
+from matinv.http_api.submit import LARGEST_UPLOAD_BYTES, upload_schema
+from matinv.jobs.message import message_schema, options_schema
+
+Json = dict[str, Any]
 
 _DESCRIPTION: Final = """\
 Requests are signed with AWS Signature Version 4 (service lambda). A job id may have slashes, as
 they are or encoded; `/result` or `/redrive` at the end of a path asks for that, unless its slash
 is encoded."""
 
-_BODIES: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
-    "invert": (models.SmallMatrix,),
-    "submit": (models.Message, models.UploadRequest),
-    "redrive": (models.Options,),
+_JOB_ID: Final = {"type": "string", "pattern": models.JOB_ID_PATTERN}
+_ROWS: Final = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+_NUMBERS: Final = {"anyOf": [_ROWS, {"type": "array", "items": _ROWS}]}
+_RESPONSES: Final[tuple[type[BaseModel], ...]] = (
+    models.Health,
+    models.Inverse,
+    models.Job,
+    models.Jobs,
+    models.Problem,
+    models.Redriven,
+    models.Upload,
+)
+
+# Facts of a field that are checked by code, or told to people.
+_NOTES: Final[dict[str, Json]] = {
+    "job_id": _JOB_ID,
+    "matrix": {"anyOf": [*_NUMBERS["anyOf"], {"$ref": "#/components/schemas/Complex"}]},
+    "npy": {"description": "A .npy file in base64."},
+    "bytes": {"description": f"At most {LARGEST_UPLOAD_BYTES}."},
+    "tag": {"description": "key=value"},
+    "since": {"description": "Updated at or after: an ISO 8601 time in UTC."},
+    "cursor": {"description": "What the last page ended with."},
 }
-_KEYED: Final = ("invert", "submit")
-_SEEN_BY_ID: Final = {
-    "name": "job_id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": models.JOB_ID_PATTERN},
+_HIDDEN: Final = frozenset({"redrive", "order"})  # what matinv's own messages have
+_NAMED: Final = {
+    "s3": ("Reference", "An object of the inputs bucket."),
+    "upload": ("UploadForm", "The file that is going to be sent."),
 }
-_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
-
-Json = dict[str, Any]
 
 
-@functools.cache
 def document() -> str:
     """Return the document as JSON."""
-    tree = json.loads(
-        resolver().get_openapi_json_schema(
-            title="matinv", version=__version__, description=_DESCRIPTION
-        )
-    )
-    schemas = _schemas()
-    tree["components"]["schemas"] = {
-        name: schema
-        for name, schema in sorted((tree["components"]["schemas"] | schemas).items())
-        if name not in {"HTTPValidationError", "ValidationError"}  # Powertools' own, not ours
+    made = _response_schemas() | _request_schemas()
+    schemas = {name: {"title": name} | schema for name, schema in made.items()}
+    parameters = _shared(query_schema(), schemas)["properties"]
+    paths: Json = {}
+    for route in ROUTES:
+        if route.operation:
+            described = _described(route.operation)
+            described["parameters"] = [*_parameters(route.path, route.operation)]
+            if route.operation.id == "list_jobs":
+                described["parameters"] += [
+                    {"name": name, "in": "query", "required": False, "schema": schema}
+                    for name, schema in parameters.items()
+                ]
+            paths.setdefault(route.path, {})[route.method.lower()] = described
+    tree = {
+        "openapi": "3.1.0",
+        "info": {"title": "matinv", "version": __version__, "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas},
     }
-    tree["servers"] = [{"url": "/"}]
-    for operation in _operations(tree):
-        _complete(operation)
     return json.dumps(tree, indent=2, sort_keys=True) + "\n"
 
 
-def _operations(tree: Json) -> Iterator[Json]:
-    return (operation for path in tree["paths"].values() for operation in path.values())
-
-
-def _schemas() -> Json:
-    """Return the schemas of what requests hold."""
-    all_ = sorted({m for group in _BODIES.values() for m in group}, key=lambda m: m.__name__)
+def _response_schemas() -> Json:
     _, found = models_json_schema(
-        [(model, "validation") for model in all_], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in _RESPONSES],
+        ref_template="#/components/schemas/{model}",
     )
-    return {name: _without_null(schema) for name, schema in found["$defs"].items()}
+    schemas: Json = found["$defs"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if field.get("default", 0) is None:
+                del field["default"]  # it may be absent: pydantic calls that null
+    return schemas
 
 
-def _without_null(schema: Json) -> Json:
-    """Return a schema whose fields may be absent: pydantic calls their default null."""
-    for field in schema.get("properties", {}).values():
-        if field.get("default", 0) is None:
-            del field["default"]
-    return schema
-
-
-def _complete(operation: Json) -> None:
-    name = operation["operationId"]
-    parameters = [_SEEN_BY_ID] if name in {"job", "result", "redrive"} else []
-    if name in _KEYED:
-        parameters.append(_header(IDEMPOTENCY_KEY))
-    if name == "list_jobs":
-        parameters += _query(models.JobQuery)
-    operation["parameters"] = parameters
-    if name in _BODIES:
-        refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in _BODIES[name]]
-        schema = refs[0] if len(refs) == 1 else {"oneOf": refs}
-        operation["requestBody"] = {
-            "required": name != "redrive",
-            "content": {"application/json": {"schema": schema}},
+def _request_schemas() -> Json:
+    """Return the schemas of bodies, as they are checked."""
+    schemas: Json = {
+        "Complex": {
+            "description": "A complex matrix.",
+            "type": "object",
+            "properties": {"re": _NUMBERS, "im": _NUMBERS},
+            "required": ["re", "im"],
+            "additionalProperties": False,
         }
-    if name == "result":
-        operation["responses"]["200"]["content"] |= {
-            codec.media_type: _BINARY for codec in CODECS.values() if not codec.output.is_text
+    }
+    message = _shared(message_schema(), schemas)
+    small = message | {"properties": {k: v for k, v in message["properties"].items() if k != "s3"}}
+    schemas["Message"] = message | {
+        "description": "A matrix to invert: exactly one of matrix, npy and s3.",
+        "oneOf": [{"required": [name]} for name in ("matrix", "npy", "s3")],
+        "examples": [{"job_id": "exp-42", "matrix": [[1, 2], [3, 4]]}],
+    }
+    schemas["SmallMatrix"] = small | {
+        "description": "A matrix to invert at once: either matrix or npy.",
+        "oneOf": [{"required": [name]} for name in ("matrix", "npy")],
+        "examples": [{"matrix": [[1, 2], [3, 4]]}],
+    }
+    for name, schema, text in (
+        ("Options", options_schema(), "What a submitter may choose."),
+        ("UploadRequest", upload_schema(), "A request for a URL to upload a file to."),
+    ):
+        schemas[name] = _shared(schema, schemas) | {"description": text}
+    return schemas
+
+
+def _shared(schema: cs.CoreSchema, schemas: Json) -> Json:
+    """Return a core schema as JSON schema, its enumerations and inner objects among `schemas`."""
+
+    def fields_of(tree: Json) -> Json:
+        fields = {k: v for k, v in tree["properties"].items() if k not in _HIDDEN}
+        return tree | {"properties": {name: field_of(name, v) for name, v in fields.items()}}
+
+    def field_of(name: str, field: Json) -> Json:
+        # What may be absent may be null in a message too; nobody needs to know.
+        options = [one for one in field.pop("anyOf", ()) if one != {"type": "null"}]
+        field |= options[0] if options else {}
+        if name in _NAMED:
+            shared, text = _NAMED[name]
+            schemas[shared] = fields_of(field) | {"title": shared, "description": text}
+        elif "enum" in field:
+            shared = field["title"]
+            schemas[shared] = field
+        else:
+            return field | _NOTES.get(name, {})
+        return {"$ref": f"#/components/schemas/{shared}"}
+
+    return fields_of(GenerateJsonSchema().generate(schema))
+
+
+def _described(operation: Operation) -> Json:
+    def content(type_: str, names: tuple[str, ...]) -> Json:
+        refs = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+        return {type_: {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}
+
+    described: Json = {"operationId": operation.id, "summary": operation.summary}
+    if operation.description:
+        described["description"] = operation.description
+    if operation.bodies:
+        described["requestBody"] = {
+            "required": operation.id != "redrive",
+            "content": content(JSON_TYPE, operation.bodies),
         }
-        operation["responses"]["303"] = {"description": "Fetch it there, without signing."}
+    responses: Json = {}
+    for status, (text, names) in operation.answers.items():
+        responses[str(status)] = {"description": text}
+        if names:
+            responses[str(status)]["content"] = content(JSON_TYPE, names)
+    if operation.id == "result":
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        responses["200"]["content"] |= {
+            codec.media_type: binary for codec in CODECS.values() if not codec.output.is_text
+        }
+    for status in (*operation.problems, 503):
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": content(PROBLEM_TYPE, ("Problem",)),
+        }
+    # Lambda's own answer, before there is a function that could write a problem document.
+    responses["429"] = {"description": HTTPStatus.TOO_MANY_REQUESTS.phrase}
+    return described | {"responses": responses}
 
 
-def _header(name: str) -> Json:
-    schema = {"type": "string", "pattern": models.JOB_ID_PATTERN}
-    return {"name": name, "in": "header", "required": False, "schema": schema}
-
-
-def _query(model: type[BaseModel]) -> Iterator[Json]:
-    schema = _without_null(model.model_json_schema(ref_template="#/components/schemas/{model}"))
-    for name, field in schema["properties"].items():
-        yield {"name": name, "in": "query", "required": False, "schema": field}
+def _parameters(path: str, operation: Operation) -> Iterator[Json]:
+    if "{job_id}" in path:
+        yield {"name": "job_id", "in": "path", "required": True, "schema": _JOB_ID}
+    if operation.keyed:
+        yield {"name": IDEMPOTENCY_KEY, "in": "header", "required": False, "schema": _JOB_ID}

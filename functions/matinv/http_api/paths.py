@@ -1,23 +1,10 @@
-"""Paths: which there are, and the job id in them."""
+"""Paths: the job id in them, and the stage before them."""
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import unquote
 
 from matinv.jobs.api_paths import ACTIONS, JOBS
-
-# What may be asked for: the OpenAPI document says the same, and a test that it does.
-METHODS: Final = {
-    "/": ("POST",),
-    "/invert": ("POST",),
-    "/jobs": ("GET", "POST"),
-    "/jobs/{job_id}": ("GET",),
-    "/jobs/{job_id}/result": ("GET",),
-    "/jobs/{job_id}/redrive": ("POST",),
-    "/health": ("GET",),
-    "/openapi.json": ("GET",),
-}
 
 
 def split(path: str) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from matinv.errors import TRANSIENT, Code, ErrorInfo
 from matinv.jobs.record_document import error_of
 from matinv.pipeline.outcome import as_matinv_error
 
-PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
 
 # Of errors that will stay; any other of them is 400, and one that passes is 503.

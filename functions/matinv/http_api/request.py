@@ -6,34 +6,19 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
-
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from matinv.client import Client
-from matinv.errors import Code, MatinvError, Refused, printable
-from matinv.http_api.paths import METHODS, at_stage, split
-from matinv.http_api.problems import (
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
-    PROBLEM_TYPE,
-    UNSUPPORTED_MEDIA_TYPE,
-    Problem,
-    problem_of,
-)
-from matinv.http_api.throttle import Throttle
+from matinv.errors import Code, Refused, printable
+from matinv.http_api.paths import at_stage, split
+from matinv.http_api.problems import UNSUPPORTED_MEDIA_TYPE, Problem
+from matinv.http_api.responses import JSON_TYPE
 from matinv.jobs.api_paths import path_of
 from matinv.pipeline import App, Deadline
 from matinv.telemetry import LambdaContext
 
-JSON_TYPE: Final = "application/json"
-
 # Lambda takes events of 6 MB, and a function's URL sends a body of 4.5 MB as 6 MB of base64. What
 # comes in one piece all the same is measured as it came.
 REQUEST_BYTES: Final = 6 * 10**6
-
-_KNOWN_METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,104 +31,75 @@ class Services:
         The service, which inverts at once.
     client : Client
         The same service as those who submit jobs see it.
-    throttle : Throttle
-        Who may come how often.
     """
 
     app: App
     client: Client
-    throttle: Throttle
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what becomes of it.
+    """A request, and what it is served with.
 
     Parameters
     ----------
-    parts, context, deadline
+    services, context, deadline
         What it is served with.
-    method, root, path, query : str
-        As they came; `root` is the stage that an API Gateway puts before the path.
+    method, query : str
+        As they came.
+    root : str
+        The stage that an API Gateway puts before the path.
+    template, job_id : str
+        The path with ``{job_id}`` in the place of a job's id, and that id, decoded.
     headers : mapping
         By names in lower case.
-    caller : str
-        Who sent it: an IAM identity, or an address.
     content : str
         The body, maybe as base64.
     encoded : bool
         Whether it is.
-    error_code : str or None
-        Why it was refused.
-    bug : BaseException or None
-        What nobody had foreseen.
     """
 
-    parts: Services
+    services: Services
     context: LambdaContext
     deadline: Deadline
     method: str
     root: str
-    path: str
+    template: str
+    job_id: str
     query: str
     headers: Mapping[str, str]
-    caller: str
     content: str = field(repr=False)
     encoded: bool
-    error_code: str | None = None
-    bug: BaseException | None = None
 
     @classmethod
     def of(
-        cls, parts: Services, event: Mapping[str, Any], context: LambdaContext, deadline: Deadline
+        cls,
+        services: Services,
+        event: Mapping[str, Any],
+        context: LambdaContext,
+        deadline: Deadline,
     ) -> Exchange:
-        """Take what is used from an event; what is missing is empty."""
+        """Build an exchange from a Lambda event; absent fields become empty."""
         asked = _mapping(event.get("requestContext"))
-        http = _mapping(asked.get("http"))
         content = event.get("body")
         root, path = at_stage(str(event.get("rawPath", "")), str(asked.get("stage", "")))
+        template, job_id = split(path)
         return cls(
-            parts,
+            services,
             context,
             deadline,
-            method=str(http.get("method")),
+            method=str(_mapping(asked.get("http")).get("method")),
             root=root,
-            path=path,
+            template=template,
+            job_id=job_id,
             query=str(event.get("rawQueryString", "")),
             headers={k.lower(): str(v) for k, v in _mapping(event.get("headers")).items()},
-            caller=_caller(asked, http),
             content=content if isinstance(content, str) else "",
             encoded=bool(event.get("isBase64Encoded")),
         )
 
-    @property
-    def template(self) -> str:
-        """The path with the job's id left out, for logs, ``other`` for one that is unknown."""
-        template, _ = split(self.path)
-        return template if template in METHODS else "other"
-
-    def check(self) -> None:
-        """Refuse what no route would take.
-
-        Raises
-        ------
-        Problem
-            404, 405, 413, 429.
-        """
-        self.parts.throttle.check(self.caller)
-        if self.template not in METHODS:
-            raise Problem(404, NOT_FOUND, "there is nothing here", "see /openapi.json")
-        allowed = ", ".join(METHODS[self.template])
-        if self.method not in METHODS[self.template]:
-            raise Problem(
-                405,
-                METHOD_NOT_ALLOWED,
-                "this cannot be asked of it",
-                f"use {allowed}",
-                observed=printable(self.method, 20),
-                limit=allowed,
-                headers={"allow": allowed},
-            )
+    def check_size(self) -> None:
+        """Raise `Refused` (TOO_LARGE) for a body that Lambda would not have taken as well."""
         if len(self.content) > REQUEST_BYTES:
             raise Refused(
                 Code.TOO_LARGE,
@@ -156,13 +112,6 @@ class Exchange:
     def location(self, job_id: str) -> dict[str, str]:
         """Return the header that says where a job is."""
         return {"location": self.root + path_of(job_id)}
-
-    def event(self) -> dict[str, Any]:
-        """Return an event with nothing but what routing takes."""
-        template, job_id = split(self.path)
-        path = template.replace("{job_id}", quote(job_id, safe=""))
-        context = {"stage": "$default", "http": {"method": self.method, "path": path}}
-        return {"version": "2.0", "rawPath": path, "headers": {}, "requestContext": context}
 
     def body(self) -> bytes:
         """Return the body of a request that must be JSON.
@@ -194,50 +143,6 @@ class Exchange:
                 "the request says that its body is base64, and it is not",
                 f"send JSON with content-type: {JSON_TYPE}",
             ) from None
-
-    def refuse(self, error: Exception) -> Response[str]:
-        """Return the response to a request that failed, and remember why."""
-        problem = problem_of(error)
-        self.error_code = problem.code
-        if not isinstance(error, Problem | MatinvError):
-            self.bug = error
-        return Response(int(problem.status), PROBLEM_TYPE, problem.body(), problem.headers)
-
-    def facts(self, status: int, took_ms: float) -> dict[str, Any]:
-        """Return what a log may say of it: nothing that its body, headers, path or query hold."""
-        return {
-            "method": self.method if self.method in _KNOWN_METHODS else "other",
-            "path": self.template,
-            "status": status,
-            "took_ms": round(took_ms, 3),
-            "error_code": self.error_code,
-        }
-
-
-def answered(response: Response[str]) -> dict[str, Any]:
-    """Return a response as Lambda takes it."""
-    return {
-        "statusCode": response.status_code,
-        "headers": response.headers,
-        "body": response.body,
-        "isBase64Encoded": False,
-    }
-
-
-def router() -> Router:
-    """Return what a module gathers its routes in."""
-    return Router()  # type: ignore[no-untyped-call] # Powertools left it without types
-
-
-def exchange_of(routes: Router) -> Exchange:
-    """Return the request that is being served."""
-    exchange: Exchange = routes.context["exchange"]
-    return exchange
-
-
-def _caller(asked: Mapping[str, Any], http: Mapping[str, Any]) -> str:
-    iam = _mapping(_mapping(asked.get("authorizer")).get("iam"))
-    return str(iam.get("userArn") or iam.get("userId") or http.get("sourceIp"))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -1,29 +1,50 @@
-"""What the OpenAPI document says of the answers of a route."""
+"""Responses, as routes make them and as Lambda takes them."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from types import UnionType
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic import BaseModel
+import orjson
 
-from matinv.http_api.models import Problem
-from matinv.http_api.problems import PROBLEM_TYPE
-
-# What every route may answer: no such path or job, wrong method, too often, a part out of order.
-_ALWAYS: Final = (429, 503)
+JSON_TYPE: Final = "application/json"
+PROBLEM_TYPE: Final = "application/problem+json"
 
 
-def answers(good: dict[int, tuple[str, type[BaseModel] | UnionType]], *problems: int) -> Any:
-    """Return the responses of a route: what it gives, and the statuses of its problems."""
-    found: dict[int, Any] = {
-        status: {"description": text, "content": {"application/json": {"model": model}}}
-        for status, (text, model) in good.items()
-    }
-    for status in sorted({*problems, *_ALWAYS}):
-        found[status] = {
-            "description": HTTPStatus(status).phrase,
-            "content": {PROBLEM_TYPE: {"model": Problem}},
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response.
+
+    Parameters
+    ----------
+    status : int
+        HTTP's.
+    type : str or None
+        Media type of the body, None if there is none.
+    body : str or bytes
+        Text, or bytes that Lambda takes in base64.
+    headers : mapping
+        More headers, by names in lower case.
+    """
+
+    status: int
+    type: str | None
+    body: str | bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def for_lambda(self) -> dict[str, Any]:
+        """Return the response in payload format 2.0."""
+        body = self.body
+        return {
+            "statusCode": self.status,
+            "headers": ({"content-type": self.type} if self.type else {}) | dict(self.headers),
+            "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+            "isBase64Encoded": isinstance(body, bytes),
         }
-    return found
+
+
+def as_json(status: int, document: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response that holds a JSON document."""
+    return Response(status, JSON_TYPE, orjson.dumps(document).decode(), headers or {})

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-from urllib.parse import unquote
-
-from aws_lambda_powertools.event_handler import Response
+from typing import Final
 
 from matinv.client.results import converted, fetch_bytes, result_of, result_url
 from matinv.errors import printable
 from matinv.formats.codecs import CODECS, MEDIA_TYPES, Format
-from matinv.http_api.models import Inverse
 from matinv.http_api.problems import NOT_ACCEPTABLE, Problem
-from matinv.http_api.request import exchange_of, router
-from matinv.http_api.responses import answers
-
-routes: Final = router()
+from matinv.http_api.request import Exchange
+from matinv.http_api.responses import Response
 
 URL_S: Final = 900
 
@@ -25,27 +19,18 @@ BODY_BYTES: Final = 4 * 2**20
 _ANY: Final = ("*/*", "application/*")
 
 
-@routes.get(
-    "/jobs/<job_id>/result",
-    operation_id="result",
-    summary="Fetch the inverse",
-    description="A result above 4 MiB is a redirection to a URL that works for 15 minutes, and "
-    "comes in the format in which it is stored.",
-    responses=answers({200: ("The inverse.", Inverse)}, 400, 404, 406, 409, 413, 422),
-)
-def result(job_id: str) -> Response[Any]:
+def result(exchange: Exchange) -> Response:
     """Fetch the inverse."""
-    exchange = exchange_of(routes)
     accept = exchange.headers.get("accept", "*/*")
-    client = exchange.parts.client
-    record = client.job(unquote(job_id)).ended_record()
+    client = exchange.services.client
+    record = client.job(exchange.job_id).ended_record()
     stored = result_of(record)
     form = _chosen(accept, stored.format)
     headers = {"vary": "accept"}
     if stored.size_bytes <= BODY_BYTES:
         content = converted(fetch_bytes(client.store, record), record, form)
         if len(content) <= BODY_BYTES:
-            body: Any = content.decode() if CODECS[form].output.is_text else content
+            body = content.decode() if CODECS[form].output.is_text else content
             return Response(200, MEDIA_TYPES[form], body, headers)
     return Response(303, None, "", headers | {"location": result_url(client.store, record, URL_S)})
 

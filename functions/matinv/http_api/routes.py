@@ -1,25 +1,184 @@
-"""All routes together."""
+"""The table of routes: all that may be asked for, and what the OpenAPI document says of it."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
-
+from matinv.errors import printable
 from matinv.http_api import invert, jobs, results, service
+from matinv.http_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 from matinv.http_api.request import Exchange
+from matinv.http_api.responses import Response
 
 
-@functools.cache
-def resolver() -> LambdaFunctionUrlResolver:
-    """Return what finds the function of a request; the request is in its context."""
-    app = LambdaFunctionUrlResolver()
-    for module in (invert, jobs, results, service):
-        app.include_router(module.routes)
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A route as `matinv.http_api.openapi` describes it.
 
-    def refuse(error: Exception) -> Response[str]:
-        exchange: Exchange = app.context["exchange"]
-        return exchange.refuse(error)
+    Parameters
+    ----------
+    id, summary, description : str
+        As OpenAPI has them.
+    answers : mapping
+        By status, what it means and the names of the schemas that its body may have.
+    problems : tuple of int
+        The statuses of its problem documents, beside 503, which every operation has.
+    bodies : tuple of str
+        The names of the schemas that a request's body may have; none, if it has no body.
+    keyed : bool
+        Whether the header Idempotency-Key counts.
+    """
 
-    app.exception_handler(Exception)(refuse)
-    return app
+    id: str
+    summary: str
+    answers: Mapping[int, tuple[str, tuple[str, ...]]]
+    problems: tuple[int, ...] = ()
+    bodies: tuple[str, ...] = ()
+    description: str = ""
+    keyed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route.
+
+    Parameters
+    ----------
+    method, path : str
+        What it answers to; ``{job_id}`` in the path stands for an id, slashes included.
+    function : callable
+        What answers.
+    operation : Operation or None
+        Its description; None for what the OpenAPI document leaves out.
+    """
+
+    method: str
+    path: str
+    function: Callable[[Exchange], Response] = field(repr=False)
+    operation: Operation | None = None
+
+
+ROUTES: Final = (
+    Route("POST", "/", invert.invert),  # what the URL alone did before it had routes
+    Route(
+        "POST",
+        "/invert",
+        invert.invert,
+        Operation(
+            "invert",
+            "Invert a small matrix at once",
+            {200: ("The inverse.", ("Inverse",))},
+            (400, 409, 413, 415, 422),
+            ("SmallMatrix",),
+            "With a job_id, or an Idempotency-Key, the job is kept like any other.",
+            keyed=True,
+        ),
+    ),
+    Route(
+        "POST",
+        "/jobs",
+        jobs.submit,
+        Operation(
+            "submit",
+            "Submit a matrix",
+            {
+                200: ("The job has ended before, for this very matrix.", ("Job",)),
+                202: ("It is on its way, or the file is to be sent there.", ("Job", "Upload")),
+            },
+            (400, 409, 413, 415),
+            ("Message", "UploadRequest"),
+            "A small one in the body; for a large one ask for an upload, and PUT the file to the "
+            "URL that comes back, within 15 minutes. The Idempotency-Key is the job's id: sent "
+            "again with the same matrix, the request has the same answer.",
+            keyed=True,
+        ),
+    ),
+    Route(
+        "GET",
+        "/jobs",
+        jobs.list_jobs,
+        Operation(
+            "list_jobs",
+            "List jobs, the most recently updated first",
+            {200: ("A page of them.", ("Jobs",))},
+            (400,),
+        ),
+    ),
+    Route(
+        "GET",
+        "/jobs/{job_id}",
+        jobs.job,
+        Operation("job", "Look at a job", {200: ("Its record.", ("Job",))}, (400, 404)),
+    ),
+    Route(
+        "GET",
+        "/jobs/{job_id}/result",
+        results.result,
+        Operation(
+            "result",
+            "Fetch the inverse",
+            {200: ("The inverse.", ("Inverse",)), 303: ("Fetch it there, without signing.", ())},
+            (400, 404, 406, 409, 413, 422),
+            description="A result above 4 MiB is a redirection to a URL that works for 15 minutes, "
+            "and comes in the format in which it is stored.",
+        ),
+    ),
+    Route(
+        "POST",
+        "/jobs/{job_id}/redrive",
+        jobs.redrive_job,
+        Operation(
+            "redrive",
+            "Send a dead job back to work",
+            {202: ("It is on its way.", ("Redriven",))},
+            (400, 404, 413, 415, 422),
+            ("Options",),
+            "With the options of the body in place of its own.",
+        ),
+    ),
+    Route(
+        "GET",
+        "/health",
+        service.health,
+        Operation(
+            "health", "Whether table and jobs queue answer", {200: ("They do.", ("Health",))}
+        ),
+    ),
+    Route("GET", "/openapi.json", service.openapi),
+)
+
+PATHS: Final = frozenset(route.path for route in ROUTES)
+_BY_NAME: Final = {(route.method, route.path): route for route in ROUTES}
+
+
+def route_of(method: str, path: str) -> Route:
+    """Return the route of a request.
+
+    Parameters
+    ----------
+    method : str
+        HTTP's.
+    path : str
+        With ``{job_id}`` in the place of an id.
+
+    Raises
+    ------
+    Problem
+        404, 405.
+    """
+    if path not in PATHS:
+        raise Problem(404, NOT_FOUND, "there is nothing here", "see /openapi.json")
+    if (method, path) not in _BY_NAME:
+        allowed = ", ".join(route.method for route in ROUTES if route.path == path)
+        raise Problem(
+            405,
+            METHOD_NOT_ALLOWED,
+            "method not allowed",
+            f"use {allowed}",
+            observed=printable(method, 20),
+            limit=allowed,
+            headers={"allow": allowed},
+        )
+    return _BY_NAME[method, path]

@@ -5,33 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import orjson
-from aws_lambda_powertools.event_handler import Response
-
 from matinv import __version__
-from matinv.http_api.models import Health
-from matinv.http_api.request import JSON_TYPE, exchange_of, router
-from matinv.http_api.responses import answers
+from matinv.http_api.request import Exchange
+from matinv.http_api.responses import JSON_TYPE, Response, as_json
 
-routes: Final = router()
+# Written by scripts/docs, so that no request pays for making it.
+DOCUMENT: Final = Path(__file__).with_name("openapi.json")
 
 
-@routes.get(
-    "/health",
-    operation_id="health",
-    summary="Whether table and jobs queue answer",
-    responses=answers({200: ("They do.", Health)}),
-)
-def health() -> Response[str]:
+def health(exchange: Exchange) -> Response:
     """Ask table and queue."""
-    client = exchange_of(routes).parts.client
+    client = exchange.services.client
     client.table.get(["health"])
     client.queue.check()
-    body = orjson.dumps({"status": "ok", "version": __version__})
-    return Response(200, JSON_TYPE, body.decode())
+    return as_json(200, {"status": "ok", "version": __version__})
 
 
-@routes.get("/openapi.json", include_in_schema=False)
-def openapi() -> Response[str]:
+def openapi(_exchange: Exchange) -> Response:
     """Describe the API."""
-    return Response(200, JSON_TYPE, Path(__file__).with_name("openapi.json").read_text())
+    return Response(200, JSON_TYPE, DOCUMENT.read_text())

@@ -11,18 +11,26 @@ from pydantic_core import core_schema as cs
 from matinv.client import Client, Submission
 from matinv.client.message_text import edited
 from matinv.client.preparation import INLINE_LIMIT_BYTES
+from matinv.client.send import Sender, Sent, send
 from matinv.client.submission import as_upload
 from matinv.errors import Code, MatinvError, Refused
-from matinv.formats.codecs import Format, format_of_key
-from matinv.http_api import models
+from matinv.formats.codecs import format_of_key
 from matinv.http_api.bodies import Body
 from matinv.jobs.ids import checked_id
 from matinv.jobs.message import message_schema, object_schema, options_schema, parse_tree, validated
 from matinv.jobs.record import InputInfo
-from matinv.jobs.request import Inline, Options, Reference, Request, input_info
+from matinv.jobs.request import Inline, Options, input_info
 from matinv.jobs.times import timestamp
 
 EXPIRES_S: Final = 900
+LARGEST_UPLOAD_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
+
+
+def sent(client: Client, submission: Submission) -> Sent:
+    """Send a message, unless its job has ended before; raises as `matinv.client.send.send`."""
+    record = client.table.get([submission.job_id]).get(submission.job_id)
+    sender = Sender(client.store, client.table, client.queue, client.settings, client.now)
+    return send(sender, submission, record)
 
 
 def submission_of(body: Body) -> Submission:
@@ -45,16 +53,23 @@ def submission_of(body: Body) -> Submission:
             observed=f"redrive: {request.redrive}",
         )
     text = body.text.decode()
-    sent = edited(text, {"job_id": body.job_id}) if body.job_id else text
-    _check_fits(len(sent.encode()))
-    array, form = _matrix_of(request)
-    return Submission(
-        parsed.job_id, request.options, input_info(request), form, body=sent, matrix=array
-    )
+    message = edited(text, {"job_id": body.job_id}) if body.job_id else text
+    size_bytes = len(message.encode())
+    if size_bytes > INLINE_LIMIT_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the message does not fit the jobs queue",
+            'POST /jobs with {"upload": …} gives a URL for a file of any size',
+            observed=f"{size_bytes} bytes",
+            limit=f"{INLINE_LIMIT_BYTES} bytes",
+        )
+    asked = request.input
+    form = asked.format if isinstance(asked, Inline) else format_of_key(asked.key)
+    return Submission(parsed.job_id, request.options, input_info(request), form, body=message)
 
 
-def upload_of(client: Client, body: Body) -> models.Upload:
-    """Return where the file of a job is to be sent, if the job has none yet.
+def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
+    """Return a job's id, and where its file is to be sent, if the job has none yet.
 
     The URL makes one object, of one size and type, with the options as its metadata, and only if
     there is none under its key: whoever has it can do nothing else.
@@ -64,8 +79,20 @@ def upload_of(client: Client, body: Body) -> models.Upload:
     Refused
         What is wrong with the request; JOB_ID_CONFLICT, if the job is known.
     """
-    submission = _upload_submission(body)
-    job_id = submission.job_id
+    fields = validated(upload_schema, body.tree)
+    size_bytes = fields["upload"]["bytes"]
+    if size_bytes > LARGEST_UPLOAD_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the file is too large for one upload",
+            "drop it into the inputs bucket in pieces: matinv submit does",
+            observed=f"{size_bytes} bytes",
+            limit=f"{LARGEST_UPLOAD_BYTES} bytes",
+        )
+    job_id = checked_id(fields.get("job_id") or f"upload-{uuid4().hex}")
+    chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
+    info = InputInfo("", "", None, size_bytes)
+    submission = as_upload(Submission(job_id, Options(**chosen), info, fields["upload"]["format"]))
     if client.records([job_id]):
         raise Refused(
             Code.JOB_ID_CONFLICT,
@@ -73,37 +100,14 @@ def upload_of(client: Client, body: Body) -> models.Upload:
             "choose another job id",
         )
     key = f"{job_id}.{submission.format}"
-    size_bytes = submission.input.size_bytes or 0
     place = client.store.upload_url(key, size_bytes, submission.metadata(), EXPIRES_S)
-    return models.Upload(
-        job_id=job_id,
-        upload=models.UploadUrl(
-            method="PUT",
-            url=place.url,
-            headers=dict(place.headers),
-            expires_at=timestamp(client.now() + EXPIRES_S),
-            source=place.uri,
-        ),
-    )
-
-
-def _matrix_of(request: Request) -> tuple[Any, Format]:
-    match request.input:
-        case Inline(array=array, format=form):
-            return array, form
-        case Reference(key=key):
-            return None, format_of_key(key)
-
-
-def _check_fits(size_bytes: int) -> None:
-    if size_bytes > INLINE_LIMIT_BYTES:
-        raise Refused(
-            Code.TOO_LARGE,
-            "the message does not fit the jobs queue",
-            'POST /jobs with {"upload": …} gives a URL for a file of any size',
-            observed=f"{size_bytes} bytes",
-            limit=f"{INLINE_LIMIT_BYTES} bytes",
-        )
+    return job_id, {
+        "method": "PUT",
+        "url": place.url,
+        "headers": dict(place.headers),
+        "expires_at": timestamp(client.now() + EXPIRES_S),
+        "source": place.uri,
+    }
 
 
 @cache
@@ -123,20 +127,3 @@ def upload_schema() -> cs.TypedDictSchema:
             "upload": cs.typed_dict_field(form, required=True),
         }
     )
-
-
-def _upload_submission(body: Body) -> Submission:
-    fields = validated(upload_schema, body.tree)
-    size_bytes = fields["upload"]["bytes"]
-    if size_bytes > models.LARGEST_UPLOAD_BYTES:
-        raise Refused(
-            Code.TOO_LARGE,
-            "the file is too large for one upload",
-            "drop it into the inputs bucket in pieces: matinv submit does",
-            observed=f"{size_bytes} bytes",
-            limit=f"{models.LARGEST_UPLOAD_BYTES} bytes",
-        )
-    job_id = checked_id(fields.get("job_id") or f"upload-{uuid4().hex}")
-    chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
-    info = InputInfo("", "", None, size_bytes)
-    return as_upload(Submission(job_id, Options(**chosen), info, fields["upload"]["format"]))
