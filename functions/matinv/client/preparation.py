@@ -7,23 +7,22 @@ anything is sent.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import mmap
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib import format as numpy_format
 from numpy.typing import ArrayLike, NDArray
 
 from matinv.client.message_text import edited, members
-from matinv.client.submission import Submission, as_upload, fields_of
-from matinv.errors import Code, MatinvError, Refused
+from matinv.client.submission import Content, Submission
+from matinv.errors import Code, Refused
 from matinv.formats import npy
 from matinv.formats.codecs import (
     CODECS,
@@ -35,7 +34,14 @@ from matinv.formats.codecs import (
 )
 from matinv.formats.opened import OpenedFile
 from matinv.jobs.ids import checked_id, job_id_of
-from matinv.jobs.message import id_of_content, parse_file, parse_message
+from matinv.jobs.message import (
+    checked_options,
+    encode,
+    fields_of,
+    id_of_content,
+    metadata_of,
+    parse_file,
+)
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Inline, Options, Reference, Request, input_info
 from matinv.linalg.types import Matrix
@@ -78,13 +84,14 @@ def prepare(
     """
     if job_id is not None:
         job_id = checked_id(job_id)
+    checked_options(options)
     match source:
         case str() | os.PathLike():
             return _of_file(Path(source), job_id, options)
         case bytes():
-            return _of_content(source, job_id, options)
-        case _:
-            return _of_array(_as_array(source), job_id, options)
+            return _of_bytes(source, format_of_content(source), job_id, options)
+    array = _as_array(source)
+    return _of_headed(npy.as_read(array), Format.NPY, npy.parts(array), job_id, options)
 
 
 def matrix_of(source: Source) -> Matrix:
@@ -104,7 +111,7 @@ def matrix_of(source: Source) -> Matrix:
             text = _text(file.read())
         text = edited(text, {"job_id": None}) if _is_message(text) else text
         return _judged(text.encode(), Options())[0].array
-    return npy.decode(b"".join(npy.parts(_as_array(source))))
+    return npy.as_read(_as_array(source))
 
 
 def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
@@ -116,64 +123,61 @@ def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
         if not isinstance(opened, OpenedFile):
             return _of_json(file.read(), job_id, job_id_of_path, options)
         job_id = job_id or job_id_of_path
-        if _fits_message(size_bytes):
+        if _base64_bytes(size_bytes) < INLINE_LIMIT_BYTES:
             file.seek(0)
-            return _of_headed(file.read(), format_, job_id, options)
-    header = opened.header
-    info = InputInfo("", "", None, size_bytes, header.shape, header.dtype.name)
-    return as_upload(Submission(job_id, options, info, format_, content=lambda: _mapped(path)))
+            return _of_bytes(file.read(), format_, job_id, options)
+    info = InputInfo("", "", None, size_bytes, opened.header.shape, opened.header.dtype.name)
+    content, metadata = partial(_mapped, path), metadata_of(options)
+    return Submission(job_id, options, info, format_, metadata=metadata, content=content)
 
 
-def _of_content(data: bytes, job_id: str | None, options: Options) -> Submission:
-    form = format_of_content(data)
-    if isinstance(CODECS[form].input, Headed):
-        return _of_headed(data, form, job_id, options)
+def _of_bytes(data: bytes, form: Format, job_id: str | None, options: Options) -> Submission:
+    opened = open_file(form, io.BytesIO(data), len(data))
+    if isinstance(opened, OpenedFile):
+        return _of_headed(opened.read(), form, [data], job_id, options)
     return _of_json(data, job_id, None, options)
 
 
-def _of_array(array: NDArray[Any], job_id: str | None, options: Options) -> Submission:
-    header = io.BytesIO()
-    numpy_format.write_array_header_1_0(header, numpy_format.header_data_from_array_1_0(array))
-    size_bytes = header.tell() + array.nbytes
-    judged = npy.read_header(io.BytesIO(header.getvalue()), size_bytes)
-    parts = npy.parts(array)
-    if _fits_message(size_bytes):
-        return _of_headed(b"".join(parts), Format.NPY, job_id, options)
-    matrix = array.astype(judged.working_dtype, copy=False)
-    return _upload_of(matrix, Format.NPY, parts, job_id, options)
-
-
-def _of_headed(data: bytes, form: Format, job_id: str | None, options: Options) -> Submission:
-    """Take the content of a file; inline, if it is small and messages have a field for it."""
+def _of_headed(
+    matrix: Matrix, form: Format, content: Sequence[Part], job_id: str | None, options: Options
+) -> Submission:
+    """Take a matrix and its file; inline, if it is small and messages have a field for it."""
+    size_bytes = _base64_bytes(sum(memoryview(part).nbytes for part in content))
     file = CODECS[form].input
-    if isinstance(file, Headed) and file.message_field and _fits_message(len(data)):
-        fields = {file.message_field: base64.b64encode(data).decode(), **fields_of(options)}
-        body = json.dumps({"job_id": job_id, **fields} if job_id else fields)
+    if isinstance(file, Headed) and file.message_field and size_bytes < INLINE_LIMIT_BYTES:
+        # What was sent is what `Job.result` verifies against, whatever becomes of the caller's.
+        inline = Inline(matrix.copy(order="K"), form, size_bytes)
+        request = Request(job_id or id_of_content(inline, options), inline, options)
+        body = encode(request, content)
         if len(body) <= INLINE_LIMIT_BYTES:
-            return _message(body)
-    opened = open_file(form, io.BytesIO(data), len(data))
-    if not isinstance(opened, OpenedFile):
-        raise TypeError(form)
-    return _upload_of(opened.read(), form, [data], job_id, options)
+            info = input_info(request)
+            return Submission(request.job_id, options, info, form, body, inline.array)
+    return upload_of(matrix, form, content, job_id, options)
 
 
 def _of_json(data: bytes, job_id: str | None, default: str | None, options: Options) -> Submission:
-    """Take a matrix as JSON, or a message that holds one; `options` win over the message's own."""
+    """Take a matrix as JSON, or a message that holds one; `options` win over the message's own.
+
+    Its text travels as it is: reading and writing could change a digit.
+    """
     text = _text(data)
-    fields = fields_of(options)
+    changes = fields_of(options)
     if _is_message(text):
-        own: str | None = json.loads(members(text).get("job_id", "null"))
-        job_id = job_id or own or default
-        data = edited(text, {**fields, "job_id": None}).encode()
-        body = edited(text, {**fields, "job_id": job_id})
+        own = json.loads(members(text).get("job_id", "null"))
+        job_id = job_id or (default if own is None else checked_id(own))
+        body = edited(text, {**changes, "job_id": None})
+        data = body.encode()
         inline, options = _judged(data, options)
     else:
         job_id = job_id or default
-        inline, options = _judged(data, options)
-        body = edited(f'{{"matrix":{text}}}', {**fields, "job_id": job_id})
+        inline, options = _judged(data, options)  # first: what it is not could end the object early
+        body = edited(f'{{"matrix":{text}}}', changes)
+    request = Request(job_id or id_of_content(inline, options), inline, options)
+    body = edited(body, {"job_id": request.job_id})
     if len(body.encode()) <= INLINE_LIMIT_BYTES:
-        return _message(body)
-    return _upload_of(inline.array, Format.JSON, [data], job_id, options)
+        info = input_info(request)
+        return Submission(request.job_id, options, info, inline.format, body, inline.array)
+    return upload_of(inline.array, Format.JSON, [data], request.job_id, options)
 
 
 def _judged(data: bytes, options: Options) -> tuple[Inline, Options]:
@@ -196,29 +200,19 @@ def _text(data: bytes) -> str:
         raise Refused(Code.BAD_FORMAT, f"the text is not UTF-8: {error.reason}", _WRITE) from None
 
 
-def _message(body: str) -> Submission:
-    parsed = parse_message(body.encode())
-    match parsed.content:
-        case Request(input=Inline(array=array, format=format_), options=options) as request:
-            info = input_info(request)
-            return Submission(parsed.job_id, options, info, format_, body, array)
-        case MatinvError() as error:
-            raise error
-    raise Refused(Code.BAD_MESSAGE, "a file holds a matrix, not a reference to one", _WRITE)
-
-
-def _upload_of(
+def upload_of(
     matrix: Matrix, form: Format, parts: Sequence[Part], job_id: str | None, options: Options
 ) -> Submission:
+    """Return a matrix that travels as a file, `parts` end to end, whatever its size."""
     size_bytes = sum(memoryview(part).nbytes for part in parts)
     info = InputInfo("", "", None, size_bytes, matrix.shape, matrix.dtype.name)
     job_id = job_id or id_of_content(Inline(matrix, form, size_bytes), options)
-    return as_upload(Submission(job_id, options, info, form, content=lambda: nullcontext(parts)))
+    content: Content = partial(nullcontext, parts)  # type: ignore[assignment] # of its overload for None
+    return Submission(job_id, options, info, form, metadata=metadata_of(options), content=content)
 
 
-def _fits_message(size_bytes: int) -> bool:
-    """Whether so many bytes, in base64, leave room in a message for the other fields."""
-    return 4 * -(-size_bytes // 3) < INLINE_LIMIT_BYTES
+def _base64_bytes(size_bytes: int) -> int:
+    return 4 * -(-size_bytes // 3)
 
 
 def _as_array(source: ArrayLike) -> NDArray[Any]:

@@ -102,7 +102,7 @@ def _upload(sender: Sender, submission: Submission, record: Record | None) -> Se
     if record and record.input.source != uri:
         raise _conflict(submission.job_id, record)
     with submission.content() as parts:
-        reference = sender.store.upload(key, parts, submission.metadata())
+        reference = sender.store.upload(key, parts, submission.metadata)
     info = input_info(Request(submission.job_id, reference))
     return Sent(submission.job_id, info, submission.matrix)
 

@@ -69,7 +69,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class Written:
     """How a result is written, and its inverse read again.
 
     Parameters
@@ -105,7 +105,7 @@ class Codec:
         What names of its files end with, in lower case; new files get the first.
     media_type : str
         For HTTP and S3.
-    input, output : Headed or Text, Output
+    input, output : Headed or Text, Written
         How matrices are read, and how results are written.
     """
 
@@ -113,7 +113,7 @@ class Codec:
     endings: tuple[str, ...]
     media_type: str
     input: Headed | Text = field(repr=False)
-    output: Output = field(repr=False)
+    output: Written = field(repr=False)
 
 
 def _json_result_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
@@ -129,7 +129,7 @@ CODECS: Final[Mapping[Format, Codec]] = MappingProxyType(
             (".npy",),
             "application/x-npy",
             Headed(npy.MAGIC, npy.opened, message_field="npy"),
-            Output(
+            Written(
                 lambda result: npy.parts(result.inverse),
                 lambda reader, size_bytes: npy.opened(reader, size_bytes).read(),
                 lambda _shape, _dtype: 0,  # written from where the inverse is
@@ -145,7 +145,7 @@ CODECS: Final[Mapping[Format, Codec]] = MappingProxyType(
             # the text read, and that text. A list of "{}" takes orjson 37 times its text until it
             # is refused, and that text (tests/jobs/test_refusals.py).
             Text(memory_ratio=38, element_bytes=2),
-            Output(
+            Written(
                 lambda result: [json_matrix.document(result)],
                 lambda reader, size_bytes: json_matrix.decode_document(reader.read(size_bytes)),
                 _json_result_bytes,

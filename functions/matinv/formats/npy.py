@@ -16,7 +16,17 @@ from matinv.formats.opened import OpenedFile
 from matinv.formats.shape import check_shape
 from matinv.linalg.types import Matrix
 
-__all__ = ["MAGIC", "Header", "Reader", "decode", "opened", "parts", "read_body", "read_header"]
+__all__ = [
+    "MAGIC",
+    "Header",
+    "Reader",
+    "as_read",
+    "decode",
+    "opened",
+    "parts",
+    "read_body",
+    "read_header",
+]
 
 # A hundred times what Lambda's 10 GB hold: such a header is refused as too large, whatever the
 # length of the file. What fits a worker is decided later.
@@ -110,6 +120,29 @@ def decode(data: bytes) -> Matrix:
     """
     reader = io.BytesIO(data)
     return read_body(reader, read_header(reader, len(data)))
+
+
+def as_read(array: NDArray[Any]) -> Matrix:
+    """Return the matrix that a reader of `array`'s .npy file has: `array` itself, if it can be.
+
+    Parameters
+    ----------
+    array : ndarray
+        Of any shape and dtype: it is judged by the header that it would have.
+
+    Raises
+    ------
+    Refused
+        As `decode` of that file.
+    """
+    header = io.BytesIO()
+    numpy_format.write_array_header_1_0(header, numpy_format.header_data_from_array_1_0(array))
+    size_bytes = header.tell() + array.nbytes
+    header.seek(0)
+    matrix = array.astype(read_header(header, size_bytes).working_dtype, copy=False)
+    if array.dtype.kind in "iu" and array.itemsize == 8:
+        _check_exact(array.astype(array.dtype.newbyteorder("="), copy=False), matrix)
+    return matrix
 
 
 def parts(array: Matrix) -> list[bytes | memoryview]:

@@ -12,13 +12,18 @@ from matinv.client import Client, Submission
 from matinv.client.message_text import edited
 from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.client.send import Sender, Sent, send
-from matinv.client.submission import as_upload
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import format_of_key
 from matinv.http_api.bodies import Body
 from matinv.jobs.ids import checked_id
-from matinv.jobs.message import message_schema, object_schema, options_schema, parse_tree, validated
-from matinv.jobs.record import InputInfo
+from matinv.jobs.message import (
+    message_schema,
+    metadata_of,
+    object_schema,
+    options_schema,
+    parse_tree,
+    validated,
+)
 from matinv.jobs.request import Inline, Options, input_info
 from matinv.jobs.times import timestamp
 
@@ -91,16 +96,15 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
         )
     job_id = checked_id(fields.get("job_id") or f"upload-{uuid4().hex}")
     chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
-    info = InputInfo("", "", None, size_bytes)
-    submission = as_upload(Submission(job_id, Options(**chosen), info, fields["upload"]["format"]))
+    metadata = metadata_of(Options(**chosen))
     if client.records([job_id]):
         raise Refused(
             Code.JOB_ID_CONFLICT,
             f"job id {job_id} has an input already",
             "choose another job id",
         )
-    key = f"{job_id}.{submission.format}"
-    place = client.store.upload_url(key, size_bytes, submission.metadata(), EXPIRES_S)
+    key = f"{job_id}.{fields['upload']['format']}"
+    place = client.store.upload_url(key, size_bytes, metadata, EXPIRES_S)
     return job_id, {
         "method": "PUT",
         "url": place.url,

@@ -1,4 +1,4 @@
-"""Messages of schema version 1, and files that hold one: text in, a `Request` out.
+"""Messages of schema version 1, and files that hold one: text in, a `Request` out, and back.
 
 Checks come in an order that lets an error name its job: JSON, version, job id, fields, matrix.
 Fields are checked by pydantic's engine; it and a schema take 25 ms of a cold start, to which its
@@ -8,7 +8,8 @@ models would add 90.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -21,7 +22,8 @@ from pydantic_core import core_schema as cs
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_matrix, json_text
 from matinv.formats.codecs import CODECS, Format, Headed, either
-from matinv.jobs.ids import checked_id, hashed_id, job_id_of, matrix_digest
+from matinv.formats.result import Result
+from matinv.jobs.ids import checked_id, hashed_id, job_id_of
 from matinv.jobs.request import Inline, Options, Output, Reference, Request
 from matinv.linalg.types import Method, OnIllConditioned
 
@@ -135,6 +137,43 @@ def _named(tree: object) -> str | None:
         return None
 
 
+def encode(request: Request, content: Sequence[bytes | memoryview] | None = None) -> str:
+    """Return the body of a message that `parse_message` reads as `request`.
+
+    Parameters
+    ----------
+    request : Request
+        Not of a dropped file.
+    content : sequence of bytes or memoryview, optional
+        The matrix as a file of its format, if there is one; written anew by default.
+    """
+    fields: dict[str, Any] = {"job_id": request.job_id, **fields_of(request.options)}
+    if request.redrive:
+        fields["redrive"] = request.redrive
+    match request.input:
+        case Inline(array=array, format=form):
+            file = CODECS[form].input
+            if isinstance(file, Headed) and file.message_field:
+                parts = content or CODECS[form].output.write(Result(array, (), {}))
+                text = binascii.b2a_base64(b"".join(parts), newline=False).decode()
+                matrix = f'"{file.message_field}":"{text}"'
+            else:
+                matrix = f'"matrix":{json_matrix.encode(array).decode()}'
+        case Reference(bucket, key, version_id, _, order):
+            named = {"bucket": bucket, "key": key, "version_id": version_id, "order": order}
+            matrix = f'"s3":{json.dumps({k: v for k, v in named.items() if v is not None})}'
+    # json.dumps escapes whatever is not ASCII: XML, and so SQS, does not take all of it.
+    return f"{json.dumps(fields)[:-1]},{matrix}}}"
+
+
+def fields_of(options: Options) -> dict[str, Any]:
+    """Return the options that differ from the defaults, as a message names them."""
+    default = Options()
+    chosen = {name: getattr(options, name) for name in options_schema()["fields"]}
+    fields = {name: value for name, value in chosen.items() if value != getattr(default, name)}
+    return fields | ({"tags": dict(options.tags)} if options.tags else {})
+
+
 def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
     """Read a dropped .json file: a matrix, or a message without ``s3``.
 
@@ -203,14 +242,51 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
     return _over(Options(), validated(options_schema, fields))
 
 
+def metadata_of(options: Options) -> dict[str, str]:
+    """Return options as the metadata of an object, which `options_of_metadata` reads.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, for tags that S3 would not give back as they are.
+    """
+    fields = fields_of(options)
+    tags = fields.pop("tags", {})
+    metadata = {_METADATA_PREFIX + name.replace("_", "-"): str(v) for name, v in fields.items()}
+    metadata |= {_METADATA_PREFIX + _TAG_PREFIX + name: text for name, text in tags.items()}
+    texts = [*metadata, *metadata.values()]
+    changed = [text for text in texts if not (text.isascii() and text.isprintable())]
+    if changed or options_of_metadata(metadata) != options:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "a tag of a matrix that is too large for a message cannot be written as S3 metadata",
+            "write its key in lower case, and key and value in ASCII",
+            observed=changed[0] if changed else ", ".join(tags),
+            limit="keys in lower-case ASCII, values in ASCII",
+        )
+    return metadata
+
+
 def id_of_content(inline: Inline, options: Options) -> str:
     """Return the id of a job that was given none: equal for the same matrix and question.
 
     Blanks in the text, ``1`` or ``1.0``, and tags make no difference.
     """
     asked = (options.method, options.output, options.format or inline.format)
-    content = (matrix_digest(inline.array), *asked, options.on_ill_conditioned)
+    content = (inline.digest, *asked, options.on_ill_conditioned)
     return hashed_id(" ".join(content).encode())
+
+
+def checked_options(options: Options) -> Options:
+    """Return options that a caller put together.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, for the first one that no message may have.
+    """
+    validated(options_schema, fields_of(options))
+    return options
 
 
 def validated(schema: Schema, tree: object) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from typing import Any, Final, Self
 
 from matinv.client.client import Client
 from matinv.client.message_text import edited, members
-from matinv.client.submission import fields_of
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused
 from matinv.jobs.intake import deliveries
-from matinv.jobs.message import options_of_metadata
+from matinv.jobs.message import fields_of, options_of_metadata
 from matinv.jobs.record import Record
 from matinv.jobs.request import Delivery, Reference, Request
 from matinv.ports import MatrixStore, Received

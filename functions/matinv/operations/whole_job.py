@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import uuid4
@@ -15,11 +14,12 @@ import numpy as np
 
 from matinv.client.client import Client
 from matinv.client.errors import ClientError, TimedOut
-from matinv.client.preparation import prepare
+from matinv.client.preparation import prepare, upload_of
 from matinv.client.results import fetch_bytes, verify
 from matinv.client.submission import Submission
 from matinv.errors import MatinvError
 from matinv.formats import npy
+from matinv.formats.codecs import Format
 from matinv.jobs.record import Record
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Matrix
@@ -104,8 +104,8 @@ def _submission(way: Way, sender: str, matrix: Matrix) -> Submission:
     tags = {"matinv": sender}
     if way is Way.MESSAGE:
         return prepare(matrix, job_id, Options(tags=tags))
-    as_file = prepare(matrix, job_id, Options(output=Output.S3, tags=tags))
-    return replace(as_file, body=None, content=lambda: nullcontext(npy.parts(matrix)))
+    options = Options(output=Output.S3, tags=tags)
+    return upload_of(matrix, Format.NPY, npy.parts(matrix), job_id, options)
 
 
 def _remove(client: Client, record: Record) -> None:
