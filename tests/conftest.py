@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("matinv.testing")
 
+_TOOLS = {"emulator", "terraform", "chrome"}
+"""Fixtures that need a program which is no package of Python."""
+
 _NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once, on this machine
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest's own hook, which goes by the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need such a program as deep."""
+    for item in items:
+        if _TOOLS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.deep)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from soak.account import settle
 from soak.orders import Order, orders, wrong
 
 
+@pytest.mark.deep
 def test_nothing_is_lost_doubled_or_wrong_while_workers_are_killed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -64,7 +64,7 @@ Terraform = Callable[..., Path]
 
 
 @pytest.fixture
-def terraform(tmp_path: Path) -> Terraform:
+def fake_terraform(tmp_path: Path) -> Terraform:
     """Return a function that puts a Terraform that says this on PATH, and returns a root."""
 
     def say(stdout: str, stderr: str = "", code: int = 0) -> Path:
@@ -117,8 +117,8 @@ def test_stdin_names_the_stack(used: list[Settings]) -> None:
     assert used == [SETTINGS]
 
 
-def test_root_is_asked_through_terraform(terraform: Terraform, used: list[Settings]) -> None:
-    root = terraform(json.dumps(OUTPUTS))
+def test_root_is_asked_through_terraform(fake_terraform: Terraform, used: list[Settings]) -> None:
+    root = fake_terraform(json.dumps(OUTPUTS))
     assert run("--stack", root, "list").exit_code == 0
     assert used == [SETTINGS]
     said = Path(os.environ["FAKE_LOG"]).read_text()
@@ -168,11 +168,11 @@ def test_option_wins_over_the_variable(stack: Path, used: list[Settings]) -> Non
 
 @pytest.mark.parametrize("command", ["estimate --n 8", "submit --dry-run a.json", "--help"])
 def test_commands_that_need_no_stack_do_not_ask_for_one(
-    command: str, terraform: Terraform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, fake_terraform: Terraform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.json").write_text("[[1]]")
-    os.environ["MATINV_STACK"] = str(terraform(""))
+    os.environ["MATINV_STACK"] = str(fake_terraform(""))
     assert run(*command.split()).exit_code == 0
     assert Path(os.environ["FAKE_LOG"]).read_text() == ""
 
@@ -222,11 +222,11 @@ def test_missing_terraform_is_said(tmp_path: Path) -> None:
     assert "terraform is not installed (name a file of what terraform output" in result.stderr
 
 
-def test_error_of_terraform_is_repeated_on_one_line(terraform: Terraform) -> None:
+def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform) -> None:
     stderr = (
         "╷\n│ Warning: old\n╵\n╷\n│ Error: Backend initialization required\n│\n│ Reason: none\n╵\n"
     )
-    root = terraform("", stderr, 1)
+    root = fake_terraform("", stderr, 1)
     result = run("--stack", root, "list")
     assert result.exit_code == 1
     assert result.stderr == (

@@ -16,6 +16,8 @@ from fuzz.oracles import memory_traced
 from fuzz.running import files_of, fuzz
 from fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.deep
+
 # Long enough to come back to most of what the corpus was grown to in minutes.
 SECONDS = 10
 

@@ -16,6 +16,8 @@ import pytest
 
 from support.api_server import serving
 
+pytestmark = pytest.mark.deep
+
 SCHEMATHESIS = Path(__file__).parents[2] / ".tools/schemathesis/bin/schemathesis"
 JOB_ID = re.compile(r"(?<=/jobs/).+?(?=/result$|/redrive$|$)")
 BUDGET_S = 40  # for fuzzing and sequences; what each parameter may be is tried before, in 15 s

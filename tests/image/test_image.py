@@ -29,7 +29,7 @@ from matinv.testing.events import sqs_event
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("image")
+pytestmark = [pytest.mark.deep, pytest.mark.xdist_group("image")]
 
 AARCH64 = 183  # ELF's number of the machine
 UNCHECKED_HASH = 1  # PEP 552

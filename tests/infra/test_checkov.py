@@ -13,6 +13,7 @@ CHECKOV = REPOSITORY / ".tools" / "checkov" / "bin" / "checkov"
 SKIP = re.compile(r"#\s*checkov:skip=(\w+):?(.*)")
 
 
+@pytest.mark.deep
 def test_checkov_finds_nothing() -> None:
     if not CHECKOV.exists():
         reason = "checkov is not installed: scripts/test does that"

@@ -31,6 +31,8 @@ from matinv.local.invoke import FunctionError
 from matinv.local.runner import Polling, Runner
 from support.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
 
+pytestmark = pytest.mark.deep
+
 REGION = "us-east-1"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/matinv@sha256:{'0123456789abcdef' * 4}"
 VARIABLES = (f"-var=image_uri={IMAGE}", "-var=disposable=true")

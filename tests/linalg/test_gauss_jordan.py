@@ -43,7 +43,12 @@ def numpys_ratio(a):
     return max(ratio(x, a, side) for side in ("left", "right"))
 
 
-@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+@pytest.fixture(
+    params=[
+        pytest.param(1, id="one thread"),
+        pytest.param(2, id="two threads", marks=pytest.mark.deep),
+    ]
+)
 def threads(request):
     lapack.set_threads(request.param)
     yield

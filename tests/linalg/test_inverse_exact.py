@@ -11,6 +11,8 @@ from matinv.errors import Code
 from matinv.linalg.inverse import invert
 from support.matrices.gallery import entries
 
+pytestmark = pytest.mark.deep
+
 ENTRIES = {entry.name: entry for entry in entries()}
 
 # Normwise, of all entries: at most 0.84 n kappa_1 u, and 1.8 kappa_1 u. Both by the certificate's

@@ -18,6 +18,8 @@ from matinv.linalg.inverse import invert
 from matinv.linalg.kernels import STANDARD
 from matinv.linalg.types import Method
 
+pytestmark = pytest.mark.deep
+
 DTYPES = ["float32", "float64", "complex64", "complex128"]
 FLIPS_PER_BIT = 3
 

@@ -8,6 +8,8 @@ from matinv.linalg.inverse import SMALL_N, invert
 from matinv.linalg.types import Method
 from support.matrices import cases
 
+pytestmark = pytest.mark.deep
+
 DTYPES = ["float32", "float64", "complex64", "complex128"]
 U = 2.0**-53
 

@@ -8,6 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from .machine import MACHINES, Machine
 
+pytestmark = pytest.mark.deep
+
 # 3,000 schedules take about a minute of one core.
 SETTINGS = settings(
     max_examples=1000,

@@ -156,3 +156,11 @@ run "registry_that_forgets_too_soon_is_refused" {
   }
   expect_failures = [var.kept_images]
 }
+
+run "name_too_long_for_buckets_is_refused" {
+  command = plan
+  variables {
+    name = "a-name-of-23-characters"
+  }
+  expect_failures = [var.name]
+}

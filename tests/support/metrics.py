@@ -1,0 +1,97 @@
+"""Figures of the package's shape: ``PYTHONPATH=tests python -m support.metrics``.
+
+A function's length is that of its lines without its docstring, decorators included; one that is
+private and named once in its module is a private function that serves one place.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import matinv
+
+PACKAGE = Path(matinv.__file__).parent
+TESTS = Path(__file__).parents[1]
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or method; ``uses`` counts how often its own module names it."""
+
+    place: str
+    name: str
+    lines: int
+    uses: int
+
+    @property
+    def private(self) -> bool:
+        return self.name.startswith("_") and not self.name.endswith("__")
+
+    @property
+    def serves_one_place(self) -> bool:
+        return self.private and self.uses == 1
+
+
+def functions() -> Iterator[Function]:
+    """Yield each function of the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        uses = Counter(
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name | ast.Attribute)
+        )
+        for node in ast.walk(tree):
+            if isinstance(node, FunctionNode):
+                place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
+                yield Function(place, node.name, _lines(node), uses[node.name])
+
+
+def _lines(node: FunctionNode) -> int:
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    last = node.end_lineno or node.lineno
+    docstring = node.body[0] if ast.get_docstring(node) else None
+    without = (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring else 0
+    return last - first + 1 - without
+
+
+def modules() -> list[Path]:
+    """Return the modules that tests can be named after, relative to the package."""
+    paths = (path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")))
+    return [path for path in paths if not path.name.startswith("__")]
+
+
+def tests_of(module: Path) -> list[Path]:
+    """Return the test files of a module: those that bear its name, in its folder or one above."""
+    names = {f"test_{module.stem}.py", *(f"test_{f}_{module.stem}.py" for f in module.parts[:-1])}
+    folders = [TESTS / folder for folder in module.parents]
+    return [folder / name for folder in folders for name in names if (folder / name).exists()]
+
+
+def main() -> None:
+    """Print the figures."""
+    found = list(functions())
+    lengths = sorted(function.lines for function in found)
+    private = sum(function.private for function in found)
+    once = sum(function.serves_one_place for function in found)
+    named = sum(bool(tests_of(module)) for module in modules())
+    p95 = lengths[len(lengths) * 95 // 100]
+    sys.stdout.write(
+        f"modules                        {len(modules())}\n"
+        f"with a test file of their name {named}\n"
+        f"functions                      {len(found)}\n"
+        f"lines: median / p95 / longest  {lengths[len(lengths) // 2]} / {p95} / {lengths[-1]}\n"
+        f"private                        {100 * private / len(found):.1f} %\n"
+        f"private, serves one place      {100 * once / len(found):.1f} % ({once})\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
