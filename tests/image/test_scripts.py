@@ -62,7 +62,7 @@ def contains(command: list[str], text: str) -> bool:
 # What they say of themselves, and what they refuse.
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, "test"])
 def test_help_says_what_a_script_does_and_lists_its_options(name: str) -> None:
     done = script(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
