@@ -117,6 +117,35 @@ locals {
     Action   = ["sqs:GetQueueAttributes"]
     Resource = [module.standard.queue.arn, module.large.queue.arn]
   }
+  # What the runbook's commands call.
+  allow_read_logs = {
+    Sid      = "ReadLogs"
+    Effect   = "Allow"
+    Action   = ["logs:FilterLogEvents", "logs:GetLogEvents", "logs:DescribeLogStreams", "logs:StartLiveTail"]
+    Resource = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${var.name}-*"]
+  }
+  allow_look_at_functions = {
+    Sid      = "LookAtFunctions"
+    Effect   = "Allow"
+    Action   = ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListVersionsByFunction"]
+    Resource = [module.standard.worker.arn, module.large.worker.arn, module.api.arn, module.canary.arn]
+  }
+  # They know no resource, or only a mapping's id, which no name foretells.
+  allow_look_at_account = {
+    Sid      = "LookAtAccount"
+    Effect   = "Allow"
+    Action   = ["lambda:GetAccountSettings", "lambda:GetEventSourceMapping", "lambda:ListEventSourceMappings", "cloudwatch:ListDashboards", "cloudwatch:GetDashboard"]
+    Resource = ["*"]
+  }
+  allow_stop_lanes = {
+    Sid      = "StopLanes"
+    Effect   = "Allow"
+    Action   = ["lambda:UpdateEventSourceMapping"]
+    Resource = ["*"]
+    Condition = {
+      ArnEquals = { "lambda:FunctionArn" = [module.standard.worker.arn, module.large.worker.arn] }
+    }
+  }
   allow_submit = {
     Sid      = "Submit"
     Effect   = "Allow"
@@ -204,6 +233,10 @@ resource "aws_iam_policy" "operator" {
       local.allow_forward,
       local.allow_watch,
       local.allow_watch_lanes,
+      local.allow_read_logs,
+      local.allow_look_at_functions,
+      local.allow_look_at_account,
+      local.allow_stop_lanes,
     ]
   })
 }

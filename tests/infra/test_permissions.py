@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from terraform_cli import State
+from terraform_cli import INFRA, State
 
 Statement = Mapping[str, Any]
 
@@ -35,7 +36,27 @@ WORKER = {
     "sns:Publish": {"matinv-events"},
 }
 # They know no resources; DescribeAlarms does, but then hides composite alarms.
-WATCHING = {"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"}
+WATCHING = {
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:ListDashboards",
+    "lambda:GetAccountSettings",
+    "lambda:GetEventSourceMapping",
+    "lambda:ListEventSourceMappings",
+}
+# Of a mapping: it is known by an id alone, and bound by a condition to the lanes' workers.
+BOUND = {"lambda:UpdateEventSourceMapping"}
+# What the runbook has people type, and what the command calls (AWS CLI reference; `logs tail`
+# filters events).
+CALLED = {
+    "logs tail": "logs:FilterLogEvents",
+    "lambda invoke": "lambda:InvokeFunction",
+    "lambda get-function": "lambda:GetFunction",
+    "lambda get-account-settings": "lambda:GetAccountSettings",
+    "lambda get-event-source-mapping": "lambda:GetEventSourceMapping",
+    "lambda update-event-source-mapping": "lambda:UpdateEventSourceMapping",
+}
 OF_OWN_OBJECTS = (
     "s3:GetObject",
     "s3:GetObjectVersion",
@@ -146,6 +167,9 @@ def test_nobody_may_everything(stack: State) -> None:
         assert not [a for a in actions if "*" in a], address
         if "Resource" in statement and as_list(statement["Resource"]) == ["*"]:
             own = WATCHING if address == "aws_iam_policy.operator" else set()
+            own |= (
+                BOUND if "lambda:FunctionArn" in json.dumps(statement.get("Condition")) else set()
+            )
             assert set(actions) <= LOGS_AND_TRACES | own, address
         assert statement.get("Principal") != "*", address
 
@@ -229,6 +253,26 @@ def test_operator_may_look_into_the_dead_letters(stack: State) -> None:
     assert found["sqs:ReceiveMessage"] == {"matinv-dead"}
     assert found["sqs:SendMessage"] == {"matinv-large"}
     assert not {a for a in found if "Scan" in a}
+
+
+def test_operator_may_run_each_command_of_the_runbook(stack: State) -> None:
+    runbook = (INFRA / "README.md").read_text()
+    commands = set(re.findall(r"\baws ([a-z]+ [a-z-]+)", runbook))
+    assert commands == CALLED.keys()
+    allowed = [
+        granted(stack[f"aws_iam_policy.{name}"]["policy"]) for name in ("client", "operator")
+    ]
+    assert {CALLED[command] for command in commands} <= {
+        action for may in allowed for action in may
+    }
+
+
+def test_operator_may_press_the_redrive_button_of_the_sqs_console(stack: State) -> None:
+    found = granted(stack["aws_iam_policy.operator"]["policy"])
+    for action in ("StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask"):
+        assert found[f"sqs:{action}"] == {"matinv-dead"}
+    # StartMessageMoveTask receives and deletes there, and sends to the queue that it moves to.
+    assert found["sqs:ReceiveMessage"] == found["sqs:DeleteMessage"] == {"matinv-dead"}
 
 
 def test_operator_may_watch_the_health_of_the_stack(stack: State) -> None:
