@@ -14,9 +14,9 @@ contains a matrix value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 
 class Code(StrEnum):
@@ -96,6 +96,10 @@ class ErrorInfo:
     def retryable(self) -> bool:
         """Whether the same input may succeed later."""
         return self.code in TRANSIENT
+
+    def document(self) -> dict[str, Any]:
+        """Return the error as records, answers and events write it; empty fields are left out."""
+        return {k: v for k, v in asdict(self).items() if v} | {"retryable": self.retryable}
 
     def __str__(self) -> str:
         """Return one line: the code, what was found, what is allowed, what to do.

@@ -17,10 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from matinv.cli import app
-from matinv.cli.errors import Exit, exit_of_status, gravest
+from matinv.cli.errors import exit_of_status, gravest
 from matinv.cli.options import Duration
 from matinv.cli.reference import help_texts, markdown
 from matinv.cli.terminal import print_table
+from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Status
 from support.memory_service import MemoryService, Run
 

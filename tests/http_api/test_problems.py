@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from matinv.errors import TRANSIENT, Code, ErrorInfo, Transient
-from matinv.http_api.problems import status_of
+from matinv.errors import Code, Transient
 from support.api_requests import ApiRequests
 
 GOOD = '{"matrix": [[1, 2], [3, 4]]}'
@@ -27,13 +26,6 @@ def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: ApiRequests) ->
     assert int(answer.headers["retry-after"]) > 0
     ask.service.table.fail = None
     assert ask.post("/invert", {"job_id": "a", "matrix": [[2]]}).status == 200
-
-
-@pytest.mark.parametrize("code", Code)
-def test_every_error_has_a_status_that_tells_whether_to_try_again(code: Code) -> None:
-    status = status_of(ErrorInfo(code, "for tests"))
-    assert (status == 503) is (code in TRANSIENT)
-    assert status in {400, 409, 413, 422, 503}
 
 
 def test_a_bug_is_503_without_its_text_and_is_logged_with_its_place(

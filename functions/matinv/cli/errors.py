@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from matinv.errors import ErrorInfo, Refused, Transient
+from matinv.errors import ErrorInfo, MatinvError
+from matinv.jobs.error_answers import ANSWERS, NOT_FOUND, NOT_FOUND_HINT, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matinv.jobs.record import Status
-
-
-class Exit(IntEnum):
-    """What a shell script can tell apart."""
-
-    OK = 0
-    ERROR = 1
-    USAGE = 2
-    FAILED = 3
-    PARTIAL = 4
-    TIMED_OUT = 5
-    NOT_FOUND = 6
-    REFUSED = 7
 
 
 BROKEN_PIPE: Final = 128 + 13  # as a shell reports a process that SIGPIPE ended
@@ -78,11 +65,7 @@ def complain(info: ErrorInfo, subject: str = "") -> None:
 def complain_missing(job_ids: Sequence[str]) -> Exit:
     """Write a line for each id that nothing is known of; return OK if there is none."""
     for job_id in job_ids:
-        say(
-            "NOT_FOUND",
-            f"{job_id}: no such job",
-            "check the id and the MATINV_* settings; records are dropped after their retention",
-        )
+        say(NOT_FOUND, f"{job_id}: no such job", NOT_FOUND_HINT)
     return Exit.NOT_FOUND if job_ids else Exit.OK
 
 
@@ -135,21 +118,14 @@ def report(error: Exception) -> int | None:
         case click.Abort():
             say("INTERRUPTED", "stopped by Ctrl-C", "jobs that were submitted go on")
             return INTERRUPTED
-        case Refused(info=info) | Transient(info=info):
-            complain(info)
-            return Exit.REFUSED if isinstance(error, Refused) else Exit.ERROR
         case Missing(hint=hint):
             say("MISSING", str(error), hint)
             return Exit.ERROR
         case OSError(filename=filename, strerror=strerror) if strerror:
             say("FILE", f"{filename}: {strerror}", "check the path and its permissions")
             return Exit.ERROR
-    return _report_ours(error)
-
-
-def _report_ours(error: Exception) -> int | None:
     # Only here: the client loads numpy, and a command that raises its errors has it already.
-    from matinv.client import ClientError, JobFailed, NotFinished, NotFound, TimedOut  # noqa: PLC0415
+    from matinv.client import JobFailed  # noqa: PLC0415
     from matinv.settings import SettingsError  # noqa: PLC0415
 
     match error:
@@ -158,13 +134,11 @@ def _report_ours(error: Exception) -> int | None:
             return Exit.ERROR
         case JobFailed():
             complain(error.error, error.job_id)
-            return Exit.FAILED
-        case ClientError():
-            say(error.code, error.message, error.hint)
-    codes = {NotFound: Exit.NOT_FOUND, TimedOut: Exit.TIMED_OUT, NotFinished: Exit.TIMED_OUT}
-    if isinstance(error, ClientError):
-        return codes.get(type(error), Exit.ERROR)
-    return None
+        case MatinvError(info=info):
+            complain(info)
+        case _:
+            return None
+    return ANSWERS[error.code].exit
 
 
 def say(code: str, message: str, hint: str) -> None:

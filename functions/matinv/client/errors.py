@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matinv.errors import Code, ErrorInfo, MatinvError
+from matinv.jobs.error_answers import NOT_FINISHED, NOT_FOUND, NOT_FOUND_HINT
 from matinv.jobs.record import Record
 
 
@@ -67,7 +68,7 @@ class NotFound(ClientError):
         The records of the other jobs that were asked for.
     """
 
-    codes = frozenset({"NOT_FOUND"})
+    codes = frozenset({NOT_FOUND})
 
     def __init__(
         self, job_ids: tuple[str, ...], records: Mapping[str, Record] | None = None
@@ -76,14 +77,14 @@ class NotFound(ClientError):
         self.records = dict(records or {})
         super().__init__(
             f"no such job: {some(job_ids)}",
-            "check the id and the MATINV_* settings; records are dropped after their retention",
+            NOT_FOUND_HINT,
         )
 
 
 class NotFinished(ClientError):
     """The job has no result yet."""
 
-    codes = frozenset({"NOT_FINISHED"})
+    codes = frozenset({NOT_FINISHED})
 
     def __init__(self, job_id: str, status: str) -> None:
         super().__init__(f"job {job_id} is {status}", f"wait for it: matinv wait {job_id}")

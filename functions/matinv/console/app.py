@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from matinv import __version__
-from matinv.client import Client, ClientError
+from matinv.client import Client
 from matinv.console.board import Board
 from matinv.console.dead_letters import Desk
 from matinv.console.errors import Bad, refused
@@ -72,7 +72,7 @@ def console(client: Client, session: Session, limits: Limits = Limits()) -> Star
     return Starlette(
         routes=pages.routes(),
         middleware=[Middleware(Guard, session=session)],
-        exception_handlers=dict.fromkeys((MatinvError, ClientError, Bad), refused),
+        exception_handlers={MatinvError: refused},
         lifespan=lifespan,
     )
 
@@ -165,7 +165,7 @@ async def _order(request: Request) -> dict[str, Any]:
     async for piece in request.stream():
         body += piece
         if len(body) > _ORDER_BYTES:
-            raise Bad("TOO_LARGE", "the request is too large", "choose fewer", status=413)
+            raise Bad("TOO_LARGE", "the request is too large", "choose fewer")
     try:
         order = json.loads(body)
     except ValueError:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Final
 
 from matinv.client import Client
-from matinv.console.errors import Answer, Bad, error_fields
+from matinv.console.errors import Answer, Bad
 from matinv.formats.codecs import Format
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
@@ -106,7 +106,7 @@ def _row(letter: Letter) -> dict[str, Any]:
         "source": letter.source,
         "sent_at": timestamp(letter.received.sent_at_ms / 1000),
         "tags": dict(letter.tags),
-        "problem": error_fields(letter.problem) if letter.problem else None,
+        "problem": letter.problem.document() if letter.problem else None,
     }
 
 
@@ -114,5 +114,5 @@ def _done(one: Redriven) -> dict[str, Any]:
     return {
         "message_id": one.letter.received.message_id,
         "job_ids": one.letter.job_ids,
-        "problem": error_fields(one.problem) if one.problem else None,
+        "problem": one.problem.document() if one.problem else None,
     }

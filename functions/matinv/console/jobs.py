@@ -73,7 +73,7 @@ def picture(client: Client, job_id: str, which: str, slice_: int) -> dict[str, A
         raise Bad("TOO_LARGE", "the matrix is too large to be drawn here", "download it instead")
     matrix = read_input(client.store, record) if which == "a" else fetch(client.store, record)
     if not 0 <= slice_ < (len(matrix) if matrix.ndim == 3 else 1):
-        raise Bad("NO_SUCH_SLICE", f"there is no slice {slice_}", "choose one of the stack")
+        raise Bad("BAD_REQUEST", f"there is no slice {slice_}", "choose one of the stack")
     return asdict(heat_of(matrix, slice_))
 
 
@@ -136,7 +136,6 @@ async def _received(request: Request, file: Path, limit_bytes: int) -> None:
                     "TOO_LARGE",
                     f"the file is larger than {limit_bytes // 2**20} MiB",
                     "start the console with a larger --max-upload-mb, or use `matinv submit`",
-                    status=413,
                 )
             await run_in_threadpool(target.write, piece)
 
@@ -158,6 +157,6 @@ def _tags(texts: list[str]) -> Mapping[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise Bad("BAD_TAG", f"{text!r} is no tag", "write key=value")
+            raise Bad("BAD_REQUEST", f"{text!r} is no tag", "write key=value")
         pairs[key] = value
     return pairs

@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 
 from matinv.client.rows import plain
 from matinv.console.board import Board, Change
-from matinv.console.errors import error_fields
 from matinv.console.rows import COLUMNS, JobRow
 from matinv.errors import MatinvError
 
@@ -93,7 +92,7 @@ class Live:
         try:
             change = await run_in_threadpool(self.board.look)
         except MatinvError as error:
-            event = _event("trouble", {"error": error_fields(error.info)})
+            event = _event("trouble", {"error": error.info.document()})
             if event != self._trouble:
                 self._trouble = event
                 self._tell(event)

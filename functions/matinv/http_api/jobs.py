@@ -10,9 +10,10 @@ from matinv.formats import json_text
 from matinv.http_api import listing
 from matinv.http_api import submit as submitting
 from matinv.http_api.bodies import read
-from matinv.http_api.problems import NOT_FOUND, Problem
+from matinv.http_api.problems import Problem
 from matinv.http_api.request import Exchange
 from matinv.http_api.responses import Response, as_json
+from matinv.jobs.error_answers import NOT_FOUND
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.message import options_schema, validated
 from matinv.jobs.record import Record
@@ -61,7 +62,7 @@ def redrive_job(exchange: Exchange) -> Response:
     if not sent:
         for problem in (one.problem for one in done if one.problem):
             raise Refused(problem.code, problem.message, problem.hint)
-        raise Problem(404, NOT_FOUND, f"no dead letter is of job {wanted}", "see its record")
+        raise Problem(NOT_FOUND, f"no dead letter is of job {wanted}", "see its record")
     return as_json(202, {"job_ids": sent}, exchange.location(wanted))
 
 

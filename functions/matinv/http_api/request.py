@@ -10,9 +10,10 @@ from typing import Any, Final
 from matinv.client import Client
 from matinv.errors import Code, Refused, printable
 from matinv.http_api.paths import at_stage, split
-from matinv.http_api.problems import UNSUPPORTED_MEDIA_TYPE, Problem
+from matinv.http_api.problems import Problem
 from matinv.http_api.responses import JSON_TYPE
 from matinv.jobs.api_paths import path_of
+from matinv.jobs.error_answers import UNSUPPORTED_MEDIA_TYPE
 from matinv.pipeline import App, Deadline
 from matinv.telemetry import LambdaContext
 
@@ -126,7 +127,6 @@ class Exchange:
         kind = self.headers.get("content-type", JSON_TYPE)
         if kind.partition(";")[0].strip().lower() != JSON_TYPE:
             raise Problem(
-                415,
                 UNSUPPORTED_MEDIA_TYPE,
                 "the body is not JSON",
                 f"send JSON with content-type: {JSON_TYPE}",

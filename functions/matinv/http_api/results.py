@@ -7,9 +7,10 @@ from typing import Final
 from matinv.client.results import converted, fetch_bytes, result_of, result_url
 from matinv.errors import printable
 from matinv.formats.codecs import CODECS, MEDIA_TYPES, Format
-from matinv.http_api.problems import NOT_ACCEPTABLE, Problem
+from matinv.http_api.problems import Problem
 from matinv.http_api.request import Exchange
 from matinv.http_api.responses import Response
+from matinv.jobs.error_answers import NOT_ACCEPTABLE
 
 URL_S: Final = 900
 
@@ -52,7 +53,6 @@ def _chosen(accept: str, stored: Format) -> Format:
         return best
     offered = ", ".join(MEDIA_TYPES.values())
     raise Problem(
-        406,
         NOT_ACCEPTABLE,
         "no result has a type that the request accepts",
         f"accept: {offered}",

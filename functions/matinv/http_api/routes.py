@@ -8,9 +8,10 @@ from typing import Final
 
 from matinv.errors import printable
 from matinv.http_api import invert, jobs, results, service
-from matinv.http_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
+from matinv.http_api.problems import Problem
 from matinv.http_api.request import Exchange
 from matinv.http_api.responses import Response
+from matinv.jobs.error_answers import METHOD_NOT_ALLOWED, NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +170,10 @@ def route_of(method: str, path: str) -> Route:
         404, 405.
     """
     if path not in PATHS:
-        raise Problem(404, NOT_FOUND, "there is nothing here", "see /openapi.json")
+        raise Problem(NOT_FOUND, "there is nothing here", "see /openapi.json")
     if (method, path) not in _BY_NAME:
         allowed = ", ".join(route.method for route in ROUTES if route.path == path)
         raise Problem(
-            405,
             METHOD_NOT_ALLOWED,
             "method not allowed",
             f"use {allowed}",

@@ -26,14 +26,9 @@ def document_of(record: Record) -> Document:
     if record.result:
         fields["result"]["inline"] = record.result.inline is not None
     if record.error:
-        fields["error"] = error_of(record.error)
+        fields["error"] = record.error.document()
     parts = {name: _known(part) for name, part in fields.items()}
     return {name: part for name, part in parts.items() if part not in (None, "", {}, ())}
-
-
-def error_of(error: ErrorInfo) -> Document:
-    """Return an error as a document."""
-    return {k: v for k, v in asdict(error).items() if v} | {"retryable": error.retryable}
 
 
 def record_of(document: Mapping[str, Any]) -> Record:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
 
-from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
+from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs.limits import predict
 from matinv.jobs.message import Parsed
 from matinv.jobs.record import Record, Status
@@ -61,7 +61,7 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     if isinstance(done, Exception):
         known = as_matinv_error(done)
         error = _keep_failure(app, task, known, announcer) if stored else known
-        text = orjson.dumps({"job_id": task.job_id, "error": _error(error.info)})
+        text = orjson.dumps({"job_id": task.job_id, "error": error.info.document()})
         transient = isinstance(error, Transient)
         verdict = Verdict.of_transient(error) if transient else Verdict.REFUSED
         outcome = Outcome(delivery, verdict, None, error.info, failure(done)[1])
@@ -88,11 +88,6 @@ def _bounded(text: bytes, *, stored: bool) -> bytes:
         observed=f"{len(text)} bytes",
         limit=f"{_ANSWER_BYTES} bytes",
     )
-
-
-def _error(info: ErrorInfo) -> dict[str, object]:
-    facts = {name: value for name, value in asdict(info).items() if value not in {None, ""}}
-    return facts | {"retryable": info.retryable}
 
 
 def _invert(

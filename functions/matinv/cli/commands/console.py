@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 import click
 
-from matinv.cli.errors import Exit, say
+from matinv.cli.errors import say
+from matinv.jobs.error_answers import Exit
 
 
 @click.command()

@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from matinv.cli.errors import Exit, complain, complain_missing
+from matinv.cli.errors import complain, complain_missing
 from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option
 from matinv.cli.output import emit
 from matinv.client import Client
 from matinv.errors import Code
 from matinv.formats.codecs import Format
+from matinv.jobs.error_answers import Exit
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import click
 
-from matinv.cli.errors import Exit
 from matinv.cli.options import Duration, client_of, output_option
 from matinv.client import Client
 from matinv.client.rows import json_text
 from matinv.errors import MatinvError, Refused
+from matinv.jobs.error_answers import Exit
 from matinv.operations.whole_job import Way, whole_job
 from matinv.settings import SettingsError
 

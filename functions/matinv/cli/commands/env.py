@@ -15,8 +15,8 @@ import click
 from click.core import ParameterSource
 
 from matinv import settings
-from matinv.cli.errors import Exit
 from matinv.errors import printable
+from matinv.jobs.error_answers import Exit
 from matinv.settings import SettingsError
 
 _OUTPUT: Final = "environment"

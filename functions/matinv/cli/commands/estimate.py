@@ -11,13 +11,14 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from matinv.cli.errors import Exit, complain
+from matinv.cli.errors import complain
 from matinv.cli.options import OneOf, output_option
 from matinv.cli.output import emit
 from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Text, format_of_key, open_file
 from matinv.formats.opened import OpenedFile
+from matinv.jobs.error_answers import Exit
 from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import Prediction, predict, predict_text
 from matinv.linalg.types import Method

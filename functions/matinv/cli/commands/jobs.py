@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from matinv.cli.errors import (
-    Exit,
     Missing,
     complain_missing,
     complain_unfinished,
@@ -23,6 +22,7 @@ from matinv.cli.options import OneOf, client_of, job_ids_of, output_option, time
 from matinv.cli.output import JOB_COLUMNS, emit
 from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
 from matinv.client.rows import job_row
+from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Record, Status
 
 

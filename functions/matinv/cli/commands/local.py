@@ -15,7 +15,8 @@ import click
 
 from matinv.cli.commands.console import require_console
 from matinv.cli.commands.env import use_stack
-from matinv.cli.errors import Exit, say
+from matinv.cli.errors import say
+from matinv.jobs.error_answers import Exit
 from matinv.jobs.lanes import LAMBDA_MB, STANDARD_MB, Lane, threads_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from matinv.cli.errors import Exit, say
+from matinv.cli.errors import say
 from matinv.cli.files import place
 from matinv.cli.options import Duration, client_of
 from matinv.client.preparation import matrix_of
@@ -22,6 +22,7 @@ from matinv.client.results import (
 )
 from matinv.client.rows import note
 from matinv.formats.codecs import ENDINGS, Format, either, format_of_key
+from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Record, Status
 
 _HOUR_S = 3600.0

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from matinv.cli.commands.jobs import wait_for
-from matinv.cli.errors import Exit, complain, gravest, say
+from matinv.cli.errors import complain, gravest, say
 from matinv.cli.options import OneOf, Pair, client_of, output_option, timeout_option
 from matinv.cli.output import emit
 from matinv.cli.sources import Source, find
@@ -17,6 +17,7 @@ from matinv.client import Client, Job, Mode, Submission
 from matinv.client.rows import note
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
+from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Status
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Method, OnIllConditioned
@@ -149,7 +150,7 @@ def _send(
         for submission, sent in zip(fresh, client.send(fresh), strict=True):
             if isinstance(sent, MatinvError):
                 complain(sent.info, submission.job_id)
-                codes.add(Exit.REFUSED if isinstance(sent, Refused) else Exit.ERROR)
+                codes.add(ANSWERS[sent.code].exit)
                 continue
             if sent.ended:
                 _note_ended(sent)

@@ -7,10 +7,11 @@ from itertools import count
 
 import click
 
-from matinv.cli.errors import Exit, complain
+from matinv.cli.errors import complain
 from matinv.cli.options import Duration, client_of, output_option
 from matinv.client import Client
 from matinv.client.rows import json_text
+from matinv.jobs.error_answers import Exit
 from matinv.operations.health import Health, snapshot
 from matinv.operations.throughput import Recent
 

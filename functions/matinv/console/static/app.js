@@ -93,7 +93,7 @@ function Banner() {
   const { error, jobs } = useLive();
   if (!error || !jobs.size) return null;
   return html`<div class="banner" role="alert"><p><code class="code">${error.code}</code> ${error.message}</p>
-    <p>${sentence(error.hint)} What is shown is what was known.</p></div>`;
+    <p>${error.hint && sentence(error.hint)} What is shown is what was known.</p></div>`;
 }
 
 function Theme() {
