@@ -132,9 +132,9 @@ def drop(page: Page, files: dict[str, bytes]) -> None:
     )
     for event in ("dragenter", "dragover"):
         page.dispatch_event("main", event, {"dataTransfer": transfer})
-    expect(page.get_by_text("files to submit them")).to_be_visible()
+    expect(page.get_by_text("hold matrices to submit them")).to_be_visible()
     page.dispatch_event("main", "drop", {"dataTransfer": transfer})
-    expect(page.get_by_text("files to submit them")).to_have_count(0)
+    expect(page.get_by_text("hold matrices to submit them")).to_have_count(0)
 
 
 def _is_mistake(line: ConsoleMessage) -> bool:
