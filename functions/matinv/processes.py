@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however it ends.
+"""Processes: when one should stop, and children that end with their parent.
 
 A child reads its standard input and stops at its end. The parent holds the other end of that pipe,
 which the kernel closes even after ``kill -9``. (Linux's parent-death signal would not do: it fires
@@ -8,13 +8,15 @@ when the *thread* that started the child ends, and other systems have none.)
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO
+from types import FrameType
+from typing import IO, Final
 
 
 def start(
@@ -84,6 +86,31 @@ def when_orphaned(act: Callable[[], object]) -> None:
         act()
 
     threading.Thread(target=watch, name="matinv-parent", daemon=True).start()
+
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def stop_event() -> threading.Event:
+    """Return an event that is set when the process should stop; a second signal ends it at once.
+
+    It should on Ctrl-C, on SIGTERM, and at the end of the pipe on its standard input.
+
+    Nobody may wait for it in the main thread: the signal's handler runs there and sets it, which
+    takes the lock that a wait holds for a moment. Ask ``is_set()`` between naps.
+    """
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
+    if stdin_is_a_pipe():
+        when_orphaned(stop.set)
+    return stop
 
 
 def stdin_is_a_pipe() -> bool:

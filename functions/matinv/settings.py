@@ -244,6 +244,16 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def limit_threads(threads: int) -> None:
+    """Let BLAS, which reads it when it is loaded, use so many threads, and no more than cores.
+
+    What the environment says already stands.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(min(threads, cores or 1)))
+
+
 def adopt(environment: Mapping[str, str]) -> None:
     """Make these variables this process's own, and forget the names of any other stack."""
     for name in names_set():

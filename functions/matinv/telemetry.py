@@ -12,15 +12,19 @@ import functools
 import json
 import resource
 import sys
+import time
 import traceback
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypedDict
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from matinv.errors import USER_ERRORS
+from matinv.jobs.lanes import STANDARD_MB
 from matinv.jobs.record import Record, Status
 from matinv.pipeline import Outcome, Report, Unannounced, Verdict
 
@@ -55,6 +59,30 @@ class LambdaContext(Protocol):
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds that are left."""
         ...
+
+
+@dataclass(slots=True)
+class Context:
+    """A `LambdaContext` for places where no Lambda gives one.
+
+    Parameters
+    ----------
+    timeout_s : float
+        Time that the invocation has, from now on.
+    memory_limit_in_mb : int or str
+        Memory of the machine.
+    aws_request_id : str
+        What log lines of the invocation have in common.
+    """
+
+    timeout_s: float
+    memory_limit_in_mb: int | str = STANDARD_MB
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _began_s: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left, 0 at least."""
+        return max(0, int(1000 * (self.timeout_s - (time.monotonic() - self._began_s))))
 
 
 @functools.cache
@@ -233,8 +261,8 @@ def _measured(records: Sequence[Record]) -> dict[str, _Values]:
         "InputSize": _Values(Unit=MetricUnit.Bytes.value, Value=sizes),
         "Order": _Values(Unit=MetricUnit.Count.value, Value=orders),
     }
-    for field, name in _TIMES.items():
-        times = [record.timings_ms[field] for record in records if field in record.timings_ms]
+    for time_, name in _TIMES.items():
+        times = [record.timings_ms[time_] for record in records if time_ in record.timings_ms]
         found[name] = _Values(Unit=MetricUnit.Milliseconds.value, Value=times)
     return {name: values for name, values in found.items() if values["Value"]}
 

@@ -15,6 +15,7 @@ import numpy as np
 from matinv import __version__
 from matinv.backends.aws import clients
 from matinv.backends.aws.dynamodb import DynamoDBTable
+from matinv.backends.aws.errors import translated
 from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.pipeline import App
@@ -22,6 +23,8 @@ from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
 from matinv.settings import DAY_S, Settings
 
 if TYPE_CHECKING:
+    from matinv.backends.aws.event_source import Invoke, Polling
+    from matinv.backends.aws.poller import Poller
     from matinv.ports.monitor import Monitor
 
 
@@ -93,6 +96,20 @@ def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
         DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
         SQSQueue(clients.client("sqs"), settings.jobs_queue_url, settings.dlq_url),
     )
+
+
+def poller(queue_url: str, invoke: Invoke, polling: Polling) -> Poller:
+    """Return what polls a queue and calls a function with its messages.
+
+    Raises
+    ------
+    Transient
+        If the queue cannot be reached.
+    """
+    from matinv.backends.aws.poller import Poller  # noqa: PLC0415 - Lambda polls for its functions
+
+    with translated(f"looking at {queue_url}"):
+        return Poller(clients.client("sqs"), queue_url, invoke, polling)
 
 
 def remote_ports(url: str) -> tuple[MatrixStore, JobTable, JobQueue]:

@@ -27,8 +27,8 @@ from matinv.backends.aws.dynamodb import table_schema
 from matinv.formats import npy
 from matinv.handlers import worker
 from matinv.jobs.request import Reference
-from matinv.local.invoke import Context
 from matinv.local.samples import npy_bytes
+from matinv.telemetry import Context
 from matinv.testing.events import s3_notification, sqs_event
 
 _BATCH: Final = 1000
@@ -214,7 +214,7 @@ def plain_handler(lab: Lab, *, as_npy: bool = False) -> PlainHandler:
 
 def context() -> Context:
     """Return Lambda's context of the standard lane."""
-    return Context(900, "1769", "bench", "arn:aws:lambda:local:123456789012:function:bench")
+    return Context(900.0, 1769, "bench")
 
 
 @contextlib.contextmanager

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinv.local.invoke import FunctionError, OverHttp
-from matinv.local.runner import Runner
+from matinv.backends.aws.event_source import FunctionError
+from matinv.backends.aws.poller import Poller
 from matinv.local.stack import Stack
 from matinv.testing.events import s3_notification, sqs_event, url_event
+from support.invoke_over_http import OverHttp
 from support.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
 from support.processes import alive, matinv, until
 
@@ -244,7 +245,7 @@ def test_the_runner_serves_a_queue_through_the_emulator(stack: Stack) -> None:
     body = json.dumps({"job_id": "by-queue", "matrix": [[2, 0], [0, 4]]})
     sqs.send_message(QueueUrl=url, MessageBody=body)
     with LambdaEmulator("matinv.handlers.worker.handler", stack.environment()) as emulator:
-        runner = Runner(sqs, url, OverHttp(emulator.base_url))
+        runner = Poller(sqs, url, OverHttp(emulator.base_url))
         assert runner.drain(60)
     assert runner.tally.failed_invocations == 0
     assert records(stack)["by-queue"]["status"]["S"] == "SUCCEEDED"
@@ -298,7 +299,7 @@ def test_a_job_goes_by_url_to_the_worker_and_back(stack: Stack, api: LambdaEmula
     assert asked(api, "POST", "/jobs", body)[0] == 202
     assert asked(api, "GET", "/jobs/by/url")[1]["status"] == "QUEUED"
     with LambdaEmulator("matinv.handlers.worker.handler", stack.environment()) as emulator:
-        runner = Runner(
+        runner = Poller(
             stack.client("sqs"), stack.settings.jobs_queue_url, OverHttp(emulator.base_url)
         )
         assert runner.drain(60)

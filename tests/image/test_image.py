@@ -23,8 +23,8 @@ import machine
 import numpy as np
 import pytest
 
-from matinv.local.invoke import OverHttp
 from matinv.testing.events import sqs_event
+from support.invoke_over_http import OverHttp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from matinv.local.invoke import INVOCATIONS_PATH
+from support.invoke_over_http import INVOCATIONS_PATH
 from support.processes import matinv, until
 
 ROOT = Path(__file__).parents[2]

@@ -83,7 +83,7 @@ def mend() -> None:
     Alarm.alarm_rule = property(lambda alarm: alarm.rule)
     # moto overlooks conditions, and so denies to all what is denied without TLS.
     FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
-    # moto would run the image with Docker. Here `matinv.local.runner` is the mapping.
+    # moto would run the image with Docker. Here `matinv.backends.aws.poller` is the mapping.
     sqs.Queue.lambda_event_source_mappings = property(lambda queue: {}, lambda queue, value: None)
 
 

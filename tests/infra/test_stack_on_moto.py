@@ -25,10 +25,10 @@ import numpy as np
 import pytest
 from terraform_cli import REPOSITORY, State, Terraform
 
+from matinv.backends.aws.event_source import FunctionError, Polling
+from matinv.backends.aws.poller import Poller
 from matinv.client import Client
 from matinv.jobs.record import Status
-from matinv.local.invoke import FunctionError
-from matinv.local.runner import Polling, Runner
 from support.lambda_emulator import EmulatorMissing, LambdaEmulator, find_emulator
 
 pytestmark = pytest.mark.deep
@@ -87,10 +87,10 @@ class Deployed:
             **limits,
         )
 
-    def runner(self, queue: str, invoke: Callable[[Any], object]) -> Runner:
+    def runner(self, queue: str, invoke: Callable[[Any], object]) -> Poller:
         """Return the stand-in for Lambda's mapping of a queue."""
         url = self.state.outputs["queues"][queue]["url"]
-        return Runner(self.client("sqs"), url, invoke, Polling(batch_size=10, window_s=0.2))
+        return Poller(self.client("sqs"), url, invoke, Polling(batch_size=10, window_s=0.2))
 
     def count(self, queue: str) -> int:
         """Return how many messages wait in a queue."""
@@ -199,7 +199,7 @@ def a_message_that_kills_its_worker_is_moved_by_the_queue_itself(deployed: Deplo
 
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"matrix": [[1]]}))
     polling = Polling(batch_size=1, visibility_s=0)
-    runner = Runner(sqs, url, kill, polling)
+    runner = Poller(sqs, url, kill, polling)
     assert runner.drain()
     assert runner.tally.failed_invocations == 10  # max_receive_count
     assert deployed.count("dead") == 1
@@ -248,7 +248,7 @@ def the_canary_beats(deployed: Deployed) -> None:
     environment = deployed.function_environment("matinv-canary")
     with deployed.worker("standard", "jobs") as worker, ThreadPoolExecutor(1) as pool:
         url = deployed.state.outputs["queues"]["jobs"]["url"]
-        serving = pool.submit(Runner(sqs, url, worker.invoke).run, stop)
+        serving = pool.submit(Poller(sqs, url, worker.invoke).run, stop)
         with LambdaEmulator(
             "matinv.handlers.canary.handler", environment, path=str(REPOSITORY / "functions")
         ) as canary:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from matinv.local.event_source import Polling
-from matinv.local.runner import Runner
+from matinv.backends.aws.event_source import Polling
+from matinv.backends.aws.poller import Poller
 from matinv.local.stack import Shape, Stack
 from matinv.testing.events import sqs_event
 from support.lambda_emulator import LambdaEmulator
@@ -45,7 +45,7 @@ def drained(stack: Stack, bodies: list[str], timeout_s: int) -> None:
         sqs.send_message(QueueUrl=url, MessageBody=body)
     handler, env = "matinv.handlers.worker.handler", stack.environment()
     with LambdaEmulator(handler, env, timeout_s=timeout_s, memory_mb=512, path=POISON) as worker:
-        runner = Runner(sqs, url, worker.invoke, Polling(batch_size=10, window_s=0.5))
+        runner = Poller(sqs, url, worker.invoke, Polling(batch_size=10, window_s=0.5))
         assert runner.drain(DRAIN_S), worker.log()
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matinv.backends.aws.event_source import FunctionError
 from matinv.client import Client
 from matinv.local.api import server
-from matinv.local.invoke import FunctionError
 from matinv.local.stack import Stack
 from support.processes import matinv, until
 

@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from matinv.handlers import canary
-from matinv.local.invoke import Context
 from matinv.local.stack import Stack
+from matinv.telemetry import Context
 from support.processes import matinv, until
 from support.subscriptions import drained, subscribe
 
@@ -42,7 +42,7 @@ def test_canary_beats_on_a_stack_that_works_and_leaves_it_empty(
 
     env = stack.environment() | {"MATINV_EVENTS_TOPIC_ARN": topic_arn}
     with matinv("local", "worker", env=env):
-        answer = canary.handler({}, Context(120.0, "512", "canary", "arn:canary"))
+        answer = canary.handler({}, Context(120.0, 512))
         until(listened)
 
     assert len(answer) == 2

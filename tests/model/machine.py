@@ -12,8 +12,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from matinv.backends.aws.event_source import Polling
 from matinv.jobs.ids import matrix_digest
-from matinv.local.event_source import Polling
 from matinv.local.samples import npy_bytes
 from matinv.pipeline import invert
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped

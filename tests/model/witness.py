@@ -7,10 +7,10 @@ from math import inf
 from typing import Any
 
 from matinv import pipeline
+from matinv.backends.aws.event_source import Event
 from matinv.jobs import intake
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Delivery
-from matinv.local.event_source import Event
 from matinv.pipeline import Verdict
 from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event

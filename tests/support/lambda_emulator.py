@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from matinv.local.invoke import OverHttp
+from support.invoke_over_http import OverHttp
 
 _ROOT: Final = Path(__file__).parents[2]
 _ARCHITECTURES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -128,7 +128,7 @@ class LambdaEmulator:
 
         Raises
         ------
-        matinv.local.invoke.FunctionError
+        matinv.backends.aws.event_source.FunctionError
             If the function raised, ended its process or ran out of time.
         """
         return self._invoke(payload)

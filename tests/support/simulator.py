@@ -23,14 +23,13 @@ from typing import Any, Final, ParamSpec, TypeVar
 from botocore.exceptions import ClientError
 
 from matinv import isolation, pipeline
+from matinv.backends.aws.event_source import Entry, Event, FunctionError, Polling
+from matinv.backends.aws.poller import Clock, Poller
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.client import Client
 from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs import intake
 from matinv.jobs.lanes import standard
-from matinv.local.event_source import Entry, Event, Polling
-from matinv.local.invoke import FunctionError
-from matinv.local.runner import Clock, Runner
 from matinv.operations.dead_letters import redrive
 from matinv.settings import DAY_S, Settings
 from support.simulated_sqs import SimulatedSQS, VirtualClock, refusal
@@ -199,7 +198,7 @@ class Simulator:
         sqs: Any = self.sqs  # mypy's client has hundreds of methods
         self._sqs = sqs
         clock = Clock(self.clock.now, self.clock.sleep)
-        self._runner = Runner(sqs, JOBS, self._invoke, polling, clock=clock)
+        self._runner = Poller(sqs, JOBS, self._invoke, polling, clock=clock)
         self._hook()
 
     def _hook(self) -> None:

@@ -24,6 +24,7 @@ from matinv import pipeline, telemetry, wiring
 from matinv.jobs import intake
 from matinv.linalg import lapack
 from matinv.pipeline import IDLE_BYTES, App, Deadline, Report
+from matinv.telemetry import Context
 
 # A job may take that much more CPU than predicted: calls of AWS, a noisy neighbour's cache, and
 # matrices on which an SVD converges slowly are all well inside. An endless loop is not.
@@ -37,18 +38,6 @@ _STACK_BYTES: Final = 2 * 2**20
 
 # A child has that much for its job however much the worker holds: it is there to do small ones too.
 _LEAST_BYTES: Final = 128 * 2**20
-
-
-@dataclass(slots=True)
-class ChildContext:
-    """What telemetry wants to know of the invocation."""
-
-    aws_request_id: str
-    memory_limit_in_mb: int | str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return 0: nobody asks; time is in each request."""
-        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +68,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _tell_of_crashes()
     app = _bounded(wiring.app())
-    context = ChildContext(*sys.argv[1:])
+    request_id, memory_mb = sys.argv[1:]
+    context = Context(0.0, memory_mb, request_id)  # time is in each request
     _say(replies, ready=True)
     for request in _requests():
         allowance = _allowance(request["left_s"], request["total_s"], app.lane.threads)
@@ -95,7 +85,11 @@ def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
 
 
 def _do(
-    app: App, record: intake.Record, allowance: Allowance, context: ChildContext, replies: TextIO
+    app: App,
+    record: intake.Record,
+    allowance: Allowance,
+    context: Context,
+    replies: TextIO,
 ) -> Iterator[Report]:
     """Do the jobs of a message; yield a report of each."""
     _say(replies, job=None)

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from matinv import processes
+from matinv.backends.aws.event_source import FunctionError
 from matinv.handlers.api import handler
-from matinv.local.invoke import FunctionError, InProcess
-from matinv.local.shutdown import stop_event
+from matinv.handlers.invocation import InProcess
 
 # A function's URL takes no more, and answers so itself.
 _REQUEST_BYTES: Final = 6 * 2**20
@@ -43,8 +44,8 @@ def serve(port: int, timeout_s: float, ready: Callable[[str], object]) -> None:
         If the port is taken.
     """
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    stop = stop_event()
-    with server(port, InProcess(handler, timeout_s, function_name="matinv-api")) as listening:
+    stop = processes.stop_event()
+    with server(port, InProcess(handler, timeout_s)) as listening:
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
         ready(f"http://127.0.0.1:{listening.server_port}")

@@ -13,7 +13,6 @@ from typing import Final
 
 from matinv import processes
 from matinv.jobs.lanes import Lane
-from matinv.local.shutdown import stop_event
 from matinv.local.stack import Shape, Stack, StackError
 
 _LOOK_S: Final = 0.1
@@ -113,7 +112,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     StackError
         If the stand-in does not start, or ends.
     """
-    stop = stop_event()
+    stop = processes.stop_event()
     with Stack.start(shape) as stack, ExitStack() as ending:
         kept: list[Kept] = []
         for lane in stack.settings.lane:

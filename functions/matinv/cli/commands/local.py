@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -20,7 +21,7 @@ from matinv.jobs.error_answers import Exit
 from matinv.jobs.lanes import LAMBDA_MB, STANDARD_MB, Lane, threads_of
 
 if TYPE_CHECKING:
-    from matinv.local.event_source import Polling
+    from matinv.backends.aws.event_source import Polling
     from matinv.local.stack import Stack
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,7 +30,6 @@ _UP_EPILOG: Final = """\b
 In one shell:
   matinv local up --env-file .matinv.env &
   until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env"""
-_THREAD_LIMITS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @click.group()
@@ -213,25 +213,19 @@ def worker(ctx: click.Context, /, *, memory_mb: int, **options: Any) -> None:
     """
     use_stack(ctx)
     polling = _polling(**options)
-    threads = str(min(threads_of(memory_mb), _cores()))
-    for name in _THREAD_LIMITS:  # before numpy is imported, which the next line does
-        os.environ.setdefault(name, threads)
     os.environ["MATINV_MEMORY_MB"] = str(memory_mb)
-    from matinv.local.worker import serve  # noqa: PLC0415
+    os.environ["MATINV_TIMEOUT_S"] = str(options["timeout_s"])
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the function's own log
+    from matinv.handlers.poller import serve  # noqa: PLC0415
+    from matinv.settings import Settings  # noqa: PLC0415
 
-    serve(polling, memory_mb, options["timeout_s"])
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    serve(Settings.from_environment().lane, polling)
 
 
 def _polling(
     *, batch_size: int, window_s: float, timeout_s: int, visibility_s: int | None = None
 ) -> Polling:
-    from matinv.local.event_source import Polling  # noqa: PLC0415 - see the module's docstring
+    from matinv.backends.aws.event_source import Polling  # noqa: PLC0415 - see the module's docstring
 
     if visibility_s is not None and visibility_s < timeout_s:
         message = f"--visibility {visibility_s} is below --timeout {timeout_s}; Lambda refuses that"

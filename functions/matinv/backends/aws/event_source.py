@@ -7,19 +7,25 @@ Source: AWS Lambda Developer Guide, "Handling errors for an SQS event source in 
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 Event = dict[str, Any]
+Invoke = Callable[[Event], object]
+"""Calls a function: takes an event, returns the answer or raises `FunctionError`."""
 
 PAYLOAD_BYTES: Final = 6 * 2**20  # of a synchronous invocation: 6,291,456 bytes
 
 # Of {"Records":[…]}, and of the comma behind each record.
 _ENVELOPE_BYTES: Final = len('{"Records":[]}')
 _COMMA_BYTES: Final = 1
+
+
+class FunctionError(Exception):
+    """The function raised, or returned what is no JSON; Lambda fails the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +43,29 @@ class Polling:
         How long a received message stays invisible; the queue's own setting by default.
     payload_bytes : int
         Size of the event at most.
+    linger_s : float, optional
+        End after so long without a message; never by default, as Lambda.
+    heartbeat : bool
+        Whether a message stays invisible for as long as it is in work: `visibility_s` is set anew
+        again and again. Lambda does not do that, and has no function that takes hours.
 
     Raises
     ------
     ValueError
-        If CreateEventSourceMapping would refuse the combination.
+        If CreateEventSourceMapping would refuse the combination, or a heartbeat has nothing to set.
     """
 
     batch_size: int = 10
     window_s: float = 0.0
     visibility_s: int | None = None
     payload_bytes: int = PAYLOAD_BYTES
+    linger_s: float | None = None
+    heartbeat: bool = False
 
     def __post_init__(self) -> None:
+        if self.heartbeat and not self.visibility_s:
+            message = "a heartbeat needs a visibility of at least 1 second"
+            raise ValueError(message)
         if not 1 <= self.batch_size <= 10_000:
             message = f"the batch size must be 1 to 10000, not {self.batch_size}"
             raise ValueError(message)

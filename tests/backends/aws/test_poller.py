@@ -11,9 +11,9 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from matinv.local.event_source import PAYLOAD_BYTES, Event, Polling
-from matinv.local.invoke import InProcess
-from matinv.local.runner import Runner
+from matinv.backends.aws.event_source import PAYLOAD_BYTES, Event, Polling
+from matinv.backends.aws.poller import Poller
+from matinv.handlers.invocation import InProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -78,9 +78,8 @@ def runner(
     queue: str,
     function: Callable[[Event, Any], object],
     polling: Polling | None = None,
-    concurrency: int = 1,
-) -> Runner:
-    return Runner(sqs, queue, InProcess(function), polling or Polling(), concurrency)
+) -> Poller:
+    return Poller(sqs, queue, InProcess(function), polling or Polling())
 
 
 def test_what_succeeds_is_deleted_and_delivered_once(sqs: SQSClient, queue: str) -> None:
@@ -294,23 +293,6 @@ def test_an_idle_runner_stops_promptly(sqs: SQSClient, queue: str) -> None:
     began = time.monotonic()
     thread.join(SOON)
     assert time.monotonic() - began < 3
-
-
-def test_batches_side_by_side_share_the_messages_without_overlap(
-    sqs: SQSClient, queue: str
-) -> None:
-    bodies = [str(i) for i in range(200)]
-    send(sqs, queue, bodies)
-    both = threading.Barrier(2, timeout=SOON)
-    function = Function()
-
-    def slow(event: Event, context: object) -> object:
-        if len(function.events) < 2:
-            both.wait()
-        return function(event, context)
-
-    assert runner(sqs, queue, slow, concurrency=2).drain(SOON)
-    assert Counter(function.bodies) == Counter(bodies)
 
 
 def test_a_queue_that_does_not_exist_is_an_error_at_once(sqs: SQSClient, queue: str) -> None:

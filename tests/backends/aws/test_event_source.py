@@ -5,7 +5,7 @@ import math
 import orjson
 import pytest
 
-from matinv.local.event_source import (
+from matinv.backends.aws.event_source import (
     PAYLOAD_BYTES,
     Entry,
     Polling,

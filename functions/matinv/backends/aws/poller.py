@@ -1,8 +1,8 @@
-"""The event-source runner: polls a queue and invokes a function, by the rules of Lambda's mapping.
+"""The poller: polls a queue and invokes a function, by the rules of Lambda's event-source mapping.
 
 It deletes what the function did, and nothing else: messages that failed stay as they are, become
 visible when their timeout ends, and move to the dead-letter queue after the queue's own
-``maxReceiveCount``. A runner that is killed therefore loses nothing.
+``maxReceiveCount``. A poller that is killed therefore loses nothing.
 """
 
 from __future__ import annotations
@@ -11,20 +11,30 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from matinv.local.event_source import Entry, Polling, entry, event_of, failed_ids, split
-from matinv.local.invoke import FunctionError, Invoke
+from matinv.backends.aws.event_source import (
+    Entry,
+    FunctionError,
+    Invoke,
+    Polling,
+    entry,
+    event_of,
+    failed_ids,
+    split,
+)
+from matinv.backends.aws.in_hand import InHand
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ReceiveMessageRequestTypeDef
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("matinv.poller")
 
 _RECEIVE: Final = 10  # messages that SQS hands out, or deletes, at once
 _POLL_S: Final = 1  # one long poll: how long a stop may take when the queue is empty
@@ -47,24 +57,22 @@ class Clock:
 
 @dataclass(slots=True)
 class Tally:
-    """What a runner has done."""
+    """What a poller has done."""
 
     invocations: int = 0
     failed_invocations: int = 0
     deleted: int = 0
     returned: int = 0
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, *, error: bool, deleted: int, returned: int) -> None:
         """Count an invocation."""
-        with self._turn:
-            self.invocations += 1
-            self.failed_invocations += error
-            self.deleted += deleted
-            self.returned += returned
+        self.invocations += 1
+        self.failed_invocations += error
+        self.deleted += deleted
+        self.returned += returned
 
 
-class Runner:
+class Poller:
     """Polls one queue for one function.
 
     Parameters
@@ -77,8 +85,6 @@ class Runner:
         Takes an event, returns the function's answer or raises `FunctionError`.
     polling : Polling
         How messages are received and become batches.
-    concurrency : int
-        Batches in work at a time, each polled for and invoked from a thread of its own.
     clock : Clock
         What the window and the pauses are measured with.
 
@@ -88,13 +94,12 @@ class Runner:
         If the queue cannot be reached.
     """
 
-    def __init__(  # noqa: PLR0913 - what it joins, and how
+    def __init__(
         self,
         sqs: SQSClient,
         queue_url: str,
         invoke: Invoke,
         polling: Polling = Polling(),  # noqa: B008 - frozen
-        concurrency: int = 1,
         *,
         clock: Clock = Clock(),
     ) -> None:
@@ -102,15 +107,33 @@ class Runner:
         self._queue_url = queue_url
         self._invoke = invoke
         self._polling = polling
-        self._concurrency = concurrency
+        self._in_hand = InHand(sqs, queue_url)
         self._clock = clock
         names = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         self._queue_arn = names["Attributes"]["QueueArn"]
         self.tally = Tally()
+        self._busy_s = 0.0  # when there was work last
 
     def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set; the batch in hand is finished first."""
-        self._in_threads(lambda: self._serve(stop))
+        """Serve until `stop` is set, or the queue was empty for as long as the poller lingers.
+
+        What is in hand is finished first.
+        """
+        linger_s = inf if self._polling.linger_s is None else self._polling.linger_s
+        self._busy_s = self._clock.monotonic()
+        with ExitStack() as stack:
+            if self._polling.heartbeat and self._polling.visibility_s:
+                stack.enter_context(
+                    self._in_hand.beating(self._polling.visibility_s, self._clock.monotonic)
+                )
+            self._serve(stop, lambda: self._clock.monotonic() - self._busy_s >= linger_s)
+
+    def hand_back(self) -> int:
+        """Give the messages in hand back to the queue; return how many that are.
+
+        For a process that ends before its batch does: from another thread than `run`.
+        """
+        return self._in_hand.hand_back()
 
     def drain(self, timeout_s: float = 60.0) -> bool:
         """Serve until the queue is empty: nothing visible, delayed or in flight.
@@ -125,7 +148,7 @@ class Runner:
         def done() -> bool:
             return self._clock.monotonic() >= end or self.backlog() == 0
 
-        self._in_threads(lambda: self._serve(threading.Event(), done))
+        self._serve(threading.Event(), done)
         return self.backlog() == 0
 
     def backlog(self) -> int:
@@ -135,16 +158,7 @@ class Runner:
         )["Attributes"]
         return sum(map(int, attributes.values()))
 
-    def _in_threads(self, serve: Callable[[], None]) -> None:
-        if self._concurrency == 1:  # in the caller's thread, as Lambda runs a handler in the main
-            serve()
-            return
-        with ThreadPoolExecutor(self._concurrency, "matinv-runner") as pool:
-            futures = [pool.submit(serve) for _ in range(self._concurrency)]
-        for future in futures:
-            future.result()
-
-    def _serve(self, stop: threading.Event, done: Callable[[], bool] = lambda: False) -> None:
+    def _serve(self, stop: threading.Event, done: Callable[[], bool]) -> None:
         held: list[Entry] = []
         failures = 0
         while held or not (stop.is_set() or done()):
@@ -154,6 +168,7 @@ class Runner:
                 _log.warning("cannot poll: %s", error)
                 self._pause(_RETRY_S[min(failures, len(_RETRY_S) - 1)], stop)
                 failures += 1
+                self._busy_s = self._clock.monotonic()  # that it is empty nobody has seen
             else:
                 failures = 0
 
@@ -180,6 +195,7 @@ class Runner:
         batch, rest = split(self._collect(held, stop), self._polling)
         if batch:
             self._settle(batch)
+            self._busy_s = self._clock.monotonic()
         return rest
 
     def _pause(self, seconds: float, stop: threading.Event) -> None:
@@ -216,10 +232,13 @@ class Runner:
         }
         if self._polling.visibility_s is not None:
             options["VisibilityTimeout"] = self._polling.visibility_s
+        began_s = self._clock.monotonic()
         messages = self._sqs.receive_message(**options).get("Messages", [])
         if not messages and wait_s < _POLL_S:
             self._clock.sleep(min(wait_s, _PAUSE_S))
-        return [entry(message, self._queue_arn) for message in messages]
+        entries = [entry(message, self._queue_arn) for message in messages]
+        self._in_hand.take((item.receipt for item in entries), began_s)
+        return entries
 
     def _settle(self, batch: Sequence[Entry]) -> None:
         """Invoke the function with a batch and delete what it did."""
@@ -231,6 +250,7 @@ class Runner:
             _log.warning("the function failed with a batch of %d: %s", len(batch), raised)
             failed, error = frozenset(sent), True
         done = [item.receipt for item in batch if item.message_id not in failed]
+        self._in_hand.settle(item.receipt for item in batch)
         self._delete(done)
         self.tally.add(error=error, deleted=len(done), returned=len(batch) - len(done))
 
