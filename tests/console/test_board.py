@@ -8,6 +8,7 @@ from seeds import record
 
 from matinv.backends.memory import MemoryTable
 from matinv.console.board import Board, Change
+from matinv.console.rows import COLUMNS
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
 from support.memory_service import MemoryService, general
@@ -130,7 +131,9 @@ def test_a_row_tells_what_the_table_shows(service: MemoryService) -> None:
     client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="sneaky", tags={"team": "fem"})
     service.work()
     (row,) = Board(client, 10).look().rows
-    assert (row.status, row.code, row.shape, row.dtype) == ("FAILED", "SINGULAR", (2, 2), "float64")
-    assert (row.lane, row.tags) == ("standard", {"team": "fem"})
-    assert row.note
-    assert row.note.startswith("SINGULAR: ")
+    shown = dict(zip(COLUMNS, row.cells, strict=True))
+    found = [shown[name] for name in ("status", "code", "shape", "dtype")]
+    assert found == ["FAILED", "SINGULAR", (2, 2), "float64"]
+    assert (shown["lane"], shown["tags"]) == ("standard", {"team": "fem"})
+    assert shown["note"]
+    assert shown["note"].startswith("SINGULAR: ")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from matinv.client.rows import json_text
+from matinv.jobs.record_document import field_of, json_line
 
 Row = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ def emit(rows: Iterable[Row], columns: Mapping[str, str], output: str) -> None:
     """
     if output == "json":
         for row in rows:
-            click.echo(json_text(row))
+            click.echo(json_line(row))
         return
     cells = [[_cell(row, path) for path in columns.values()] for row in rows]
     if sys.stdout.isatty():
@@ -55,10 +55,7 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(row: Row, path: str) -> str:
-    value: Any = row
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    match value:
+    match value := field_of(row, path):
         case None | "":
             return "-"
         case float():

@@ -76,7 +76,7 @@ class Board:
 
     def busy(self) -> bool:
         """Whether a job has not ended yet."""
-        return any(not Status(row.status).terminal for row in self.rows.values())
+        return any(not row.status.terminal for row in self.rows.values())
 
     def _fresh(self, status: Status) -> list[Record]:
         """Return the records of a status that the board does not have as they are."""

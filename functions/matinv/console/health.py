@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, Final
 
 from matinv.client import Client
-from matinv.client.rows import plain
+from matinv.jobs.record_document import plain
 from matinv.operations.health import snapshot
 from matinv.operations.throughput import Recent
 

@@ -14,7 +14,6 @@ from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
 from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
-from matinv.client.rows import job_row, plain
 from matinv.console.errors import Answer, Bad
 from matinv.console.explain import explained, summary
 from matinv.console.heat_map import heat_of
@@ -23,6 +22,7 @@ from matinv.console.snippets import command_line, python
 from matinv.formats.codecs import MEDIA_TYPES, Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import Record
+from matinv.jobs.record_document import noted_document, plain
 from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.linalg.types import Method
 from matinv.operations.throughput import lane_of
@@ -44,7 +44,7 @@ def shown(client: Client, job_id: str) -> dict[str, Any]:
     record = client.job(job_id).record()
     found: dict[str, Any] = plain(
         {
-            "record": job_row(record),
+            "record": noted_document(record),
             "verdict": summary(record.certificate) if record.certificate else None,
             "explained": explained(record),
             "lane": lane_of(record, client.settings.lane).name,

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from matinv.client.rows import plain
 from matinv.console.board import Board, Change
-from matinv.console.rows import COLUMNS, JobRow
+from matinv.console.rows import COLUMNS
 from matinv.errors import MatinvError
+from matinv.jobs.record_document import plain
 
 _BUSY_S: Final = 0.5  # between two looks while jobs are on their way
 _IDLE_S: Final = 2.0
@@ -129,11 +129,7 @@ def _everything(board: Board) -> str:
 
 
 def _rows(change: Change) -> dict[str, Any]:
-    return {"columns": COLUMNS, "rows": [_cells(row) for row in change.rows], "gone": change.gone}
-
-
-def _cells(row: JobRow) -> tuple[Any, ...]:
-    return tuple(getattr(row, column) for column in COLUMNS)
+    return {"columns": COLUMNS, "rows": [row.cells for row in change.rows], "gone": change.gone}
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from matinv.client.rows import note
 from matinv.jobs.lanes import Lane
-from matinv.jobs.record import Record
+from matinv.jobs.record import Record, Status
+from matinv.jobs.record_document import field_of, noted_document
 from matinv.operations.throughput import lane_of
 
 # Where a worker spends time on a job, in this order; `queued_ms` comes before.
 STAGES: Final = ("load_ms", "invert_ms", "publish_ms")
+
+# The table's columns, and the fields of a record's document that they show, beside `work_ms` and
+# `lane`, which stand in no record.
+_SHOWN: Final[Mapping[str, str]] = {
+    "job_id": "job_id",
+    "status": "status",
+    "shape": "input.shape",
+    "dtype": "input.dtype",
+    "digits": "certificate.digits",
+    "code": "error.code",
+    "note": "note",
+    "tags": "tags",
+    "updated_at": "updated_at",
+    "revision": "revision",
+}
+COLUMNS: Final = (*_SHOWN, "work_ms", "lane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,66 +37,28 @@ class JobRow:
 
     Parameters
     ----------
-    job_id, status : str
+    job_id, status : str, Status
         Which, and where it is.
-    shape : tuple of int or None
-        Of the input.
-    dtype : str or None
-        Of the input.
-    digits : float or None
-        Decimal digits to trust.
-    work_ms : float or None
-        Time that a worker spent on it, without the time in the queue.
-    lane : str
-        The lane that does jobs of this size.
-    code : str or None
-        Why it failed.
-    note : str or None
-        What a person should know: the error, failed slices, warnings.
-    tags : mapping
-        As they were sent.
     updated_at : str
         When its record last changed.
     revision : int
         How often.
+    cells : tuple
+        What the table shows, in the order of `COLUMNS`.
     """
 
     job_id: str
-    status: str
-    shape: tuple[int, ...] | None
-    dtype: str | None
-    digits: float | None
-    work_ms: float | None
-    lane: str
-    code: str | None
-    note: str | None
-    tags: Mapping[str, str]
+    status: Status
     updated_at: str
     revision: int
-
-
-COLUMNS: Final = tuple(JobRow.__slots__)
+    cells: tuple[Any, ...]
 
 
 def row_of(record: Record, lanes: Lane) -> JobRow:
     """Return a record's row; `lanes` are the stack's."""
-    return JobRow(
-        record.job_id,
-        str(record.status),
-        record.input.shape,
-        record.input.dtype,
-        record.certificate.digits if record.certificate else None,
-        work_ms(record),
-        lane_of(record, lanes).name,
-        str(record.error.code) if record.error else None,
-        note(record),
-        dict(record.tags),
-        record.updated_at,
-        record.revision,
-    )
-
-
-def work_ms(record: Record) -> float | None:
-    """Return the time that a worker spent on a job, in milliseconds, as far as it is known."""
+    document = noted_document(record)
+    shown = tuple(field_of(document, path) for path in _SHOWN.values())
+    # Milliseconds that a worker spent on it, as far as they are known.
     known = [record.timings_ms[stage] for stage in STAGES if stage in record.timings_ms]
-    return sum(known) if known else None
+    cells = (*shown, sum(known) if known else None, lane_of(record, lanes).name)
+    return JobRow(record.job_id, record.status, record.updated_at, record.revision, cells)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import orjson
 
-from matinv.jobs.record import InputInfo, Record, ResultInfo
+from matinv.jobs.record import Record
+from matinv.jobs.record_document import document_of
+
+# Of the record's document; an event has at most 256 KiB, ten of them together as well.
+_FIELDS: Final = (
+    "job_id", "status", "error", "input", "result", "certificate", "tags", "warnings", "attempts",
+    "updated_at",
+)  # fmt: skip
+_PARTS: Final = {
+    "error": ("code", "message"),
+    "input": ("source", "shape", "dtype"),
+    "result": ("uri", "version_id", "format", "sha256", "bytes"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,43 +48,12 @@ def event_of(record: Record) -> Event:
     attributes = {"status": str(record.status)}
     if record.error:
         attributes["error_code"] = str(record.error.code)
-    text = orjson.dumps(dict(_fields(record))).decode()
+    document = document_of(record)
+    fields = {name: document[name] for name in _FIELDS if name in document}
+    for name, parts in _PARTS.items():
+        if name in fields:
+            fields[name] = {part: fields[name][part] for part in parts if part in fields[name]}
+    text = orjson.dumps(fields).decode()
     # The two characters of JSON that XML, and so SQS behind the topic, does not take.
     body = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
     return Event(record.job_id, body, attributes)
-
-
-def _fields(record: Record) -> Iterator[tuple[str, Any]]:
-    yield "job_id", record.job_id
-    yield "status", record.status
-    if record.error:
-        yield "error", {"code": record.error.code, "message": record.error.message}
-    yield "input", _input(record.input)
-    if record.result:
-        yield "result", _result(record.result)
-    if record.certificate:
-        yield "certificate", record.certificate
-    if record.tags:
-        yield "tags", record.tags
-    if record.warnings:
-        yield "warnings", record.warnings
-    yield "attempts", record.attempts
-    yield "updated_at", record.updated_at
-
-
-def _input(info: InputInfo) -> dict[str, Any]:
-    return _present(source=info.source, shape=info.shape, dtype=info.dtype)
-
-
-def _result(result: ResultInfo) -> dict[str, Any]:
-    return _present(
-        uri=result.uri,
-        version_id=result.version_id,
-        format=result.format,
-        sha256=result.sha256,
-        bytes=result.size_bytes,
-    )
-
-
-def _present(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -1,10 +1,13 @@
 """A job's record as a JSON document, with the names that the README gives its fields, and back.
 
-The bytes of a small result are left out: ``result.inline`` says whether they are in the record.
+API, command, page and events take their fields from this document. The bytes of a small result are
+left out: ``result.inline`` says whether they are in the record.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -29,6 +32,52 @@ def document_of(record: Record) -> Document:
         fields["error"] = record.error.document()
     parts = {name: _known(part) for name, part in fields.items()}
     return {name: part for name, part in parts.items() if part not in (None, "", {}, ())}
+
+
+def note(record: Record) -> str | None:
+    """Return what a person should know of a job: its error, failed slices, warnings."""
+    if record.error:
+        return f"{record.error.code}: {record.error.message}"
+    parts = list(record.warnings)
+    if record.slices and record.slices.failed:
+        parts.insert(0, f"{record.slices.failed} of {record.slices.count} slices failed")
+    return ", ".join(parts) or None
+
+
+def noted_document(record: Record) -> Document:
+    """Return a record as a document for people, with its `note`."""
+    return document_of(record) | {"note": note(record)}
+
+
+def field_of(document: Mapping[str, Any], path: str) -> Any:
+    """Return a field of a document, None if it is not there.
+
+    Examples
+    --------
+    >>> field_of({"input": {"dtype": "float64"}}, "input.dtype")
+    'float64'
+    """
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def json_line(value: Mapping[str, Any]) -> str:
+    """Return a document on one line; numbers that JSON does not have become null."""
+    return json.dumps(plain(value), allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can have it: numbers that are not finite become None."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case Mapping():
+            return {key: plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    return value
 
 
 def record_of(document: Mapping[str, Any]) -> Record:

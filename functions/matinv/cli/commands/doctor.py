@@ -12,9 +12,9 @@ import click
 
 from matinv.cli.options import Duration, client_of, output_option
 from matinv.client import Client
-from matinv.client.rows import json_text
 from matinv.errors import MatinvError, Refused
 from matinv.jobs.error_answers import Exit
+from matinv.jobs.record_document import json_line
 from matinv.operations.whole_job import Way, whole_job
 from matinv.settings import SettingsError
 
@@ -55,7 +55,7 @@ def doctor(ctx: click.Context, /, *, timeout: float, output: str) -> Exit:
 
 def _line(finding: Finding, output: str) -> str:
     if output == "json":
-        return json_text({"check": finding.check, "state": finding.state, "detail": finding.detail})
+        return json_line({"check": finding.check, "state": finding.state, "detail": finding.detail})
     return f"{finding.state:<8}{finding.check:<16}{finding.detail}"
 
 

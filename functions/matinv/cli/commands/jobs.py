@@ -21,9 +21,9 @@ from matinv.cli.files import check_writable, place
 from matinv.cli.options import OneOf, client_of, job_ids_of, output_option, timeout_option
 from matinv.cli.output import JOB_COLUMNS, emit
 from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
-from matinv.client.rows import job_row
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Record, Status
+from matinv.jobs.record_document import noted_document
 
 
 @click.command()
@@ -40,7 +40,7 @@ def status(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
     jobs = [client.job(name) for name in job_ids_of(job_ids)]
     records = client.records(jobs)
     if records:
-        emit(map(job_row, _known(jobs, records)), JOB_COLUMNS, output)
+        emit(map(noted_document, _known(jobs, records)), JOB_COLUMNS, output)
     return complain_missing([job.asked for job in jobs if job.job_id not in records])
 
 
@@ -105,7 +105,7 @@ def _drawing(file: Path) -> Callable[[Iterable[Record], float], None]:
 @click.pass_context
 def list_(ctx: click.Context, status: Status | None, limit: int, output: str) -> Exit:
     """List jobs, the most recently updated first."""
-    emit(map(job_row, client_of(ctx).list(status, limit)), JOB_COLUMNS, output)
+    emit(map(noted_document, client_of(ctx).list(status, limit)), JOB_COLUMNS, output)
     return Exit.OK
 
 
@@ -130,7 +130,7 @@ class Waited:
     def print_all(self, output: str) -> Exit:
         """Print the records and complain of the rest; return the gravest exit code."""
         if self.records:
-            emit(map(job_row, _known(self.jobs, self.records)), JOB_COLUMNS, output)
+            emit(map(noted_document, _known(self.jobs, self.records)), JOB_COLUMNS, output)
         return self.complain()
 
     def complain(self) -> Exit:

@@ -20,10 +20,10 @@ from matinv.client.results import (
     result_url,
     verify,
 )
-from matinv.client.rows import note
 from matinv.formats.codecs import ENDINGS, Format, either, format_of_key
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Record, Status
+from matinv.jobs.record_document import note
 
 _HOUR_S = 3600.0
 _WEEK_S = 7 * 24 * 3600.0  # the longest that S3 signs for

@@ -14,11 +14,11 @@ from matinv.cli.options import OneOf, Pair, client_of, output_option, timeout_op
 from matinv.cli.output import emit
 from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
-from matinv.client.rows import note
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Status
+from matinv.jobs.record_document import note
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Method, OnIllConditioned
 

@@ -10,8 +10,8 @@ import click
 from matinv.cli.errors import complain
 from matinv.cli.options import Duration, client_of, output_option
 from matinv.client import Client
-from matinv.client.rows import json_text
 from matinv.jobs.error_answers import Exit
+from matinv.jobs.record_document import json_line
 from matinv.operations.health import Health, snapshot
 from matinv.operations.throughput import Recent
 
@@ -57,7 +57,7 @@ def top(ctx: click.Context, *, interval: float, window: float, once: bool, outpu
         complain(first.unknown[0].error)
         return Exit.ERROR
     if output == "json":
-        click.echo(json_text(first.document()))
+        click.echo(json_line(first.document()))
     else:
         _show(client, recent, first, live=sys.stdout.isatty() and not once, interval_s=interval)
     return Exit.OK
