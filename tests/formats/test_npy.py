@@ -62,6 +62,15 @@ def refusal(data: bytes, size_bytes: int | None = None) -> tuple[Refused, int]:
     return caught.value, reader.taken
 
 
+@pytest.mark.parametrize(("change", "word"), [(-1, "shorter"), (1, "longer"), (128, "longer")])
+def test_the_error_says_whether_the_file_is_too_short_or_too_long(change: int, word: str) -> None:
+    data = saved(SQUARE)
+    error, _ = refusal(data, len(data) + change)
+    assert error.code is Code.BAD_LENGTH
+    assert word in error.info.message
+    assert ("cut short" in error.info.hint) == (word == "shorter")
+
+
 OBJECTS = np.array([[{}, {}], [{}, {}]], dtype=object)
 STRUCTURED = np.zeros((2, 2), dtype=[("a", "<f8"), ("b", "<i4")])
 

@@ -35,15 +35,15 @@ MEMORY_LIMIT_BYTES: Final = 2**40
 _BLOCK_BYTES: Final = 2**18
 
 
-def read_header(reader: Reader, size_bytes: int) -> Header:
-    """Read the header of a .npy file of `size_bytes` bytes and leave `reader` at the body.
+def read_header(reader: Reader, size_bytes: int | None) -> Header:
+    """Read the header of a .npy file and leave `reader` at the body.
 
     Parameters
     ----------
     reader : Reader
         At the start of the file; at most 4 KB are read.
-    size_bytes : int
-        Length of the whole file.
+    size_bytes : int or None
+        Length of the whole file, if it is known.
 
     Returns
     -------
@@ -67,13 +67,18 @@ def read_header(reader: Reader, size_bytes: int) -> Header:
             observed=f"{memory_bytes} bytes in memory",
             limit=f"{MEMORY_LIMIT_BYTES} bytes",
         )
-    if size_bytes != header_bytes + header.body_bytes:
+    right_bytes = header_bytes + header.body_bytes
+    if size_bytes is not None and size_bytes != right_bytes:
+        longer = size_bytes > right_bytes
         raise Refused(
             Code.BAD_LENGTH,
-            f"the file is not as long as its header says for shape {header.shape}",
-            "it was cut short or damaged: save it again with numpy.save and send it again",
+            f"the file is {'longer' if longer else 'shorter'} than its header says for shape "
+            f"{header.shape}",
+            "something follows the array: save it alone, with numpy.save(path, array)"
+            if longer
+            else "it was cut short: save it again with numpy.save(path, array), and send it again",
             observed=f"{size_bytes} bytes",
-            limit=f"exactly {header_bytes + header.body_bytes} bytes",
+            limit=f"exactly {right_bytes} bytes",
         )
     return header
 
@@ -165,14 +170,19 @@ def _fill(reader: Reader, flat: NDArray[Any]) -> None:
     while done < len(view):
         got = reader.readinto(view[done:])
         if not got:
-            raise Transient(
-                Code.STORAGE,
-                "the object ended before all of its bytes came",
-                "nothing to do: it is read again",
-                observed=f"{done} bytes",
-                limit=f"{len(view)} bytes",
-            )
+            raise ended_early(done, len(view))
         done += got
+
+
+def ended_early(found_bytes: int, size_bytes: int) -> Transient:
+    """Return the error of an object of which not all bytes came, though they are there."""
+    return Transient(
+        Code.STORAGE,
+        "the object ended before all of its bytes came",
+        "nothing to do: it is read again",
+        observed=f"{found_bytes} bytes",
+        limit=f"{size_bytes} bytes",
+    )
 
 
 def _read_integers(reader: Reader, flat: NDArray[Any], dtype: np.dtype[Any]) -> None:

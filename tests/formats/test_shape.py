@@ -1,0 +1,56 @@
+"""Shapes: the advice that an error gives must make the array fit."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from matinv.errors import Code, Refused
+from matinv.formats.shape import check_shape
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 3, 3), (5, 2, 2), (2**33, 2**33)])
+def test_matrices_and_stacks_pass(shape: tuple[int, ...]) -> None:
+    check_shape(shape)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (4, 4, 1),
+        (4, 4, 3),
+        (4, 3, 4),
+        (1, 1, 4, 4),
+        (2, 5, 4, 4),
+        (4, 4, 1, 1),
+        (4, 1, 4, 1),
+        (1, 4, 4, 1),
+        (2, 3, 1, 4, 4),
+    ],
+)
+def test_an_array_with_its_axes_in_another_order_gets_numpy_s_call_that_makes_it_fit(
+    shape: tuple[int, ...],
+) -> None:
+    with pytest.raises(Refused) as caught:
+        check_shape(shape)
+    assert caught.value.code is Code.NOT_SQUARE
+    (call,) = re.findall(r"send (.*)$", caught.value.info.hint)
+    a = np.arange(np.prod(shape)).reshape(shape)
+    mended = eval(call, {"np": np, "a": a})
+    check_shape(mended.shape)
+    assert mended.size == a.size
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 9), (2, 3, 4), (2, 3, 4, 5)])
+def test_what_no_reordering_makes_square_gets_no_such_call(shape: tuple[int, ...]) -> None:
+    with pytest.raises(Refused, match="NOT_SQUARE") as caught:
+        check_shape(shape)
+    assert "send" not in caught.value.info.hint
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 0), (3, 0, 0), (0, 3, 3)])
+def test_nothing_is_empty(shape: tuple[int, ...]) -> None:
+    with pytest.raises(Refused, match="EMPTY"):
+        check_shape(shape)
