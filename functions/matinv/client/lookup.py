@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from matinv.client.parallel import side_by_side
-from matinv.jobs.ids import ENDINGS, job_id_of, names_of, without_ending
+from matinv.formats.codecs import ENDINGS
+from matinv.jobs.ids import job_id_of, names_of, without_ending
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Request, input_info
 from matinv.ports import JobTable, MatrixStore

@@ -10,18 +10,15 @@ from unicodedata import is_normalized, normalize
 import numpy as np
 
 from matinv.errors import Code, Refused
-from matinv.formats import codecs
+from matinv.formats.codecs import ENDINGS, either
 from matinv.linalg.types import Matrix
 
 JOB_ID_BYTES: Final = 512  # half of what S3 allows a key, whose rest is the result's own
 
 JOB_ID_RULE: Final = (
     f"1 to {JOB_ID_BYTES} bytes of printable text in Unicode's normal form C, without '..' or "
-    "'//', no '/' or blank at either end, no .npy, .npz or .json at the end"
+    f"'//', no '/' or blank at either end, no {either(ENDINGS)} at the end"
 )
-
-# Endings of files that hold a matrix: they belong to keys and names, and to no id.
-ENDINGS: Final = tuple(dict.fromkeys([*codecs.ENDINGS, ".npz"]))
 
 _STEM_BYTES: Final = 96  # of the readable part of an id that is made up
 
