@@ -227,7 +227,7 @@ def test_many_files_are_sent_in_chunks(
         (("a.npy", "--tag", "team"), "'team' is no tag (allowed: key=value)"),
         (("a.npy", "--method", "lu"), "'lu' is not one of 'auto', 'general', 'spd', 'pinv'"),
         (("*.mat",), "no file matches *.mat"),
-        (("empty",), "no .npy or .json file in empty"),
+        (("empty",), "file in empty or below"),
         ((), "Missing argument 'PATH...'"),
     ],
 )

@@ -502,7 +502,7 @@ def test_metadata_that_means_nothing_is_refused(metadata: dict[str, str]) -> Non
         ("x.y.Json", Format.JSON),
         ("npy", None),
         ("a.npy/b", None),
-        ("a.npz", None),
+        ("a.npz", Format.NPZ),
         ("a.npy.gz", None),
         ("a.", None),
         ("folder/", None),

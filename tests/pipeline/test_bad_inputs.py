@@ -325,7 +325,7 @@ def test_notification_of_nothing_is_acknowledged_and_ignored(world: World, body:
     assert world.record("good").status is Status.SUCCEEDED
 
 
-@pytest.mark.parametrize("key", ["notes.txt", "a.npz", "npy", "a.npy.gz"])
+@pytest.mark.parametrize("key", ["notes.txt", "a.mat", "npy", "a.npy.gz"])
 def test_object_of_another_format_is_refused_unread(world: World, key: str) -> None:
     assert world.deliver(world.drop(key, np.eye(2))) == []
     assert dead(world)[0][0] == "BAD_FORMAT"

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from matinv.errors import Code, Refused
-from matinv.formats import json_matrix, npy
+from matinv.formats import json_matrix, npy, npz
 from matinv.formats.npy_header import Reader
 from matinv.formats.opened import OpenedFile
 from matinv.formats.result import Result
@@ -31,6 +31,7 @@ class Format(StrEnum):
 
     NPY = "npy"
     JSON = "json"
+    NPZ = "npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,18 @@ CODECS: Final[Mapping[Format, Codec]] = MappingProxyType(
                 _json_result_bytes,
                 'json.loads({content})["inverse"]',
                 is_text=True,
+            ),
+        ),
+        Format.NPZ: Codec(
+            ".npz",
+            (".npz",),
+            "application/x-npz",
+            Headed(npz.MAGIC, npz.opened),
+            Written(
+                npz.parts,
+                npz.read_inverse,
+                npz.memory_bytes,
+                'np.load(io.BytesIO({content}))["inverse"]',
             ),
         ),
     }
