@@ -4,6 +4,7 @@ import io
 import pickle
 import struct
 import tracemalloc
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,9 @@ STRUCTURED = np.zeros((2, 2), dtype=[("a", "<f8"), ("b", "<i4")])
         *(
             pytest.param(Code.BAD_FORMAT, with_header(text, bytes(128)), id=f"header {text!r}")
             for text in (
-                dict_text(shape="(4L, 4L)"),  # Python 2
+                dict_text(shape="(4LL, 4)"),
+                dict_text(shape="(L, 4)"),
+                dict_text(shape="(4 4)"),
                 dict_text(shape="(-1, 4)"),
                 dict_text(shape="(True, True)"),
                 dict_text(shape="(2.0, 2)"),
@@ -248,6 +251,12 @@ def test_the_refusal_of_a_large_file_is_told_from_its_size_alone() -> None:
         dict_text(descr="'=f8'"),
         dict_text().replace("'", '"'),
         "{'shape': (4, 4), 'fortran_order': False, 'descr': '<f8'}",
+        "{\n  'shape': (4,\n 4),\r\n'fortran_order':\nFalse , 'descr' : '<f8' ,\n}\n",
+        dict_text(descr="'d'"),
+        dict_text(descr="'<d'"),
+        dict_text(descr="'float64'"),
+        dict_text(descr="'double'"),
+        dict_text(descr="u'<f8'").replace("'shape'", "u'shape'"),
     ],
 )
 def test_what_other_writers_make_is_read_like_numpy_does(
@@ -257,6 +266,92 @@ def test_what_other_writers_make_is_read_like_numpy_does(
 
     assert np.array_equal(npy.decode(data), SQUARE)
     assert np.array_equal(npy.decode(data), np.load(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+@pytest.mark.parametrize("shape", ["(4L, 4L)", "(1L, 4L, 4)", "(4L,4)", "( 4L , 4 L )"])
+def test_a_header_that_numpy_wrote_under_python_2_is_read_like_numpy_does(
+    shape: str, version: tuple[int, int]
+) -> None:
+    data = with_header(dict_text(shape=shape), SQUARE.tobytes(), version)
+    with pytest.warns(UserWarning, match="Python 2"):
+        expected = np.load(io.BytesIO(data))
+    assert np.array_equal(npy.decode(data), expected)
+
+
+@pytest.mark.parametrize("name", ["py2-long.npy", "py2-long-v2.npy", "descr-d.npy"])
+def test_files_from_the_field_are_read(name: str) -> None:
+    data = (Path(__file__).parent / "field" / name).read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert np.array_equal(npy.decode(data), np.load(io.BytesIO(data)))
+
+
+BLANK = st.sampled_from(["", "", " ", "\t", "\n", "\r\n", "  \n "])
+QUOTE = st.sampled_from(["'", '"', "u'"])
+CHARACTERS = "dfFDlLqQiIhHbBegG?OSUV"
+SIZED = ("f8", "f4", "f2", "i4", "u2", "c16", "b1")
+DESCR = st.sampled_from(
+    [
+        *(order + kind for order in ("", "<", ">", "=", "|") for kind in CHARACTERS),
+        *(order + kind for order in "<>" for kind in SIZED),
+        *("float64", "double", "single", "complex128", "int32", "uint8", "longdouble", "half"),
+        *("bool", "object", "str", "void", "int", "uint", "float", "complex", "intp", "text"),
+    ]
+)
+# Numbers that no writer writes so; numpy, which evaluates Python, takes them.
+ODD_NUMBERS = ("+2", "True", "0x2", "2_0")
+LENGTH = st.sampled_from(["2", "2L", "2 L", "02", "2.0", "-2", "L", *ODD_NUMBERS])
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> str:
+    """Draw a header as some writer, some day, may have put it."""
+
+    def quoted(text: str) -> str:
+        mark = draw(QUOTE)
+        return f"{mark}{text}{mark[-1]}"
+
+    lengths = draw(st.lists(LENGTH, max_size=3))
+    comma = "," if len(lengths) == 1 or draw(st.booleans()) else ""
+    shape = f"({','.join(draw(BLANK) + n + draw(BLANK) for n in lengths)}{comma}{draw(BLANK)})"
+    fields = draw(
+        st.permutations(
+            [
+                ("descr", quoted(draw(DESCR))),
+                ("fortran_order", draw(st.sampled_from(["True", "False", "False", "0", "None"]))),
+                ("shape", shape),
+            ]
+        )
+    )
+    pairs = [f"{draw(BLANK)}{quoted(k)}{draw(BLANK)}:{draw(BLANK)}{v}" for k, v in fields]
+    end = draw(st.sampled_from([",", ", ", "", " "]))
+    return f"{{{','.join(pairs)}{end}{draw(BLANK)}}}{draw(st.sampled_from(['', ' ', chr(10)]))}"
+
+
+@given(headers(), st.sampled_from([(1, 0), (2, 0)]))
+@settings(max_examples=600, deadline=None)
+def test_a_header_is_taken_if_and_only_if_numpy_takes_it(
+    text: str, version: tuple[int, int]
+) -> None:
+    data = with_header(text, bytes(range(256)), version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            loaded = np.load(io.BytesIO(data), allow_pickle=False)
+        except (ValueError, TypeError, SyntaxError):
+            loaded = None
+    ours = loaded is not None and loaded.dtype.kind in "fciu" and loaded.dtype.char not in "egG"
+    if any(number in text[text.index("(") :] for number in ODD_NUMBERS):
+        return
+    if not ours:
+        with pytest.raises(Refused):
+            parse(text)
+        return
+    header = parse(text)
+    assert loaded is not None
+    assert (header.shape, header.dtype) == (loaded.shape, loaded.dtype)
+    assert loaded.ndim < 2 or loaded.flags.f_contiguous or not header.fortran_order
 
 
 REAL = ["<f4", ">f4", "<f8", ">f8"]

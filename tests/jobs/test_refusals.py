@@ -136,7 +136,6 @@ NESTED = "[('a', [('b', '<f8'), ('c', [('d', '<f8', (3,))])])]"
         pytest.param(
             Code.BAD_FORMAT, with_header(fields().replace("descr", "\\x64escr")), id="and in a key"
         ),
-        pytest.param(Code.BAD_FORMAT, with_header(fields("u'<f8'")), id="u before a text"),
         pytest.param(Code.BAD_FORMAT, with_header(fields("'<' 'f8'")), id="two texts"),
         pytest.param(Code.UNSUPPORTED_DTYPE, with_header(fields(NESTED)), id="nested fields"),
         pytest.param(

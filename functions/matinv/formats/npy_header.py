@@ -1,7 +1,8 @@
 """The header of a .npy file: one grammar, no evaluation, at most 4 KB read.
 
 ``numpy.load`` evaluates the header as Python and can run pickles. This parser knows the one dict
-that numpy writes, with its keys in any order, and nothing else.
+that numpy has written since 2006, also under Python 2, with its keys in any order and with blanks
+and line ends wherever Python takes them. Dtypes may have any of numpy's names.
 
 References
 ----------
@@ -34,20 +35,22 @@ _OTHERS: Final = {
     b"{": "JSON",
 }
 
-_SPACE: Final = r"[ \t]*+"
+_SPACE: Final = r"[ \t\r\n]*+"
 # Only single characters repeat possessively: Python 3.11.0 to 3.11.4 lose matches of groups that do
 # (CPython gh-106052).
-_TUPLE: Final = r"\([0-9, \t]*+\)"
-_LENGTH: Final = re.compile(r"[ \t]*+(0|[1-9][0-9]{0,18}+)[ \t]*+(?:,|\Z)")
+_TUPLE: Final = r"\([0-9L, \t\r\n]*+\)"
+_LENGTH: Final = re.compile(rf"{_SPACE}(0|[1-9][0-9]{{0,18}}+)[ \t]*+L?{_SPACE}(?:,|\Z)")
 _ENTRY: Final = re.compile(
-    rf"""{_SPACE}(?P<quote>['"])(?P<key>[a-z_]{{1,16}})(?P=quote){_SPACE}:{_SPACE}(?:"""
-    rf"""(?P<bool>True|False)|(?P<tuple>{_TUPLE})|(?P<mark>['"])(?P<text>[^'"\\]{{0,64}})(?P=mark)"""
+    rf"""{_SPACE}[uU]?(?P<quote>['"])(?P<key>[a-z_]{{1,16}})(?P=quote){_SPACE}:{_SPACE}(?:"""
+    rf"""(?P<bool>True|False)|(?P<tuple>{_TUPLE})|[uU]?(?P<mark>['"])(?P<text>[^'"\\]{{0,64}})(?P=mark)"""
     rf"""){_SPACE}(?P<end>,{_SPACE}\}}|,|\}})"""
 )
-_OPENING: Final = re.compile(rf"{_SPACE}\{{")
+_OPENING: Final = re.compile(r"[ \t]*+\{")
 _PADDING: Final = re.compile(r"(?:[ \t]*+\r?+\n)+|[ \t]*+")  # as numpy takes it on any Python
 _COMPOUND: Final = re.compile(rf"""{_SPACE}\{{{_SPACE}['"]descr['"]{_SPACE}:{_SPACE}[\[(]""")
-_DTYPE: Final = re.compile(r"[<>|=]?(?:f[48]|c8|c16|[iu][1248])")
+_DTYPE: Final = re.compile(
+    r"[<>|=]?(?:f[48]|c8|c16|[iu][1248]|[bBhHiIlLqQfdFD])|[a-z]{3,10}[0-9]{0,3}"
+)
 
 _SAVE_AGAIN: Final = "write the file with numpy.save(path, array)"
 
@@ -156,7 +159,7 @@ def _lengths(inside: str) -> tuple[int, ...]:
         lengths.append(int(match[1]))
         position = match.end()
     alone = len(lengths) == 1 and "," not in inside  # (3) is a number, (3,) a tuple
-    if inside[position:].strip(" \t") or alone:
+    if inside[position:].strip(" \t\r\n") or alone:
         raise _not_the_dict()
     return tuple(lengths)
 
@@ -178,7 +181,13 @@ def _fields(text: str) -> dict[str, re.Match[str]]:
 def _dtype(descr: str) -> np.dtype[Any]:
     if not _DTYPE.fullmatch(descr):
         raise _unsupported(descr)
-    return np.dtype(descr)
+    try:
+        dtype = np.dtype(descr)
+    except TypeError:
+        raise _unsupported(descr) from None
+    if dtype.kind not in "fciu" or dtype.itemsize > 16 or dtype.char in "egG":
+        raise _unsupported(descr)
+    return dtype
 
 
 def _looks_like(start: bytes) -> str:
