@@ -1,0 +1,1 @@
+"""Campaigns against the inversion: random hostile matrices, judged by exact arithmetic."""

@@ -1,0 +1,1 @@
+"""Families of matrices that were chosen to break an inversion, each drawn at random."""
