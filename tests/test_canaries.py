@@ -30,7 +30,7 @@ from matinv.local.samples import npy_bytes
 from matinv.pipeline import direct_call
 from matinv.ports import Received, UploadUrl
 from matinv.testing.events import sqs_event
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 from support.memory_service import MemoryService
 from support.world import INPUTS, RESULTS, World
 
@@ -252,7 +252,7 @@ def test_an_answer_of_the_api_does_not_repeat_the_call(
     code: Code, body: str, log: io.StringIO
 ) -> None:
     for path in ("/invert", "/jobs", "/jobs/bad/redrive"):
-        answer = ApiRequests().post(path, body).body.decode()
+        answer = ApiServer().post(path, body).body.decode()
         check_unseen(answer.replace(f'"bird":"{TAG}"', ""))  # the tag of a job that was accepted
     check_unseen(log.getvalue())
     with_values = json.loads(body) if body[-1] == "}" and "e999" not in body else body
@@ -268,7 +268,7 @@ def test_a_bug_of_the_api_is_answered_without_its_text(monkeypatch: pytest.Monke
         "INTERNAL: unexpected ValueError; "
         "this is a bug in matinv: see the worker's log for the traceback"
     )
-    answer = ApiRequests().post("/invert", matrix(FIT))
+    answer = ApiServer().post("/invert", matrix(FIT))
     assert (answer.status, answer.code) == (503, "INTERNAL")
     check_unseen(answer.body.decode())
 
@@ -287,13 +287,13 @@ def test_the_api_logs_nothing_of_a_request_but_what_it_asks_for(
         "idempotency-key": TEXT,
     }
     query = f"cursor={TEXT}&X-Amz-Signature={SECRET}&status={TEXT}"
-    ApiRequests()(method, path, f"{TEXT} {N[0]}", query=query, headers=headers)
+    ApiServer()(method, path, f"{TEXT} {N[0]}", query=query, headers=headers)
     assert '"message":"request"' in log.getvalue()
     check_unseen(log.getvalue())
 
 
 def test_the_api_s_own_urls_are_in_no_log(log: io.StringIO) -> None:
-    ask = ApiRequests()
+    ask = ApiServer()
     store = ask.service.store
     signed = UploadUrl("s3://inputs/a.npy", f"https://s3/{SECRET}", {})
     store.upload_url = lambda *_: signed  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +15,5 @@ def _quiet(log: io.StringIO) -> None:
 
 
 @pytest.fixture
-def ask() -> ApiRequests:
-    return ApiRequests()
+def ask() -> ApiServer:
+    return ApiServer()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from matinv.errors import Code
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 GOOD = '{"matrix": [[1, 2], [3, 4]]}'
 
 
 @pytest.mark.parametrize("path", ["/invert", "/"])
-def test_a_matrix_is_answered_with_its_inverse(ask: ApiRequests, path: str) -> None:
+def test_a_matrix_is_answered_with_its_inverse(ask: ApiServer, path: str) -> None:
     answer = ask.post(path, GOOD)
     assert (answer.status, answer.headers) == (200, {"content-type": "application/json"})
     assert answer.tree["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
@@ -22,12 +22,12 @@ def test_a_matrix_is_answered_with_its_inverse(ask: ApiRequests, path: str) -> N
     assert ask.service.table.records == {}
 
 
-def test_a_body_in_base64_is_the_same_body(ask: ApiRequests) -> None:
+def test_a_body_in_base64_is_the_same_body(ask: ApiServer) -> None:
     encoded = ask.post("/invert", base64.b64encode(GOOD.encode()).decode(), encoded=True)
     assert encoded == ask.post("/invert", GOOD)
 
 
-def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: ApiRequests) -> None:
+def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: ApiServer) -> None:
     first = ask.post("/invert", {"job_id": "a", "matrix": [[2]]})
     again = ask.post("/invert", '{"matrix": [[2.0]]}', headers={"idempotency-key": "a"})
     other = ask.post("/invert", {"job_id": "a", "matrix": [[4]]})
@@ -60,12 +60,12 @@ def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: ApiReque
     ],
 )
 def test_a_bad_matrix_gets_the_status_of_its_code(
-    ask: ApiRequests, status: int, code: Code, body: str | None
+    ask: ApiServer, status: int, code: Code, body: str | None
 ) -> None:
     answer = ask.post("/invert", body)
     assert (answer.status, answer.code, answer.tree["retryable"]) == (status, code, False)
 
 
-def test_an_answer_that_is_too_large_is_413(ask: ApiRequests) -> None:
+def test_an_answer_that_is_too_large_is_413(ask: ApiServer) -> None:
     matrix = (np.eye(600) * 9 + 1 / 3).tolist()
     assert ask.post("/invert", {"matrix": matrix}).status == 413

@@ -9,18 +9,18 @@ import pytest
 from matinv.errors import Code, Refused
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 GOOD = [[1, 2], [3, 4]]
 
 
-def done(ask: ApiRequests, job_id: str, **fields: Any) -> None:
+def done(ask: ApiServer, job_id: str, **fields: Any) -> None:
     """Submit a job and let a worker do it."""
     assert ask.post("/jobs", {"job_id": job_id, "matrix": GOOD, **fields}).status == 202
     ask.service.work()
 
 
-def test_a_job_is_submitted_done_and_fetched(ask: ApiRequests) -> None:
+def test_a_job_is_submitted_done_and_fetched(ask: ApiServer) -> None:
     answer = ask.post("/jobs", {"matrix": GOOD, "tags": {"team": "fem"}})
     assert (answer.status, answer.tree["status"], answer.tree["tags"]) == (
         202,
@@ -37,12 +37,12 @@ def test_a_job_is_submitted_done_and_fetched(ask: ApiRequests) -> None:
     assert ask.get(f"{path}/result").tree["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
 
 
-def test_a_job_that_nobody_knows_is_404(ask: ApiRequests) -> None:
+def test_a_job_that_nobody_knows_is_404(ask: ApiServer) -> None:
     for path in ("/jobs/never", "/jobs/never/result"):
         assert ask.get(path).code == "NOT_FOUND"
 
 
-def test_a_dead_job_is_sent_back_with_other_options(ask: ApiRequests) -> None:
+def test_a_dead_job_is_sent_back_with_other_options(ask: ApiServer) -> None:
     done(ask, "bad", matrix=[[1, 2], [2, 4]])
     done(ask, "other", matrix=[[0]])
     answer = ask.post("/jobs/bad/redrive", {"method": "pinv"})
@@ -56,14 +56,14 @@ def test_a_dead_job_is_sent_back_with_other_options(ask: ApiRequests) -> None:
 
 
 @pytest.mark.parametrize("body", [{"method": "magic"}, {"matrix": [[1]]}, "hello", "[]"])
-def test_options_that_are_none_redrive_nothing(ask: ApiRequests, body: Any) -> None:
+def test_options_that_are_none_redrive_nothing(ask: ApiServer, body: Any) -> None:
     done(ask, "bad", matrix=[[0]])
     answer = ask.post("/jobs/bad/redrive", body)
     assert (answer.status, answer.code) == (400, "BAD_MESSAGE")
     assert len(ask.service.queue._letters) == 1
 
 
-def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: ApiRequests) -> None:
+def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: ApiServer) -> None:
     error = Refused(Code.NOT_SQUARE, "not square")
     dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
     ask.service.queue.bury([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
@@ -72,7 +72,7 @@ def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: ApiRequests) 
     assert len(ask.service.queue._letters) == 1
 
 
-def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: ApiRequests) -> None:
+def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: ApiServer) -> None:
     done(ask, "a", matrix=[[0]])
     error = Refused(Code.NOT_SQUARE, "not square")
     dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
@@ -81,7 +81,7 @@ def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: ApiRequests) 
     assert len(ask.service.queue._letters) == 1
 
 
-def test_a_search_through_many_letters_ends_with_the_invocation(ask: ApiRequests) -> None:
+def test_a_search_through_many_letters_ends_with_the_invocation(ask: ApiServer) -> None:
     done(ask, "bad", matrix=[[0]])
     ask.remaining_ms = 1000
     assert ask.post("/jobs/bad/redrive").code == "DEADLINE"

@@ -8,18 +8,18 @@ from urllib.parse import quote
 
 import pytest
 
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 GOOD = [[1, 2], [3, 4]]
 
 
-def done(ask: ApiRequests, job_id: str, **fields: Any) -> None:
+def done(ask: ApiServer, job_id: str, **fields: Any) -> None:
     """Submit a job and let a worker do it."""
     assert ask.post("/jobs", {"job_id": job_id, "matrix": GOOD, **fields}).status == 202
     ask.service.work()
 
 
-def test_jobs_are_listed_page_by_page_the_newest_first(ask: ApiRequests) -> None:
+def test_jobs_are_listed_page_by_page_the_newest_first(ask: ApiServer) -> None:
     for number in range(7):
         ask.service.world.now_s += number % 2  # some at the same time
         done(ask, f"j{number}")
@@ -32,7 +32,7 @@ def test_jobs_are_listed_page_by_page_the_newest_first(ask: ApiRequests) -> None
     assert seen == [f"j{number}" for number in range(6, -1, -1)]
 
 
-def test_jobs_are_filtered_by_status_tag_and_time(ask: ApiRequests) -> None:
+def test_jobs_are_filtered_by_status_tag_and_time(ask: ApiServer) -> None:
     done(ask, "old", tags={"team": "a,b=c"})
     ask.service.world.now_s += 10
     done(ask, "new", tags={"team": "a,b=c"})
@@ -53,7 +53,7 @@ def test_jobs_are_filtered_by_status_tag_and_time(ask: ApiRequests) -> None:
 
 
 def test_a_rare_tag_is_found_over_several_pages(
-    ask: ApiRequests, monkeypatch: pytest.MonkeyPatch
+    ask: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("matinv.http_api.listing.LOOKED_THROUGH", 2)
     for number in range(5):
@@ -90,6 +90,6 @@ def test_a_rare_tag_is_found_over_several_pages(
         "cursor=" + base64.urlsafe_b64encode(b'{"a": 1}').decode(),
     ],
 )
-def test_a_query_that_means_nothing_is_400(ask: ApiRequests, query: str) -> None:
+def test_a_query_that_means_nothing_is_400(ask: ApiServer, query: str) -> None:
     answer = ask.get("/jobs", query=query)
     assert (answer.status, answer.code) == (400, "BAD_MESSAGE")

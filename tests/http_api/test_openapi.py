@@ -19,7 +19,7 @@ from matinv.http_api.submit import upload_schema
 from matinv.jobs.message import message_schema, options_schema
 from matinv.jobs.record_document import document_of
 from matinv.testing.contracts import full_record
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_the_copy_in_the_repository_is_current() -> None:
     assert DOCUMENT.read_text() == document(), "run scripts/docs"
 
 
-def test_the_api_gives_its_own_document(ask: ApiRequests, tree: Any) -> None:
+def test_the_api_gives_its_own_document(ask: ApiServer, tree: Any) -> None:
     assert ask.get("/openapi.json").tree == tree
 
 
@@ -111,7 +111,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("path", "taken", "body"), BODIES)
 def test_a_body_is_taken_if_the_document_allows_it(
-    ask: ApiRequests, tree: Any, path: str, taken: bool, body: Any
+    ask: ApiServer, tree: Any, path: str, taken: bool, body: Any
 ) -> None:
     content = tree["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     schema = content["schema"] | {"components": tree["components"]}

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from matinv.errors import Code, Transient
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 GOOD = '{"matrix": [[1, 2], [3, 4]]}'
 
 SECRET = "kanarienvogel"
 
 
-def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: ApiRequests) -> None:
+def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: ApiServer) -> None:
     def fail(moment: str) -> None:
         if moment == "get:before":
             raise Transient(Code.THROTTLED, "slow down")
@@ -29,7 +29,7 @@ def test_a_passing_fault_is_503_and_says_when_to_come_again(ask: ApiRequests) ->
 
 
 def test_a_bug_is_503_without_its_text_and_is_logged_with_its_place(
-    ask: ApiRequests, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+    ask: ApiServer, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     def broken(*args: Any) -> Any:
         raise ValueError(SECRET)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", None])
-def test_other_methods_are_405_and_compute_nothing(ask: ApiRequests, method: str | None) -> None:
+def test_other_methods_are_405_and_compute_nothing(ask: ApiServer, method: str | None) -> None:
     for path in ("/", "/invert"):
         answer = ask(method, path, '{"job_id": "a", "matrix": [[2]]}')
         assert (answer.status, answer.code) == (405, "METHOD_NOT_ALLOWED")
@@ -17,5 +17,5 @@ def test_other_methods_are_405_and_compute_nothing(ask: ApiRequests, method: str
 
 
 @pytest.mark.parametrize("path", ["/nothing", "", "/jobs/", "/jobs//result", "/Jobs", "//invert"])
-def test_what_is_not_there_is_404(ask: ApiRequests, path: str) -> None:
+def test_what_is_not_there_is_404(ask: ApiServer, path: str) -> None:
     assert ask.get(path).code == "NOT_FOUND"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from matinv.errors import Code, Transient
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 
 GOOD = [[1, 2], [3, 4]]
 
@@ -22,13 +22,13 @@ def npy(array: Any) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def done(ask: ApiRequests, job_id: str, **fields: Any) -> None:
+def done(ask: ApiServer, job_id: str, **fields: Any) -> None:
     """Submit a job and let a worker do it."""
     assert ask.post("/jobs", {"job_id": job_id, "matrix": GOOD, **fields}).status == 202
     ask.service.work()
 
 
-def test_health_is_that_of_table_and_queue(ask: ApiRequests) -> None:
+def test_health_is_that_of_table_and_queue(ask: ApiServer) -> None:
     assert ask.get("/health").tree["status"] == "ok"
     for part in (ask.service.table, ask.service.queue):
         part.fail = lambda moment: (_ for _ in ()).throw(Transient(Code.STORAGE, "down"))
@@ -53,7 +53,7 @@ def test_health_is_that_of_table_and_queue(ask: ApiRequests) -> None:
     ],
 )
 def test_a_service_that_is_away_is_503_for_every_route(  # noqa: PLR0917 - what is asked, and how
-    ask: ApiRequests, method: str, path: str, body: Any, code: Code, moment: str
+    ask: ApiServer, method: str, path: str, body: Any, code: Code, moment: str
 ) -> None:
     done(ask, "a")
     done(ask, "bad", matrix=[[0]])

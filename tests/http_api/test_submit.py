@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.api_requests import ApiRequests
+from support.api_server import ApiServer
 from support.memory_service import general
 
 GOOD = [[1, 2], [3, 4]]
@@ -21,13 +21,13 @@ def npy(array: Any) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def done(ask: ApiRequests, job_id: str, **fields: Any) -> None:
+def done(ask: ApiServer, job_id: str, **fields: Any) -> None:
     """Submit a job and let a worker do it."""
     assert ask.post("/jobs", {"job_id": job_id, "matrix": GOOD, **fields}).status == 202
     ask.service.work()
 
 
-def test_the_idempotency_key_is_the_job_id(ask: ApiRequests) -> None:
+def test_the_idempotency_key_is_the_job_id(ask: ApiServer) -> None:
     key = {"idempotency-key": "exp/1"}
     first, again = (ask.post("/jobs", {"matrix": GOOD}, headers=key) for _ in range(2))
     assert (first.status, first) == (202, again)
@@ -41,14 +41,14 @@ def test_the_idempotency_key_is_the_job_id(ask: ApiRequests) -> None:
 
 
 @pytest.mark.parametrize("key", ["../x", "a b", "", "other"])
-def test_a_key_that_is_no_id_or_not_the_one_in_the_body_is_400(ask: ApiRequests, key: str) -> None:
+def test_a_key_that_is_no_id_or_not_the_one_in_the_body_is_400(ask: ApiServer, key: str) -> None:
     body = {"matrix": GOOD, "job_id": "exp-1"}
     answer = ask.post("/jobs", body, headers={"idempotency-key": key})
     assert (answer.status, answer.code) == (400, "BAD_JOB_ID")
     assert ask.service.queue.sent == []
 
 
-def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: ApiRequests) -> None:
+def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: ApiServer) -> None:
     text = '{"matrix": [[0.10, 1e0], [ 3, 4.0]]}'
     ask.post("/jobs", text)
     ask.post("/jobs", text, headers={"idempotency-key": "a"})
@@ -73,14 +73,14 @@ def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: ApiRequests) -> No
     ],
 )
 def test_what_no_worker_would_take_is_refused_and_not_sent(
-    ask: ApiRequests, body: Any, status: int, code: str
+    ask: ApiServer, body: Any, status: int, code: str
 ) -> None:
     answer = ask.post("/jobs", body)
     assert (answer.status, answer.code) == (status, code)
     assert (ask.service.queue.sent, ask.service.store.calls["upload_url"]) == ([], 0)
 
 
-def test_an_upload_is_bound_to_one_key_size_and_options(ask: ApiRequests) -> None:
+def test_an_upload_is_bound_to_one_key_size_and_options(ask: ApiServer) -> None:
     body = {
         "job_id": "big/1",
         "upload": {"format": "npy", "bytes": 800_128},
@@ -101,14 +101,14 @@ def test_an_upload_is_bound_to_one_key_size_and_options(ask: ApiRequests) -> Non
     assert ask.post("/jobs", body).status == 202  # nothing has come: the URL may have been lost
 
 
-def test_an_upload_without_a_name_gets_one(ask: ApiRequests) -> None:
+def test_an_upload_without_a_name_gets_one(ask: ApiServer) -> None:
     body = {"upload": {"format": "json", "bytes": 9}}
     ids = {ask.post("/jobs", body).tree["job_id"] for _ in range(2)}
     assert len(ids) == 2
     assert all(job_id.startswith("upload-") for job_id in ids)
 
 
-def test_a_known_job_gets_no_upload(ask: ApiRequests) -> None:
+def test_a_known_job_gets_no_upload(ask: ApiServer) -> None:
     done(ask, "a")
     ask.service.store.upload("b.npy", [b"x"], {})
     for job_id in ("a", "b"):
@@ -116,7 +116,7 @@ def test_a_known_job_gets_no_upload(ask: ApiRequests) -> None:
         assert ask.post("/jobs", body).code == "JOB_ID_CONFLICT"
 
 
-def test_a_submission_reads_the_table_once(ask: ApiRequests) -> None:
+def test_a_submission_reads_the_table_once(ask: ApiServer) -> None:
     body = {"job_id": "a", "matrix": GOOD}
     new, again = ask.post("/jobs", body), ask.post("/jobs", body)
     ask.service.work()
@@ -128,6 +128,6 @@ def test_a_submission_reads_the_table_once(ask: ApiRequests) -> None:
     assert ended.tree == ask.get("/jobs/a").tree
 
 
-def test_an_id_in_a_body_is_taken_as_it_stands(ask: ApiRequests) -> None:
+def test_an_id_in_a_body_is_taken_as_it_stands(ask: ApiServer) -> None:
     body = {"upload": {"format": "npy", "bytes": 9}, "job_id": "a%2Fb"}
     assert ask.post("/jobs", body).headers["location"] == "/jobs/a%252Fb"  # paths are encoded

@@ -1,10 +1,11 @@
-"""The HTTP API of a service in memory, over a real socket, and the client that speaks with it."""
+"""The HTTP API of a service in memory: asked by events, or over a socket by a client of its own."""
 
 from __future__ import annotations
 
 import base64
+import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,29 +17,97 @@ from matinv.jobs.request import Reference
 from matinv.local.api import server
 from matinv.ports import UploadUrl
 from matinv.settings import of_api
-from support.api_requests import Context
+from matinv.testing.events import url_event
 from support.memory_service import MemoryService, NotifyingStore
 
 OBJECTS = "/objects/"
 
 
+class Context:
+    aws_request_id = "request-1"
+    memory_limit_in_mb = 1769
+
+    def __init__(self, remaining_ms: int = 60_000) -> None:
+        self._remaining_ms = remaining_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._remaining_ms
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def tree(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """Return the code of a problem, after looking whether it is one."""
+        assert self.headers["content-type"] == "application/problem+json"
+        assert self.tree["status"] == self.status
+        assert {"type", "title", "detail", "retryable"} <= self.tree.keys()
+        code: str = self.tree["code"]
+        return code
+
+
 @dataclass
 class ApiServer:
-    """A server; ``url`` is set while it runs, ``busy`` says how often it is too much for it, and
-    ``working`` whether a worker does what is on the queue after each request.
+    """An API.
 
-    Presigned URLs of its store lead back to it: it plays S3 as well, and refuses what is not as it
-    was signed.
+    Call it, or its ``get`` and ``post``, to hand it an event as a function's URL would: ``change``
+    changes each event before, and ``remaining_ms`` is what is left of the invocation.
+
+    While it serves (`serving`), ``url`` is its address and ``requests`` are those that came. It
+    plays S3 as well: the presigned URLs of its store lead back to it, and it refuses what is not
+    as it was signed. ``busy`` counts the requests that it still turns away, and a worker does what
+    is on the queue after each request if it is ``working``.
     """
 
     service: MemoryService = field(default_factory=MemoryService.make)
+    remaining_ms: int = 60_000
+    change: Callable[[dict[str, Any]], object] = lambda event: None
     url: str = ""
     busy: int = 0
     working: bool = False
     uploads: dict[str, UploadUrl] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
+    def __call__(
+        self,
+        method: str | None,
+        path: str,
+        body: str | None = None,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        encoded: bool = False,
+    ) -> Answer:
+        event = url_event(body, path, method=method, query=query, headers=headers, encoded=encoded)
+        self.change(event)
+        return self.event(event)
+
+    def event(self, event: Mapping[str, Any]) -> Answer:
+        found = self._respond(event)
+        assert found.keys() >= {"statusCode", "headers", "body"}
+        json.dumps(found)
+        text = found["body"] or ""
+        data = base64.b64decode(text) if found["isBase64Encoded"] else text.encode()
+        headers = {name.lower(): value for name, value in found["headers"].items()}
+        return Answer(found["statusCode"], headers, data)
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return self("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+        text = body if isinstance(body, str | None) else json.dumps(body)
+        return self("POST", path, text, **options)
+
+    def play_s3(self) -> None:
+        """Let presigned URLs lead here."""
         store = self.service.store
         sign_upload = store.upload_url
 
@@ -55,6 +124,7 @@ class ApiServer:
         store.url = url  # type: ignore[method-assign]
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a request that came over the socket."""
         self.requests.append(dict(event))
         path = event["rawPath"]
         if path.startswith(OBJECTS):
@@ -63,11 +133,14 @@ class ApiServer:
         if self.busy:
             self.busy -= 1
             return _answer(429)
-        services = Services(self.service.world.app, self.service.client)
-        answer = respond(services, event, Context())
+        answer = self._respond(event)
         if self.working:
             self.service.work()
         return answer
+
+    def _respond(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        services = Services(self.service.world.app, self.service.client)
+        return respond(services, event, Context(self.remaining_ms))
 
     def _object(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:
         store = self.service.store
@@ -110,6 +183,7 @@ def serving(service: MemoryService | None = None) -> Iterator[ApiServer]:
     """Serve for the length of the block."""
     made = ApiServer(service or MemoryService.make())
     assert isinstance(made.service.store, NotifyingStore)
+    made.play_s3()
     with server(0, made.invoke) as listening:
         made.url = f"http://127.0.0.1:{listening.server_port}"
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
