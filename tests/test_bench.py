@@ -28,6 +28,7 @@ def row(**fields: Any) -> Row:
     return Row(**{"row": 1, "work": "w", "ours": 1.0, "peer": 3.0, "ratio": 3.0, **fields})
 
 
+@pytest.mark.deep
 def test_a_quick_run_of_one_row_writes_it_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

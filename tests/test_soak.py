@@ -22,6 +22,7 @@ def test_nothing_is_lost_doubled_or_wrong_while_workers_are_killed(
     assert "published objects, each named by one record" in out
 
 
+@pytest.mark.deep
 def test_jobs_without_a_record_and_objects_without_a_job_are_faults() -> None:
     with Stack.start() as stack:
         stack.client("s3").put_object(

@@ -104,6 +104,7 @@ class TestRow:
         assert [row.job_id for row in timeline.rows_of(jobs, NOW_S)] == ["c", "a", "b"]
 
 
+@pytest.mark.deep
 class TestFigure:
     def test_each_job_is_a_bar_of_its_phases(self) -> None:
         drawn = bars(timeline.rows_of([job("a"), job("b", 1.0)], NOW_S))
@@ -160,6 +161,7 @@ class TestFigure:
         assert len(bars(rows[:2000])["queued"]) == 2000
 
 
+@pytest.mark.deep
 class TestPng:
     @pytest.mark.parametrize(
         ("count", "height"), [(1, 165), (12, 440), (40, 1140), (400, 1140), (2000, 2140)]
@@ -172,6 +174,7 @@ class TestPng:
         assert timeline.png([job()], NOW_S) == timeline.png([job()], NOW_S)
 
 
+@pytest.mark.deep
 class TestCommand:
     def test_a_batch_becomes_a_picture(self, run: Run, service: MemoryService) -> None:
         for k in range(3):

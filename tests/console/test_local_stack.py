@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Page, expect
 from matinv.local.stack import Stack
 from support.processes import SOON_S, alive, children, matinv, until
 
+pytestmark = pytest.mark.deep
+
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/\?token=\S+")
 
 

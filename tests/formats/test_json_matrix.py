@@ -388,6 +388,7 @@ HANGS_S = 3.0
         pytest.param(lambda: b'{"a":[' + b'"",' * 2**18 + b'""]}', HANGS_S, id="2**18 strings"),
     ],
 )
+@pytest.mark.deep
 def test_hostile_text_takes_linear_time(text: Callable[[], bytes], limit_s: float) -> None:
     content = text()
     seconds = []

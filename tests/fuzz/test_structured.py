@@ -22,6 +22,8 @@ from matinv.jobs.request import Reference, Request
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped, sqs_event
 
+pytestmark = pytest.mark.deep
+
 BOUNDED = settings(max_examples=100, deadline=None)
 PIECES = st.sampled_from([b"\0", b"\1", b"\2"])
 

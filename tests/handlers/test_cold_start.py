@@ -18,6 +18,8 @@ from matinv.jobs.lanes import standard
 from matinv.settings import Settings
 from matinv.testing.events import sqs_event, url_event
 
+pytestmark = pytest.mark.deep
+
 # Runs in a fresh interpreter: notes who imports what, does one job, tells what it took.
 WORKER = """
 import json, sys

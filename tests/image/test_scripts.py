@@ -412,6 +412,7 @@ def api(answer: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("inverse", [[[-2.0, 1.0], [1.5, -0.5]], [[1.0, 0.0], [0.0, 1.0]]])
+@pytest.mark.deep
 def test_smoke_on_the_local_stack(inverse: list[list[float]], tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     with (

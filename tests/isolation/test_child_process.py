@@ -18,6 +18,8 @@ from matinv.settings import Settings
 from matinv.testing.events import s3_notification, sqs_event
 from support.processes import alive, until
 
+pytestmark = pytest.mark.deep
+
 POISON = str(Path(__file__).parents[1] / "poison")
 
 

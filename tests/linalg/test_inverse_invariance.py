@@ -8,6 +8,8 @@ import pytest
 from matinv.linalg.inverse import invert
 from matinv.linalg.types import Method
 
+pytestmark = pytest.mark.deep
+
 DTYPES = ["float32", "float64", "complex64", "complex128"]
 KINDS = ["general", "definite", "spd"]
 

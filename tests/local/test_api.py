@@ -23,6 +23,8 @@ from matinv.local.api import server
 from matinv.local.stack import Stack
 from support.processes import matinv, until
 
+pytestmark = pytest.mark.deep
+
 Ask = Callable[[Any], http.client.HTTPConnection]
 
 

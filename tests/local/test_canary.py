@@ -15,6 +15,8 @@ from matinv.telemetry import Context
 from support.processes import matinv, until
 from support.subscriptions import drained, subscribe
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture
 def stack(no_real_aws: None) -> Iterator[Stack]:

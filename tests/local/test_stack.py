@@ -20,6 +20,8 @@ from matinv.local.stack import MESSAGE_BYTES, OVERRULED, Shape, Stack, StackErro
 from matinv.settings import Settings
 from support.processes import alive, until
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture
 def at_stack(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Settings:

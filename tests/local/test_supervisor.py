@@ -13,6 +13,8 @@ from matinv import processes as child
 from matinv.local import supervisor
 from support.processes import SOON_S, alive, children, matinv, until
 
+pytestmark = pytest.mark.deep
+
 
 def test_up_serves_jobs_and_ends_in_order(tmp_path: Any, capfd: pytest.CaptureFixture[str]) -> None:
     env_file = tmp_path / "stack.env"

@@ -18,6 +18,8 @@ from matinv import processes as child
 from matinv.local.stack import Shape, Stack
 from support.processes import SOON_S, matinv, until
 
+pytestmark = pytest.mark.deep
+
 SEED = 20  # of the moments at which the worker is killed
 
 

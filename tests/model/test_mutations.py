@@ -19,6 +19,8 @@ from matinv.jobs.record import Record, Status
 from .machine import Files, Machine, Messages, Tally
 from .test_model import SETTINGS
 
+pytestmark = pytest.mark.deep
+
 Patch = pytest.MonkeyPatch
 settle = import_module("matinv.pipeline.finish")  # the package has a function of that name
 

@@ -31,6 +31,8 @@ from matinv.testing.contracts import delivery, digest, letter, record
 from matinv.testing.events import ACCOUNT
 from support.faults import Fault, Faults, broken_off, lost_answer, refusal, refused, reset, silent
 
+pytestmark = pytest.mark.deep
+
 SERVICES: Final = ("s3", "dynamodb", "sqs", "sns")
 MIB: Final = 2**20
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+pytestmark = pytest.mark.deep
+
 THROTTLED: Final = {
     "s3": refusal(503, "SlowDown"),
     "dynamodb": refusal(400, "ProvisionedThroughputExceededException"),

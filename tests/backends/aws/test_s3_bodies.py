@@ -18,6 +18,8 @@ from matinv.jobs.request import Reference
 from matinv.linalg.types import Matrix
 from support.faults import Faults, refusal, s3_that_breaks
 
+pytestmark = pytest.mark.deep
+
 SERVICE = "s3"
 
 MIB = 2**20

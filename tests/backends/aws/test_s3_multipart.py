@@ -21,6 +21,8 @@ from matinv.ports import Stored
 from matinv.testing.contracts import digest
 from support.faults import Faults, lost_answer, once, only, refusal
 
+pytestmark = pytest.mark.deep
+
 SERVICE = "s3"
 
 MIB = 2**20
