@@ -34,6 +34,11 @@ def classes_of(path: Path) -> set[str]:
 
 FOLDERS = [re.sub(r"\[`(.+)`\].*", r"\1", folder) for folder, _ in rows("Map")]
 GLOSSARY = {word: where for word, _, where in rows("Glossary")}
+RETIRED = dict(
+    re.findall(r"~~([^~]+)~~ ([^,.]+)", section("Glossary").split("Words that are not used")[1])
+)
+# Names that still stand.
+NOT_YET = {"bury", "_bury", "look", "look_at"}
 
 
 def test_the_map_has_each_folder_of_modules_and_no_other() -> None:
@@ -105,3 +110,31 @@ def test_a_class_that_bears_a_word_of_the_glossary_is_the_one_that_it_names() ->
 
 def test_the_glossary_is_in_order() -> None:
     assert list(GLOSSARY) == sorted(GLOSSARY)
+
+
+def test_no_name_has_a_word_that_is_not_used() -> None:
+    forms = {
+        f"{stem}{end}"
+        for word in RETIRED
+        for stem in (word, word.removesuffix("y") + "i")
+        for end in ("", "s", "ed", "es", "ing")
+    } | {"standin", "stand_in", "told"}
+    names = [
+        (path, name)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for name in [
+            path.stem,
+            *(
+                node.name
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            ),
+        ]
+    ]
+    found = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path, name in names
+        if name not in NOT_YET
+        and forms & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    ]
+    assert found == []

@@ -64,12 +64,12 @@ def test_nothing_is_read_when_nobody_looks(service: MemoryService) -> None:
     async def test(live: Live) -> None:
         page = live.events()
         await told(page)
-        looking = live._looking
-        assert looking
+        polling = live._polling
+        assert polling
         await page.aclose()
-        await asyncio.wait([looking], timeout=SOON_S)
-        assert looking.cancelled()
-        assert live._looking is None
+        await asyncio.wait([polling], timeout=SOON_S)
+        assert polling.cancelled()
+        assert live._polling is None
 
     run(test, service)
 

@@ -68,7 +68,7 @@ def _create_mapping_once(backend: LambdaBackend, spec: dict[str, Any]) -> EventS
     return _create_mapping(backend, spec)
 
 
-def mend() -> None:
+def patch() -> None:
     """Let Terraform find what it made."""
     LambdaBackend.create_event_source_mapping = _create_mapping_once
     LambdaFunction.__init__ = _make_function
@@ -88,5 +88,5 @@ def mend() -> None:
 
 
 if __name__ == "__main__":
-    mend()
+    patch()
     server.main()

@@ -1,7 +1,7 @@
 """The board: the rows of all jobs, kept up to date with few reads.
 
-The table's index lists the records of a status, the latest first. What changed since the last look
-therefore stands at the front of the lists, and a look ends where it meets what it knows.
+The table's index lists the records of a status, the latest first. What changed since the last poll
+therefore stands at the front of the lists, and a poll ends where it meets what it knows.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from matinv.console.rows import JobRow, row_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
 
-# So many records of each status are read by a look that finds nothing new: 150 reads at most, and
-# 48 queries of half a unit (8 shards). At $0.125 per million units and a look in two seconds an
+# So many records of each status are read by a poll that finds nothing new: 150 reads at most, and
+# 48 queries of half a unit (8 shards). At $0.125 per million units and a poll in two seconds an
 # hour of an open page costs 4 cents. Workers' clocks differ, so that what is new may stand behind
 # what is known, but not further than this.
 _FRONT: Final = 25
@@ -25,7 +25,7 @@ _FRONT: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a look found: rows that are new or other than before, and jobs that left the board."""
+    """What a poll found: rows that are new or other than before, and jobs that left the board."""
 
     rows: tuple[JobRow, ...] = ()
     gone: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Board:
         """Show a job that was just sent: of an uploaded file there is no record yet."""
         self._sent[job.job_id] = job
 
-    def look(self) -> Change:
+    def poll(self) -> Change:
         """Bring the board up to date.
 
         Raises

@@ -1,4 +1,4 @@
-"""Live: one look at the stack serves all pages, which hear only of what changed."""
+"""Live: one poll of the stack serves all pages, which hear only of what changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matinv.console.rows import COLUMNS
 from matinv.errors import MatinvError
 from matinv.jobs.record_document import plain
 
-_BUSY_S: Final = 0.5  # between two looks while jobs are on their way
+_BUSY_S: Final = 0.5  # between two polls while jobs are on their way
 _IDLE_S: Final = 2.0
 _BEAT_S: Final = 15.0  # a comment, so that a page that is gone is noticed
 
@@ -31,12 +31,12 @@ class Live:
     Parameters
     ----------
     board : Board
-        What is looked at, and only while a page listens.
+        What is polled, and only while a page listens.
     """
 
     board: Board
     _pages: set[asyncio.Queue[str | None]] = field(default_factory=set)
-    _looking: asyncio.Task[None] | None = None
+    _polling: asyncio.Task[None] | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _trouble: str | None = None
     _known: bool = False
@@ -49,8 +49,8 @@ class Live:
         """End all streams, so that the server can stop."""
         for page in self._pages:
             page.put_nowait(None)
-        if self._looking:
-            self._looking.cancel()
+        if self._polling:
+            self._polling.cancel()
 
     async def events(self) -> AsyncIterator[str]:
         """Yield the events of one page: everything once, then changes."""
@@ -59,8 +59,8 @@ class Live:
         try:
             for event in self._beginning():
                 yield event
-            if self._looking is None:
-                self._looking = asyncio.create_task(self._look_on())
+            if self._polling is None:
+                self._polling = asyncio.create_task(self._keep_polling())
             while (told := await _next(page)) is not None:
                 yield told
         finally:
@@ -72,25 +72,25 @@ class Live:
 
     def _leave(self, page: asyncio.Queue[str | None]) -> None:
         self._pages.discard(page)
-        if not self._pages and self._looking:
-            self._looking.cancel()
-            self._looking = None
+        if not self._pages and self._polling:
+            self._polling.cancel()
+            self._polling = None
             # Records that were removed are not noticed: the next page begins with a fresh board.
-            # The old one is left to a look that may still be on its way.
+            # The old one is left to a poll that may still be on its way.
             self.board = replace(self.board, rows={}, _left="")
             self._known = False
 
-    async def _look_on(self) -> None:
+    async def _keep_polling(self) -> None:
         while True:
             self._wake.clear()
-            await self._look()
+            await self._poll()
             with suppress(TimeoutError):
                 pause_s = _BUSY_S if self.board.busy() else _IDLE_S
                 await asyncio.wait_for(self._wake.wait(), pause_s)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         try:
-            change = await run_in_threadpool(self.board.look)
+            change = await run_in_threadpool(self.board.poll)
         except MatinvError as error:
             event = _event("trouble", {"error": error.info.document()})
             if event != self._trouble:

@@ -118,7 +118,7 @@ def read_text(reader: Reader) -> tuple[str, int]:
     """
     start = reader.read(8)
     if start[:6] != MAGIC or len(start) < 8:
-        raise _bad_format("the content does not begin like a .npy file", _looks_like(start))
+        raise _bad_format("the content does not begin like a .npy file", _kind_of(start))
     width = _LENGTH_BYTES.get((start[6], start[7]))
     if width is None:
         raise _bad_format("the .npy version is unknown", f"{start[6]}.{start[7]}", "1.0, 2.0, 3.0")
@@ -190,7 +190,7 @@ def _dtype(descr: str) -> np.dtype[Any]:
     return dtype
 
 
-def _looks_like(start: bytes) -> str:
+def _kind_of(start: bytes) -> str:
     if not start:
         return "an empty file"
     return next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), "unknown")

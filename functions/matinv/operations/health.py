@@ -159,8 +159,8 @@ def snapshot(client: Client, recent: Recent | None = None) -> Health:
     client : Client
         The stack's.
     recent : Recent, optional
-        What earlier looks have read. Who looks again and again passes the same one each time: a
-        look then reads what is new, a hundred records of each status at least.
+        What earlier calls have read. A caller that polls passes the same one each time: a
+        call then reads what is new, a hundred records of each status at least.
 
     Returns
     -------
@@ -169,11 +169,11 @@ def snapshot(client: Client, recent: Recent | None = None) -> Health:
         (`Flow.complete`).
     """
     recent = recent or Recent()
-    return _Look(client, recent).health()
+    return _Snapshot(client, recent).health()
 
 
-class _Look:
-    """One look: what was asked for, and what could not be had."""
+class _Snapshot:
+    """One reading of a stack: what was asked for, and what could not be had."""
 
     def __init__(self, client: Client, recent: Recent) -> None:
         self._client = client

@@ -139,7 +139,7 @@ class TestAWSMonitor(MonitorContract):
         for number in range(depth.delayed):
             self.sqs.send_message(QueueUrl=url, MessageBody=str(number), DelaySeconds=900)
 
-    def ring(self, monitor: AWSMonitor, name: str, state: State, *, pages: bool = False) -> None:
+    def fire(self, monitor: AWSMonitor, name: str, state: State, *, pages: bool = False) -> None:
         make_alarm(self.cloudwatch, self.stack, name, state)
         if pages:
             self.composite.names.append(name)

@@ -100,7 +100,7 @@ class Batch:
     def fail(self, service: str, operation: str, *script: Fault | Iterator[Fault]) -> None:
         self.faults[service].of[operation] = chain(*script, repeat(None))
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         for faults in self.faults.values():
             faults.of.clear()
 
@@ -161,7 +161,7 @@ def check_end(
     """Return a check that deliveries without a fault end each job rightly, and with one object."""
 
     def check() -> None:
-        batch.mend()
+        batch.fix()
         assert batch.deliver() == set()
         assert batch.deliver() == set()
         ended = dict.fromkeys(("good", "file", "stored"), Status.SUCCEEDED)
@@ -185,7 +185,7 @@ def test_table_names_each_operation_of_a_batch(batch: Batch) -> None:
     assert batch.deliver() == set()
     used = {(name, call) for name, faults in batch.faults.items() for call in faults.calls}
     assert used <= NEEDED.keys()
-    batch.mend()
+    batch.fix()
     batch.fail("s3", "GetObject", repeat(BROKEN))
     batch.app.table.delete("file")
     assert batch.deliver() == {"file", "large"}
@@ -225,7 +225,7 @@ def test_fault_that_stays_brings_back_who_needs_the_call(
     batch.fail(service, operation, repeat(stays))
     back = batch.deliver()
     assert batch.faults[service].calls[operation] <= 4 * len(JOBS)
-    batch.mend()
+    batch.fix()
     statuses = batch.statuses()
     if fault == "denied" and (service == "dynamodb" or operation == "PutObject"):
         assert back >= NEEDED[service, operation] - statuses.keys()

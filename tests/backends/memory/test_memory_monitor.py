@@ -28,7 +28,7 @@ class TestMemoryMonitor(MonitorContract):
     def fill(self, monitor: MemoryMonitor, queue: str, depth: Depth) -> None:
         monitor.depths[queue] = depth
 
-    def ring(self, monitor: MemoryMonitor, name: str, state: State, *, pages: bool = False) -> None:
+    def fire(self, monitor: MemoryMonitor, name: str, state: State, *, pages: bool = False) -> None:
         since = "2026-11-21T03:00:01.500Z"
         monitor.rings.append(Alarm(name, state, since, WHY, DO, RUNBOOK, pages=pages))
 

@@ -36,9 +36,9 @@ _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 
 def serve(host: str, port: int) -> BaseWSGIServer:
     """Return a listening server that does not serve yet; port 0 chooses a free one."""
-    sqs.mend()
-    _mend_s3_events()
-    _mend_transactions()
+    sqs.patch()
+    _patch_s3_events()
+    _patch_transactions()
     return make_server(
         host, port, OneAtATime(create_backend_app), threaded=True, request_handler=_QuietHandler
     )
@@ -89,7 +89,7 @@ class _Sequencer:
             return f"{self._last:018X}"
 
 
-def _mend_s3_events() -> None:
+def _patch_s3_events() -> None:
     """Let S3's events carry ``sequencer`` and ``versionId``, and leave "/" in keys as it is.
 
     And announce an upload in parts once: moto does it as a Put, too, and with another sequencer,
@@ -99,7 +99,7 @@ def _mend_s3_events() -> None:
     of_moto = notifications._get_s3_event
     send = notifications.send_event
 
-    def mended(event_name: str, bucket: Any, key: Any, notification_id: str) -> Any:
+    def patched(event_name: str, bucket: Any, key: Any, notification_id: str) -> Any:
         event = of_moto(event_name, bucket, key, notification_id)
         for record in event["Records"]:
             entry = record["s3"]["object"]
@@ -114,11 +114,11 @@ def _mend_s3_events() -> None:
         if event_name is not put or key.multipart is None:
             send(account_id, event_name, bucket, key)
 
-    notifications._get_s3_event = mended
+    notifications._get_s3_event = patched
     notifications.send_event = send_once
 
 
-def _mend_transactions() -> None:
+def _patch_transactions() -> None:
     """Let a transaction keep what it may undo without copying the whole table for each item.
 
     moto takes 76 s for a thousand records otherwise. Items are replaced, never changed, by the

@@ -30,7 +30,7 @@ class MonitorContract:
         """Put messages into a queue."""
         raise NotImplementedError
 
-    def ring(self, monitor: Monitor, name: str, state: State, *, pages: bool = False) -> None:
+    def fire(self, monitor: Monitor, name: str, state: State, *, pages: bool = False) -> None:
         """Make an alarm with `WHY`, `DO` and `RUNBOOK`, in a state."""
         raise NotImplementedError
 
@@ -56,17 +56,17 @@ class MonitorContract:
         assert list(monitor.alarms()) == []
 
     def test_an_alarm_says_what_it_means_and_what_to_do(self, monitor: Monitor) -> None:
-        self.ring(monitor, "backlog-standard", State.ALARM, pages=True)
+        self.fire(monitor, "backlog-standard", State.ALARM, pages=True)
         (alarm,) = (alarm for alarm in monitor.alarms() if alarm.name != "unhealthy")
         assert (alarm.name, alarm.state, alarm.pages) == ("backlog-standard", State.ALARM, True)
         assert (alarm.why, alarm.do, alarm.runbook) == (WHY, DO, RUNBOOK)
         assert seconds_of(alarm.since) > 0
 
-    def test_alarms_that_ring_come_first(self, monitor: Monitor) -> None:
-        self.ring(monitor, "a", State.OK, pages=True)
-        self.ring(monitor, "b", State.INSUFFICIENT_DATA)
-        self.ring(monitor, "c", State.ALARM)
-        self.ring(monitor, "d", State.ALARM, pages=True)
+    def test_alarms_that_fire_come_first(self, monitor: Monitor) -> None:
+        self.fire(monitor, "a", State.OK, pages=True)
+        self.fire(monitor, "b", State.INSUFFICIENT_DATA)
+        self.fire(monitor, "c", State.ALARM)
+        self.fire(monitor, "d", State.ALARM, pages=True)
         names = [alarm.name for alarm in monitor.alarms() if alarm.name != "unhealthy"]
         assert names == ["d", "c", "a", "b"]
 

@@ -59,14 +59,14 @@ class JobQueueContract:
         why = {"error_code": "BAD_FORMAT", "error_message": "no good"}
         assert found.attributes.items() >= (why | {"job_id": "j1", "source": "message"}).items()
 
-    def test_many_letters_are_buried(self, queue: JobQueue) -> None:
+    def test_many_letters_are_sent(self, queue: JobQueue) -> None:
         assert queue.bury([]) == []
         assert queue.bury([letter(n) for n in range(25)]) == [True] * 25
         bodies = [message.body for message in queue.receive_dead(100, 60)]
         assert sorted(bodies) == sorted(letter(n).delivery.body for n in range(25))
 
     @pytest.mark.parametrize("body", ["a\x00b\x1f", "￾", "lone \ud800", ""])
-    def test_an_odd_body_is_buried_or_stays(self, queue: JobQueue, body: str) -> None:
+    def test_an_odd_body_is_sent_or_stays(self, queue: JobQueue, body: str) -> None:
         assert queue.bury([letter(1), letter(2, body), letter(3)])[::2] == [True, True]
 
     def test_an_odd_reason_is_made_fit(self, queue: JobQueue) -> None:
@@ -86,7 +86,7 @@ class JobQueueContract:
         assert "error_message" not in found["j2"].attributes
         assert "error_message" in found["j3"].attributes
 
-    def test_a_body_that_leaves_no_room_is_not_buried(self, queue: JobQueue) -> None:
+    def test_a_body_that_leaves_no_room_is_not_sent(self, queue: JobQueue) -> None:
         too_long = letter(2, "b" * (MESSAGE_BYTES - 3))
         assert queue.bury([letter(1), too_long, letter(3)]) == [True, False, True]
 
