@@ -37,7 +37,11 @@ def test_the_verdict_counts_whole_digits(digits: float, said: str) -> None:
     [
         ({"rcond_1": 1e-5}, "100,000 times as much. That is not unusual."),
         ({"rcond_1": 0.5}, "It is well conditioned."),
-        ({}, "Of the 15.9 digits that float64 has, the condition costs about 4.8; 11.2 are left."),
+        (
+            {},
+            "Of the 15.9 digits that float64 has, 11.2 are shown to be right in the inverse as a "
+            "whole: 4.8 were lost, or cannot be vouched for.",
+        ),
         ({"side": Side.LEFT}, "The residual of X A - I, measured in full, is 0.2 times"),
         ({"checked": Checked.PROBE}, "measured with random probe vectors"),
         ({"method": "spd"}, "positive definite matrix by sweep."),

@@ -14,6 +14,7 @@ from matinv.linalg.types import Method
 PROBE = """
 import sys
 import numpy as np
+from matinv.linalg.budget import Budget
 from matinv.linalg.inverse import invert
 from matinv.jobs.request import Method
 shape, dtype, method = eval(sys.argv[1]), sys.argv[2], Method(sys.argv[3])
@@ -28,7 +29,7 @@ a = np.full(shape, 0.01, dtype)
 diagonal = np.arange(shape[-1])
 a[..., diagonal, diagonal] = shape[-1]
 a[..., 0, -1] = 0
-inverses = invert(a, method, overwrite=True)
+inverses = invert(a, method, overwrite=True, budget=Budget(lambda: 60.0, 0))
 assert not inverses.failures
 print(memory("VmHWM") - idle)
 """

@@ -49,11 +49,15 @@ def exponents(dtype):
     return EXPONENTS["float64" if np.dtype(dtype).char in "dD" else "float32"]
 
 
-def assert_same(found, expected):
-    """All that is said of slices is the same, to the last bit."""
+def assert_same(found, expected, *, in_one_scale=True):
+    """All that is said of slices is the same, to the last bit.
+
+    Digits are those of the inverse in the scale of its own matrix.
+    """
     np.testing.assert_array_equal(found.rcond_1, expected.rcond_1)
     np.testing.assert_array_equal(found.residual, expected.residual)
-    np.testing.assert_array_equal(found.digits, expected.digits)
+    if in_one_scale:
+        np.testing.assert_array_equal(found.digits, expected.digits)
     assert found.how.tolist() == expected.how.tolist()
     assert list(found.failures) == list(expected.failures)
 
@@ -95,7 +99,7 @@ def test_powers_of_two_of_uneven_rows_change_no_bit(n, dtype):
     a = matrix("general", n, dtype)
     expected, found = invert(a * 2.0**first), invert(a * 2.0**second)
     assert expected.certificate().scaled
-    assert_same(found, expected)
+    assert_same(found, expected, in_one_scale=False)
     np.testing.assert_array_equal(found.x * 2.0**second.T, expected.x * 2.0**first.T)
 
 
@@ -112,7 +116,7 @@ def test_powers_of_two_on_both_sides_of_a_definite_matrix_change_no_bit(n, dtype
             for d, k in ((first, 0), (second, odd))
         )
         assert expected.certificate().scaled
-        assert_same(found, expected)
+        assert_same(found, expected, in_one_scale=False)
         one, other = (2.0 ** (d[:, None] + d + k) for d, k in ((first, 0), (second, odd)))
         np.testing.assert_array_equal(found.x * other, expected.x * one)
 

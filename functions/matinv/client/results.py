@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
-from matinv.client.residual import residual
+from matinv.client.residual import TOLERANCE, provable, residual, right_digits
 from matinv.formats.codecs import CODECS, Format, format_of_key, open_file
 from matinv.formats.npy_header import Reader
 from matinv.formats.opened import OpenedFile
@@ -40,11 +40,14 @@ class Verification:
         The largest scaled residual of the slices, computed here, in full.
     limit : float
         What it is held against.
+    digits : float or None
+        Digits that are shown to be right, computed here; None for pseudo-inverses.
     """
 
     sha256: str
     residual: float
     limit: float
+    digits: float | None = None
 
 
 def fetch(store: MatrixStore, record: Record) -> Matrix:
@@ -142,13 +145,24 @@ def verify(
             "the object was changed after the job had ended: submit the matrix again",
         )
     side = record.certificate.side if record.certificate else Side.RIGHT
-    found = residual(_input(store, record, matrix), decoded(content, record), side)
+    matrix, inverse = _input(store, record, matrix), decoded(content, record)
+    found = residual(matrix, inverse, side)
     if not found < RESIDUAL_LIMIT:
         raise NotVerified(
             f"the residual of job {record.job_id} is {found:.3g} (allowed: below {RESIDUAL_LIMIT})",
             "is this the matrix that was submitted? If so, report this",
         )
-    return Verification(sha256, found, RESIDUAL_LIMIT)
+    certificate = record.certificate
+    if certificate is None or side is Side.PINV:
+        return Verification(sha256, found, RESIDUAL_LIMIT)
+    digits = right_digits(matrix, inverse, certificate.digits)
+    if digits < certificate.digits - TOLERANCE and provable(matrix.shape[-1]):
+        raise NotVerified(
+            f"{digits:.1f} digits of the inverse of job {record.job_id} are shown to be right, "
+            f"its certificate claims {certificate.digits:.1f}",
+            "is this the matrix that was submitted? If so, report this",
+        )
+    return Verification(sha256, found, RESIDUAL_LIMIT, digits)
 
 
 def _input(store: MatrixStore, record: Record, matrix: Matrix | None) -> Matrix:

@@ -65,13 +65,14 @@ def _of_digits(certificate: Certificate, record: Record) -> str:
     full = _SINGLE if record.input.dtype in {"float32", "complex64"} else _DOUBLE
     lost = max(0.0, full - certificate.digits)
     return (
-        f"Of the {full:.1f} digits that {record.input.dtype or 'its dtype'} has, the condition "
-        f"costs about {lost:.1f}; {certificate.digits:.1f} are left."
+        f"Of the {full:.1f} digits that {record.input.dtype or 'its dtype'} has, "
+        f"{certificate.digits:.1f} are shown to be right in the inverse as a whole: "
+        f"{lost:.1f} were lost, or cannot be vouched for."
     )
 
 
 def _of_residual(certificate: Certificate) -> str:
-    how = "in full" if certificate.checked is Checked.FULL else "with random probe vectors"
+    how = "with random probe vectors" if certificate.checked is Checked.PROBE else "in full"
     return (
         f"The residual of {_EQUATIONS[certificate.side]}, measured {how}, is "
         f"{certificate.residual:.2g} times what rounding alone explains; above "

@@ -88,6 +88,7 @@ class Certificate(_Model):
     routine: str
     checked: Checked
     scaled: bool
+    regular: bool = False
 
 
 class SliceFailure(_Model):

@@ -82,6 +82,7 @@ ANSWERS: Final[Mapping[str, ErrorAnswer]] = MappingProxyType(
         Code.ILL_CONDITIONED: _NO_INVERSE,
         Code.NOT_POSITIVE_DEFINITE: _NO_INVERSE,
         Code.OVERFLOW: _NO_INVERSE,
+        Code.INACCURATE: _NO_INVERSE,
         Code.WORKER_CRASHED: _REFUSED,
         Code.OUT_OF_MEMORY: _REFUSED,
         Code.THROTTLED: _PASSING,

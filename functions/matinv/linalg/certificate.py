@@ -15,15 +15,19 @@ class Side(StrEnum):
 
 
 class Checked(StrEnum):
-    """How the residual was measured: every column, or random probe vectors."""
+    """How the inverse was checked: every column, random probe vectors, or each element proven."""
 
     FULL = "full"
     PROBE = "probe"
+    VERIFIED = "verified"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """How good an inverse is, judged on the scaled problem.
+    """How good an inverse is.
+
+    ``digits`` speaks of the published inverse of the matrix that was given. ``rcond_1`` and
+    ``residual`` judge the scaled problem.
 
     Parameters
     ----------
@@ -34,18 +38,22 @@ class Certificate:
     side : Side
         The side that was measured.
     digits : float
-        Decimal digits of the inverse to trust, about ``-log10(kappa_1 * u)``, in the input's
-        precision; never below 0.
+        How many decimal digits of the inverse as a whole are right: ``-log10`` of a bound on
+        ``norm(X - inv(A), 1) / norm(inv(A), 1)``, from the residual (`matinv.linalg.bounds`).
+        Elements that are small beside their column have fewer. Never more than the dtype holds.
     method : str
         What was done: ``general``, ``spd`` or ``pinv``.
     routine : str
         By which algorithm: ``closed-form``, ``gauss-jordan+schulz``, ``getrf+getri``,
         ``potrf+potri``, ``gauss-jordan``, ``sweep``, ``gesdd``; ``geqrf`` where the first of these
-        failed its check.
+        failed its check; ``arb`` where no floating point arithmetic vouched for enough digits.
     checked : Checked
-        Whether the residual is the full one or an estimate from probe vectors.
+        Whether the residual is the full one or an estimate from probe vectors, or each element
+        is proven to be the true one, correctly rounded.
     scaled : bool
         Whether the matrix was scaled by powers of two first.
+    regular : bool
+        Whether the matrix is proven to have an inverse; by probes, but for a chance of 2e-8.
     """
 
     rcond_1: float
@@ -56,3 +64,4 @@ class Certificate:
     routine: str
     checked: Checked
     scaled: bool
+    regular: bool = False

@@ -20,15 +20,19 @@ Vector = NDArray[np.float64]
 # LAPACK's own threshold: its test programs call a routine broken above this ratio.
 RESIDUAL_LIMIT: Final = 30.0
 
-# A matrix with rcond_1 below 10 n eps may be singular as written: rounding its entries alone
-# moves it by n eps.
-SINGULAR_FACTOR: Final = 10.0
+# Below one digit nothing is published.
+INACCURATE: Final = 0.1
 
-# That bound outgrows single precision: from n = 290 on it would lie above sqrt(eps), where the mere
-# warning begins, and refuse most random matrices. So it ends at sqrt(eps)/64, which is 45 eps in
-# single precision and of no effect in double. Computed inverses of exactly singular float32
-# matrices stayed below 0.06 eps at n = 8, and below 0.002 eps at n = 1024 (200 of four kinds).
-_SINGULAR_CEILING: Final = 1 / 64
+# A bound may be so many times sqrt(n) kappa u before another way is tried: random matrices stay
+# below 3, and the full residual of a right inverse grows like sqrt(n).
+_SLACK: Final = 10.0
+
+# Up to this order ball arithmetic takes less than a second.
+_BALLS_N: Final = 256
+
+# A matrix with rcond_1 below 10 n eps may be singular as written: rounding its entries alone
+# moves it by n eps. Only where nothing can be proven it is called so.
+_SINGULAR_FACTOR: Final = 10.0
 
 
 class Flaw(IntEnum):
@@ -42,6 +46,10 @@ class Flaw(IntEnum):
     SINGULAR = 5
     RESIDUAL = 6
     ILL_CONDITIONED = 7
+    PERHAPS_SINGULAR = 8
+    INACCURATE = 9
+    LATE = 10
+    OVERWRITTEN = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +70,43 @@ class Gates:
     ----------
     dtype : dtype
         The input's.
-    eps : float
-        Its spacing of numbers at 1; the unit roundoff u is half of it.
-    rcond : float
-        Below this reciprocal condition number a matrix is singular.
+    roundoff : float
+        Its unit roundoff u.
+    singular : float
+        Below this reciprocal condition number a matrix cannot be told from a singular one.
     ill_conditioned : float
         Below this one half of the digits are gone.
     residual_unit : float
         ``n * u``: the residual's unit beside the norms.
+    slack : float
+        A bound above ``slack / rcond`` has lost digits that the condition number promised.
+    coarse : float
+        Above this bound other ways are tried: three quarters of the digits are unknown, at orders
+        where ball arithmetic can have them all.
     """
 
     dtype: np.dtype[Any]
-    eps: float
-    rcond: float
+    roundoff: float
+    singular: float
     ill_conditioned: float
     residual_unit: float
+    slack: float
+    coarse: float
 
     @classmethod
     @lru_cache(maxsize=64)
     def of(cls, n: int, dtype: np.dtype[Any]) -> Gates:
         """Return the limits for order `n`."""
         eps = float(np.finfo(dtype).eps)
-        half = eps**0.5
-        rcond = min(SINGULAR_FACTOR * n * eps, _SINGULAR_CEILING * half)
-        return cls(dtype, eps, rcond, half, n * eps / 2)
-
-    def passed(self, rcond: Vector, residual: Vector) -> NDArray[np.bool_]:
-        """Whether slices are regular and their inverses right."""
-        return np.asarray((rcond >= self.rcond) & (residual < RESIDUAL_LIMIT))
+        return cls(
+            dtype,
+            eps / 2,
+            _SINGULAR_FACTOR * n * eps,
+            eps**0.5,
+            n * eps / 2,
+            _SLACK * n**0.5 * eps / 2,
+            (eps / 2) ** 0.25 if n <= _BALLS_N else INACCURATE,
+        )
 
     def ratio(self, error: Vector | np.float64, product: Vector | np.float64) -> Vector:
         """Return LAPACK's ratio of residuals, given their norms and ``norm(A) * norm(X)``.
@@ -99,9 +116,9 @@ class Gates:
         """
         return np.where(product < np.inf, error / (product * self.residual_unit), np.inf)
 
-    def digits(self, rcond: Vector) -> Vector:
-        """Return the decimal digits of inverses that can be trusted."""
-        return np.log10(np.fmax(rcond * (2 / self.eps), 1.0))
+    def digits(self, bound: Vector) -> Vector:
+        """Return the decimal digits of inverses that a bound on their error leaves."""
+        return 0.0 - np.log10(np.maximum(np.fmin(bound, 1.0), self.roundoff))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,12 @@ class Measurements:
         1 / (norm(A, 1) * norm(X, 1)); 0 for an exactly zero pivot; NaN where it was not measured.
     residual : ndarray of float64
         LAPACK's scaled ratio.
+    bound : ndarray of float64
+        On the relative error of the published inverse, as in `matinv.linalg.bounds`.
+    regular : ndarray of bool
+        Whether the matrix is proven to have an inverse.
+    rank : ndarray of int32
+        The exact rank of a matrix that has none, -1 where it is unknown.
     scaled : ndarray of bool
         Whether the slice was scaled by powers of two.
     flaw : ndarray of uint8
@@ -124,6 +147,9 @@ class Measurements:
 
     rcond: Vector
     residual: Vector
+    bound: Vector
+    regular: NDArray[np.bool_]
+    rank: NDArray[np.int32]
     scaled: NDArray[np.bool_]
     flaw: NDArray[np.uint8]
     how: NDArray[np.object_]
@@ -134,6 +160,9 @@ class Measurements:
         return cls(
             np.full(count, np.nan),
             np.full(count, np.nan),
+            np.full(count, np.nan),
+            np.zeros(count, dtype=np.bool_),
+            np.full(count, -1, dtype=np.int32),
             np.zeros(count, dtype=np.bool_),
             np.zeros(count, dtype=np.uint8),
             np.full(count, how, dtype=np.object_),
@@ -144,6 +173,9 @@ class Measurements:
         return Measurements(
             self.rcond[index],
             self.residual[index],
+            self.bound[index],
+            self.regular[index],
+            self.rank[index],
             self.scaled[index],
             self.flaw[index],
             self.how[index],
@@ -152,16 +184,33 @@ class Measurements:
     def replace(self, where: NDArray[np.bool_], found: Measurements) -> None:
         """Put what was found of some slices, computed once more, in place of what stands here."""
         self.rcond[where], self.residual[where] = found.rcond, found.residual
+        self.bound[where], self.regular[where] = found.bound, found.regular
         self.flaw[where], self.how[where] = found.flaw, found.how
 
     def mark(self, flaw: Flaw, where: ArrayLike) -> None:
         """Give `flaw` to the slices where `where`, unless they have one."""
         self.flaw[(self.flaw == Flaw.NONE) & np.asarray(where)] = flaw
 
-    def judge(self, gates: Gates, *, refuse_ill_conditioned: bool) -> NDArray[np.bool_]:
+    def fine(self, gates: Gates) -> NDArray[np.bool_]:
+        """Return which slices need no other way: regular, with the digits that kappa promises.
+
+        A scaled problem that is ill-conditioned may be a better one in another scale.
+        """
+        fine = self.regular & (self.bound < gates.coarse) & (self.bound * self.rcond <= gates.slack)
+        if self.scaled.any():
+            fine &= ~self.scaled | (self.rcond >= gates.ill_conditioned)
+        return np.asarray(fine)
+
+    def judge(
+        self, gates: Gates, *, refuse_ill_conditioned: bool, refuse_inaccurate: bool
+    ) -> NDArray[np.bool_]:
         """Mark what the measurements refuse; return which slices are ill-conditioned."""
         if not (self.residual < RESIDUAL_LIMIT).all():
             self.mark(Flaw.RESIDUAL, ~(self.residual < RESIDUAL_LIMIT))
+        if refuse_inaccurate and not (self.bound < INACCURATE).all():
+            untold = ~(self.bound < INACCURATE)
+            self.mark(Flaw.PERHAPS_SINGULAR, untold & ~(self.rcond >= gates.singular))
+            self.mark(Flaw.INACCURATE, untold)
         ill = np.asarray(~(self.rcond >= gates.ill_conditioned))
         if refuse_ill_conditioned:
             self.mark(Flaw.ILL_CONDITIONED, ill)
@@ -207,14 +256,24 @@ class Failures(Mapping[int, MatinvError]):
         if index not in self:
             raise KeyError(index)
         flaw = Flaw(self.findings.flaw[index])
-        rcond, residual = self.findings.rcond[index], self.findings.residual[index]
+        found = self.findings
+        rcond, residual, rank = found.rcond[index], found.residual[index], found.rank[index]
         observed = limit = None
-        if flaw in {Flaw.SINGULAR, Flaw.ILL_CONDITIONED}:
-            least = self.gates.rcond if flaw is Flaw.SINGULAR else self.gates.ill_conditioned
+        if flaw is Flaw.SINGULAR:
+            observed, limit = (
+                f"rank {rank}" if rank >= 0 else "a row or a column of zeros",
+                "full rank",
+            )
+        elif flaw in {Flaw.PERHAPS_SINGULAR, Flaw.ILL_CONDITIONED}:
+            singular = flaw is Flaw.PERHAPS_SINGULAR
+            least = self.gates.singular if singular else self.gates.ill_conditioned
             observed, limit = f"rcond {np.nan_to_num(rcond):.1e}", f"rcond >= {least:.1e}"
-        elif flaw is Flaw.RESIDUAL:
+        elif flaw in {Flaw.RESIDUAL, Flaw.OVERWRITTEN}:
             observed, limit = f"residual {residual:.1e}", f"residual < {RESIDUAL_LIMIT:g}"
-        kind = Transient if flaw is Flaw.RESIDUAL else Refused
+        elif flaw is Flaw.INACCURATE:
+            digits = self.gates.digits(found.bound[index])
+            observed, limit = f"{digits:.1f} digits", "1 digit"
+        kind = Transient if flaw in {Flaw.RESIDUAL, Flaw.OVERWRITTEN, Flaw.LATE} else Refused
         message, hint = _TEXTS[flaw]
         return kind(_CODES[flaw], message, hint, observed=observed, limit=limit)
 
@@ -227,6 +286,10 @@ _CODES: Final = {
     Flaw.SINGULAR: Code.SINGULAR,
     Flaw.RESIDUAL: Code.RESIDUAL,
     Flaw.ILL_CONDITIONED: Code.ILL_CONDITIONED,
+    Flaw.PERHAPS_SINGULAR: Code.SINGULAR,
+    Flaw.INACCURATE: Code.INACCURATE,
+    Flaw.LATE: Code.DEADLINE,
+    Flaw.OVERWRITTEN: Code.RESIDUAL,
 }
 
 _TEXTS: Final = {
@@ -247,8 +310,24 @@ _TEXTS: Final = {
         "scale the matrix up, or use float64",
     ),
     Flaw.SINGULAR: (
-        "the matrix is singular, or cannot be told from a singular one in its precision",
-        'use "method": "pinv" for the pseudo-inverse, or a wider dtype',
+        "the matrix is singular: proven, by its exact rank",
+        'use "method": "pinv" for the pseudo-inverse',
+    ),
+    Flaw.PERHAPS_SINGULAR: (
+        "the matrix cannot be told from a singular one in the time and memory of this worker",
+        'use "method": "pinv" for the pseudo-inverse, a wider dtype, or the large lane',
+    ),
+    Flaw.INACCURATE: (
+        "no way to invert the matrix vouches for a single digit of the result",
+        'use "method": "pinv" for the pseudo-inverse, a wider dtype, or the large lane',
+    ),
+    Flaw.OVERWRITTEN: (
+        "the inverse fails its check, and the matrix was overwritten by it",
+        "nothing to do: it is read and inverted again",
+    ),
+    Flaw.LATE: (
+        "the invocation ends before this matrix could be inverted with enough digits",
+        "nothing to do: it is delivered again",
     ),
     Flaw.RESIDUAL: (
         "the computed inverse fails its check, twice: a hardware or BLAS fault",

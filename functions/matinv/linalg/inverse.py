@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinv.linalg import large, pseudo_inverse, small
+from matinv.linalg.budget import Budget, default_budget
 from matinv.linalg.certificate import Certificate
-from matinv.linalg.gates import Failures, Gates, How, Measurements
+from matinv.linalg.gates import Failures, Flaw, Gates, How, Measurements
 from matinv.linalg.kernels import SMALL_N, STANDARD, Kernels
 from matinv.linalg.types import Matrix, Method, OnIllConditioned
 
@@ -28,6 +29,8 @@ class Inverses:
         The inverses, in the input's dtype; slices that failed are NaN.
     rcond_1, residual, digits : ndarray of float64, shape (k,)
         As in `Certificate`, of each slice.
+    regular : ndarray of bool, shape (k,)
+        Likewise.
     ill_conditioned : ndarray of bool, shape (k,)
         Where kappa_1 > 1/sqrt(eps) and the slice did not fail.
     scaled : ndarray of bool, shape (k,)
@@ -42,6 +45,7 @@ class Inverses:
     rcond_1: NDArray[np.float64]
     residual: NDArray[np.float64]
     digits: NDArray[np.float64]
+    regular: NDArray[np.bool_]
     ill_conditioned: NDArray[np.bool_]
     scaled: NDArray[np.bool_]
     how: NDArray[np.object_]
@@ -64,6 +68,7 @@ class Inverses:
             self.rcond_1[span],
             self.residual[span],
             self.digits[span],
+            self.regular[span],
             self.ill_conditioned[span],
             self.scaled[span],
             self.how[span],
@@ -82,12 +87,18 @@ class Inverses:
             routine=how.routine,
             checked=how.checked,
             scaled=bool(self.scaled[index]),
+            regular=bool(self.regular[index]),
         )
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether slices need another way, while their inverses replaced the matrices."""
+        return bool((self.failures.findings.flaw == Flaw.OVERWRITTEN).any())
 
     def worst(self) -> Certificate | None:
         """Return the worst figures over the slices that succeeded; None if there is none.
 
-        Method, routine and side are those of the slice with the smallest rcond.
+        Method, routine and side are those of the slice with the fewest digits.
         """
         if len(self.rcond_1) == 1:
             return None if self.failures else self.certificate()
@@ -95,21 +106,24 @@ class Inverses:
         good[self.failures.indices()] = False
         if not good.any():
             return None
-        index = int(np.where(good, self.rcond_1, np.inf).argmin())
+        index = int(np.where(good, self.digits, np.inf).argmin())
         return replace(
             self.certificate(index),
+            rcond_1=float(self.rcond_1[good].min()),
             residual=float(self.residual[good].max()),
+            regular=bool(self.regular[good].all()),
             scaled=bool(self.scaled[good].any()),
         )
 
 
-def invert(
+def invert(  # noqa: PLR0913 - a matrix, and options by keyword
     a: Matrix,
     method: Method = Method.AUTO,
     on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN,
     *,
     overwrite: bool = False,
     kernels: Kernels = STANDARD,
+    budget: Budget | None = None,
 ) -> Inverses:
     """Invert a matrix or each slice of a stack.
 
@@ -126,6 +140,9 @@ def invert(
         and O(n); but if its residual fails, there is nothing to compute it from again.
     kernels : Kernels
         What inverts; the default suits everyone but tests and benchmarks.
+    budget : Budget or None
+        Time and memory for slices that the first way does not vouch for; None takes a minute and
+        2 GiB.
 
     Returns
     -------
@@ -136,11 +153,13 @@ def invert(
     x = _target(stack, overwrite=overwrite)
     gates = Gates.of(stack.shape[-1], stack.dtype)
     with np.errstate(all="ignore"):
-        findings = _solve(stack, x, method, kernels)
+        findings = _solve(stack, x, method, kernels, budget or default_budget())
         ill = findings.judge(
-            gates, refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL
+            gates,
+            refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL,
+            refuse_inaccurate=method is not Method.PINV,
         )
-        digits = gates.digits(findings.rcond)
+        digits = gates.digits(findings.bound)
     failures = Failures(findings, gates)
     if failures:
         x[failures.indices()] = np.nan
@@ -149,6 +168,7 @@ def invert(
         findings.rcond,
         findings.residual,
         digits,
+        findings.regular,
         ill,
         findings.scaled,
         findings.how,
@@ -156,12 +176,14 @@ def invert(
     )
 
 
-def _solve(stack: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Measurements:
+def _solve(
+    stack: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
+) -> Measurements:
     if method is Method.PINV:
         return pseudo_inverse.solve(stack, x)
     if stack.shape[-1] <= SMALL_N:
-        return small.solve(stack, x, method, kernels)
-    return large.solve(stack, x, method, kernels)
+        return small.solve(stack, x, method, kernels, budget)
+    return large.solve(stack, x, method, kernels, budget)
 
 
 def _target(stack: Matrix, *, overwrite: bool) -> Matrix:

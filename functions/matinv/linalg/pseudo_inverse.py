@@ -38,7 +38,7 @@ def _solve_chunk(given: Matrix, findings: Measurements) -> Matrix:
     rows, cols = scaling.level(a, gates.dtype)
     findings.scaled[:] = rows.any(axis=1)
     scaling.scale(a, rows, cols)
-    x = _pseudo_inverse(a, given.shape[-1] * gates.eps).astype(given.dtype).astype(a.dtype)
+    x = _pseudo_inverse(a, 2 * gates.residual_unit).astype(given.dtype).astype(a.dtype)
     _measure(a, x, gates, findings)
     scaling.scale(x, cols, rows)
     result = x.astype(given.dtype)
@@ -66,6 +66,7 @@ def _measure(a: Matrix, x: Matrix, gates: Gates, findings: Measurements) -> None
     exact = product == 0
     scale = norm * product * gates.residual_unit
     findings.rcond[:] = np.where(exact, 1.0, 1 / product)
+    findings.bound[:] = gates.roundoff / findings.rcond
     findings.residual[:] = np.where(exact, 0.0, _norm(a @ x @ a - a) / scale)
 
 

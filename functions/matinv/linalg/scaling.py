@@ -32,6 +32,8 @@ _SAFE_EXPONENT: Final = {"d": 256, "D": 256, "f": 32, "F": 32}
 
 BLOCK_ELEMENTS: Final = 2**16  # of float64: 512 KiB, half of the second cache of a Graviton2 core
 
+_SWEEPS: Final = 4  # of geometric scaling; more change little
+
 _NOTHING: Final = -(2**20)  # stands for the exponent of zero; far below -1074
 
 
@@ -86,17 +88,44 @@ def equilibrate(a: Matrix) -> tuple[Shifts, Shifts]:
 
     Rows (or columns) that do not differ widely keep their ratios: they are shifted together.
     """
-    exponents = np.concatenate([_exponents(block).max(axis=-1) for block in row_blocks(a)], axis=-1)
+    largest = [element_exponents(block).max(axis=-1) for block in row_blocks(a)]
+    exponents = np.concatenate(largest, axis=-1)
     top = exponents.max(axis=-1, keepdims=True)
     row_sizes, col_sizes = _sizes(a, top)
     rows = -_settle(exponents, top, ~_alike(row_sizes.T))
     shifted = [
-        (_exponents(block) + row_shifts[..., None]).max(axis=-2)
+        (element_exponents(block) + row_shifts[..., None]).max(axis=-2)
         for block, row_shifts in zip(row_blocks(a), _like_blocks(a, rows), strict=True)
     ]
     exponents = np.maximum.reduce(shifted)
     top = exponents.max(axis=-1, keepdims=True)
     return rows, -_settle(exponents, top, ~_alike(col_sizes.T))
+
+
+def geometric(a: Matrix) -> tuple[Shifts, Shifts]:
+    """Return shifts that bring the largest and smallest of each row and column around 1.
+
+    A few sweeps of Fulkerson and Wolfe's scaling ("An algorithm for scaling matrices", SIAM Review
+    4, 1962): it spreads the sizes of a sparse matrix less than its rows' largest elements do.
+
+    Parameters
+    ----------
+    a : ndarray, shape (n, n)
+        The matrix.
+    """
+    exponents = element_exponents(a)
+    filled = exponents > _NOTHING // 2
+    rows, cols = np.zeros(len(a), np.int32), np.zeros(len(a), np.int32)
+    for _ in range(_SWEEPS):
+        for axis in (1, 0):
+            now = exponents + rows[:, None] + cols
+            top = np.where(filled, now, _NOTHING).max(axis=axis)
+            low = np.where(filled, now, -_NOTHING).min(axis=axis)
+            middle = np.where(filled.any(axis=axis), (top + low) // 2, 0).astype(np.int32)
+            np.subtract((cols, rows)[axis], middle, out=(cols, rows)[axis])
+    top = np.where(filled, exponents + rows[:, None] + cols, _NOTHING).max(axis=0)
+    cols -= np.where(filled.any(axis=0), top, 0).astype(np.int32)
+    return rows, cols
 
 
 def equilibrate_hermitian(a: Matrix) -> tuple[Shifts, Shifts]:
@@ -111,6 +140,21 @@ def equilibrate_hermitian(a: Matrix) -> tuple[Shifts, Shifts]:
     wide = ~_alike(diagonal.T)[..., None]
     shifts: Shifts = -(np.where(wide, (exponents - first) // 2, 0) + first // 2)
     return shifts, shifts
+
+
+def may_be_definite(a: Matrix) -> NDArray[np.bool_]:
+    """Whether ``abs(a[i, j])**2 < a[i, i] * a[j, j]`` may hold everywhere, judged by exponents.
+
+    It is necessary for a positive definite matrix. Scaled by its diagonal, one that breaks it could
+    overflow.
+    """
+    own = np.frexp(np.diagonal(a, axis1=-2, axis2=-1).real)[1]
+    fits = np.ones(a.shape[:-2], dtype=np.bool_)
+    for span in spans(a):
+        # 2**(x - 1) <= |a_ij| of the larger part, and a_ii < 2**own
+        least = 2 * (element_exponents(a[..., span, :]) - 1)
+        fits &= (least < own[..., span, None] + own[..., None, :]).all(axis=(-2, -1))
+    return fits
 
 
 def evening_out(a: Matrix) -> Sizes:
@@ -134,16 +178,17 @@ def scale(a: Matrix, rows: Shifts, cols: Shifts) -> None:
 
 def row_blocks(a: Matrix) -> Iterator[Matrix]:
     """Yield `a` by rows: a stack whole, a large matrix in blocks that fit a core's cache."""
-    for span in _spans(a):
+    for span in spans(a):
         yield a[..., span, :]
 
 
 def _like_blocks(a: Matrix, of_rows: Shifts) -> Iterator[Shifts]:
-    for span in _spans(a):
+    for span in spans(a):
         yield of_rows[..., span]
 
 
-def _spans(a: Matrix) -> Iterator[slice]:
+def spans(a: Matrix) -> Iterator[slice]:
+    """Yield the rows of each of those blocks."""
     n = a.shape[-1]
     step = n if a.ndim > 2 else max(1, BLOCK_ELEMENTS // n)
     for begin in range(0, n, step):
@@ -154,11 +199,12 @@ def _magnitude(a: Matrix) -> NDArray[np.floating[Any]]:
     return np.maximum(np.abs(a.real), np.abs(a.imag)) if np.iscomplexobj(a) else np.abs(a)
 
 
-def _exponents(a: Matrix) -> Shifts:
+def element_exponents(a: Matrix) -> Shifts:
+    """Return the exponents of the larger part of each element; that of zero is far below."""
     size = _magnitude(a)
-    exponents: Shifts = np.frexp(size)[1]
-    exponents[size == 0] = _NOTHING
-    return exponents
+    found: Shifts = np.frexp(size)[1]
+    found[size == 0] = _NOTHING
+    return found
 
 
 def _sizes(a: Matrix, top: Shifts) -> tuple[NDArray[Any], NDArray[Any]]:

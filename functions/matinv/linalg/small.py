@@ -1,7 +1,8 @@
 """Small matrices: a whole stack at once, with full residuals.
 
 A stack is worked off in chunks that fit a core's cache, in float64 or complex128 whatever the
-input's precision; results are rounded to it before they are checked.
+input's precision. The certificate's bound includes what the last rounding to it has changed. Slices
+that no routine here vouches for are inverted by ball arithmetic, one by one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import scaling
+from matinv.linalg import scaling, step_up
+from matinv.linalg.bounds import REGULAR, UNIT, Scaled
+from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
-from matinv.linalg.gates import Flaw, Gates, How, Measurements, Vector
+from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements, Vector
 from matinv.linalg.kernels import Kernels, StackKernel
 from matinv.linalg.layout import interleaved
 from matinv.linalg.types import Matrix, Method
@@ -31,7 +34,7 @@ _SUMS_N: Final = 4
 _PRODUCTS_N: Final = 3
 
 
-def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Measurements:
+def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget) -> Measurements:
     """Invert each slice of `a` into `x`, which may be the same memory.
 
     ``auto`` takes LU as ``general`` does: Cholesky of small matrices saves nothing.
@@ -43,7 +46,7 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels) -> Measurement
     step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
-        x[span] = _solve_chunk(a[span], chain, findings.part(span))
+        x[span] = _solve_chunk(a[span], chain, findings.part(span), budget)
     return findings
 
 
@@ -62,7 +65,7 @@ class _Chunk:
     norm : ndarray, shape (k,)
         Their 1-norms.
     gates : Gates
-        Of the input's precision.
+        Of the precision that computes.
     """
 
     a: Matrix
@@ -77,13 +80,17 @@ class _Chunk:
         """Return the inverses, by each of a chain of kernels what the one before it left.
 
         Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
-        one that does not, rcond says nothing.
+        one that does not, rcond says nothing. No zero pivot is believed before the last kernel,
+        which needs none, has met it as well: elimination may absorb a pivot.
         """
         first, *others = chain
         x = self._inverted(first, findings)
         limit = first.limit
         for kernel in others:
-            failed = (findings.flaw == Flaw.NONE) & ~(findings.residual < limit)
+            failed = ~(findings.residual < limit) | ~(
+                findings.bound * findings.rcond <= self.gates.slack
+            )
+            failed &= findings.flaw == Flaw.NONE
             if not failed.any():
                 break
             part = self.where(failed)
@@ -94,23 +101,54 @@ class _Chunk:
         return x
 
     def _inverted(self, kernel: StackKernel, findings: Measurements) -> Matrix:
-        """Return inverses rounded to the input's precision, and write how good they are."""
+        """Return inverses, and write how good they are."""
         x, broken = kernel.invert(self.a)
-        if self.a.dtype != self.gates.dtype:
-            x = x.astype(self.gates.dtype).astype(self.a.dtype)
         product = self.norm * _norm(x)
-        findings.rcond[:] = np.minimum(1 / product, 1)
         distance = _distance(self.a, x) if kernel.side is Side.RIGHT else _distance(x, self.a)
+        findings.rcond[:] = np.minimum(1 / product, 1)
         findings.residual[:] = self.gates.ratio(distance, product)
+        distance += UNIT * (product + x.shape[-1] / 2)
+        findings.bound[:] = distance
+        findings.regular[:] = distance * (x.shape[-1] + 2) < REGULAR
         if broken.any():
+            if kernel.method == "spd":
+                findings.mark(Flaw.NOT_POSITIVE, broken)
             findings.rcond[broken] = 0
-            findings.mark(Flaw.NOT_POSITIVE if kernel.method == "spd" else Flaw.SINGULAR, broken)
+            findings.regular[broken] = False
+            findings.bound[broken] = findings.residual[broken] = np.nan
         return x
 
 
-def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Measurements) -> Matrix:
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """Which slices of a chunk are scaled, and the exponents of theirs."""
+
+    uneven: NDArray[np.bool_]
+    rows: scaling.Shifts
+    cols: scaling.Shifts
+
+    def undo(self, y: Matrix) -> Matrix:
+        """Return the inverses of the matrices that were given."""
+        return self._moved(y, self.cols, self.rows)
+
+    def redo(self, x: Matrix) -> Matrix:
+        """Return inverses scaled again."""
+        return self._moved(x, -self.cols, -self.rows)
+
+    def _moved(self, y: Matrix, rows: scaling.Shifts, cols: scaling.Shifts) -> Matrix:
+        moved = np.array(y)
+        part = moved[self.uneven]
+        scaling.scale(part, rows, cols)
+        moved[self.uneven] = part
+        return moved
+
+
+def _solve_chunk(
+    given: Matrix, chain: Sequence[StackKernel], findings: Measurements, budget: Budget
+) -> Matrix:
     """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
-    gates = Gates.of(given.shape[-1], given.dtype)
+    n = given.shape[-1]
+    gates = Gates.of(n, given.dtype)
     spd = chain[0].method == "spd"
     a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
     rows, cols = _sums(a)
@@ -118,10 +156,15 @@ def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Measurem
     if spd:
         _mark_not_hermitian(a, findings)
     uneven = _uneven_hermitian(a, gates.dtype) if spd else scaling.uneven(rows, cols, gates.dtype)
-    shifts = None
+    scaled = None
     if uneven.any():
         findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
         uneven &= findings.flaw == Flaw.NONE
+        if spd:
+            broken = uneven.copy()
+            broken[uneven] = ~scaling.may_be_definite(a[uneven])
+            findings.mark(Flaw.NOT_POSITIVE, broken)
+            uneven &= ~broken
         part = a[uneven]
         shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(part)
         scaling.scale(part, *shifts)
@@ -129,17 +172,63 @@ def _solve_chunk(given: Matrix, chain: Sequence[StackKernel], findings: Measurem
         a[uneven] = part
         norm[uneven] = _norm(part)
         findings.scaled[uneven] = True
+        scaled = _Scaling(uneven, *shifts)
 
-    x = _Chunk(a, norm, gates).invert(chain, findings)
-    if shifts is not None:
-        part = x[uneven]
-        scaling.scale(part, *reversed(shifts))
-        x[uneven] = part
-    if shifts is not None or not gates.passed(findings.rcond, findings.residual).all():
-        finite = np.isfinite(x.astype(gates.dtype, copy=False)).all(axis=(1, 2))
-        findings.mark(Flaw.OVERFLOW, ~finite)
-        findings.mark(Flaw.SINGULAR, ~(findings.rcond >= gates.rcond))
+    y = _Chunk(a, norm, Gates.of(n, a.dtype)).invert(chain, findings)
+    broke_down = ~(findings.residual < RESIDUAL_LIMIT)
+    x = _published(a, y, scaled, gates, findings)
+    fine = findings.fine(gates)
+    if scaled or not fine.all():
+        finite = np.isfinite(x).all(axis=(1, 2))
+        findings.mark(Flaw.OVERFLOW, ~finite & findings.regular)
+        for i in np.flatnonzero(~fine & (findings.flaw == Flaw.NONE)).tolist():
+            own = findings.part(slice(i, i + 1))
+            x[i] = step_up.by_balls(given[i], x[i], own, budget, broke_down=broke_down[i])
     return x
+
+
+def _published(
+    b: Matrix, y: Matrix, scaled: _Scaling | None, gates: Gates, findings: Measurements
+) -> Matrix:
+    """Return inverses in the scale and the dtype that were given, and write their bounds."""
+    x = y
+    if scaled:
+        x = scaled.undo(y)
+    if x.dtype != gates.dtype:
+        x = x.astype(gates.dtype)
+        findings.residual[:] *= UNIT / gates.roundoff
+    if x is y:
+        return x
+    back = x.astype(y.dtype)
+    if scaled:
+        back = scaled.redo(back)
+    lost = _norm(back - y) / _norm(y)
+    findings.bound[:] += lost
+    # ||(Y + D) B - I|| <= ||Y B - I|| + ||D|| ||B||, in the units of the input's precision.
+    findings.residual[:] += lost / gates.residual_unit
+    if scaled:
+        _bound_scaled(b, y, back, scaled, findings)
+    return x
+
+
+def _bound_scaled(
+    b: Matrix, y: Matrix, back: Matrix, scaled: _Scaling, findings: Measurements
+) -> None:
+    """Write the bounds of the slices that were scaled, in the scale of the matrices given."""
+    n = b.shape[-1]
+    places = np.flatnonzero(scaled.uneven)
+    sides = np.array([how.side for how in findings.how[places]])
+    # One factor for a whole matrix changes no relative error.
+    apart = (np.ptp(scaled.rows, axis=1) > 0) | (np.ptp(scaled.cols, axis=1) > 0)
+    for side in (Side.LEFT, Side.RIGHT):
+        chosen = (sides == side) & apart
+        if not chosen.any():
+            continue
+        where = places[chosen]
+        error = y[where] @ b[where] if side is Side.LEFT else b[where] @ y[where]
+        error.reshape(-1, n * n)[:, :: n + 1] -= 1
+        pair = Scaled(b[where], y[where], error, scaled.rows[chosen], scaled.cols[chosen], side)
+        findings.bound[where] = pair.relative() + pair.changed(back[where])
 
 
 def _mark_not_hermitian(a: Matrix, findings: Measurements) -> None:

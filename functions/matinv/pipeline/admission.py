@@ -25,6 +25,11 @@ class MemoryGate:
         self._used_bytes = 0
         self._changed = Condition()
 
+    def spare_bytes(self) -> int:
+        """Return what no job holds."""
+        with self._changed:
+            return max(0, self._budget_bytes - self._used_bytes)
+
     @contextmanager
     def hold(self, size_bytes: int) -> Iterator[None]:
         """Wait until `size_bytes` are free and keep them for the length of the block."""

@@ -8,10 +8,12 @@ from typing import Final
 import orjson
 
 from matinv.errors import Code, MatinvError, Refused, Transient
+from matinv.jobs.lanes import MARGIN_S
 from matinv.jobs.limits import predict
 from matinv.jobs.message import Parsed
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery, Inline
+from matinv.linalg.budget import Budget
 from matinv.linalg.inverse import Inverses, invert
 from matinv.pipeline.admission import check_fits
 from matinv.pipeline.announce import Announcer
@@ -97,7 +99,10 @@ def _invert(
     array = _inline(task).array
     check_fits(app, task, predict(array.shape, array.dtype, task.options.method), deadline)
     with task.timed("invert_ms", app.now):
-        inverses = invert(array, task.options.method, task.options.on_ill_conditioned)
+        budget = Budget(lambda: deadline.remaining_s() - MARGIN_S, app.lane.budget_bytes)
+        inverses = invert(
+            array, task.options.method, task.options.on_ill_conditioned, budget=budget
+        )
     if keeping is None or not ours:
         return inverses, describe(app, task, inverses)
     record = publish(app, task, draft(app, task, inverses))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final
@@ -22,6 +22,7 @@ from matinv.jobs.limits import predict
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Inline
 from matinv.linalg import lapack
+from matinv.linalg.budget import Budget
 from matinv.linalg.inverse import SMALL_N, Inverses, invert
 from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate
@@ -55,6 +56,15 @@ class Bounds:
     cores: BoundedSemaphore
     deadline: Deadline
     threads: int
+
+    def for_other_ways(self, app: App) -> Budget:
+        """Return what a matrix may take that the plain way does not vouch for.
+
+        Its share of the memory, and half of the time that is left, since ball arithmetic holds the
+        GIL and the others wait.
+        """
+        memory_bytes = self.gate.spare_bytes() // app.lane.threads
+        return Budget(lambda: (self.deadline.remaining_s() - MARGIN_S) / 2, memory_bytes)
 
 
 def run(
@@ -152,28 +162,34 @@ def invert_object(app: App, task: Task, bounds: Bounds) -> Record:
     bounds.deadline.check()
     with ExitStack() as held:
         with task.timed("load_ms", app.now):
-            matrix = held.enter_context(_loaded(app, task, bounds))
+            matrix = held.enter_context(
+                loaded(app, task, bounds.gate, bounds.deadline, bounds.threads)
+            )
         if task.predicted_s > _ANNOUNCE_S:
             _announce(app, task)
-        with bounds.cores, task.timed("invert_ms", app.now):
-            bounds.deadline.go_on()
-            method, refusing = task.options.method, task.options.on_ill_conditioned
-            inverses = invert(matrix, method, refusing, overwrite=not _was_wrong(task))
+        inverses = _timed_inverses(app, task, matrix, bounds, overwrite=True)
+        if not inverses.overwritten:
+            return publish(app, task, draft(app, task, inverses))
+        del matrix, inverses
+    # Nothing is left of the matrix, so it is read again, and kept beside its inverse.
+    with loaded(app, task, bounds.gate, bounds.deadline, bounds.threads, copies=1) as matrix:
+        inverses = _timed_inverses(app, task, matrix, bounds, overwrite=False)
         return publish(app, task, draft(app, task, inverses))
 
 
-def _loaded(app: App, task: Task, bounds: Bounds) -> AbstractContextManager[Matrix]:
-    return loaded(app, task, bounds.gate, bounds.deadline, bounds.threads)
-
-
-def _was_wrong(task: Task) -> bool:
-    """Whether an earlier attempt caught a wrong inverse: then the matrix is kept for a second try.
-
-    Gaussian elimination is unstable on a few matrices that are well conditioned. In the memory of
-    the matrix nothing is left to invert in another way.
-    """
-    error = task.record.error if task.record else None
-    return error is not None and error.code is Code.RESIDUAL
+def _timed_inverses(
+    app: App, task: Task, matrix: Matrix, bounds: Bounds, *, overwrite: bool
+) -> Inverses:
+    with bounds.cores, task.timed("invert_ms", app.now):
+        bounds.deadline.go_on()
+        options = task.options
+        return invert(
+            matrix,
+            options.method,
+            options.on_ill_conditioned,
+            overwrite=overwrite,
+            budget=bounds.for_other_ways(app),
+        )
 
 
 def _announce(app: App, task: Task) -> None:
@@ -211,7 +227,7 @@ def _invert_group(
 ) -> Iterator[tuple[Task, UnpublishedResult | Exception]]:
     """Invert matrices of one order in one call; if that breaks, each alone."""
     begun = app.now()
-    inverses = result_or_error(_invert_stack, group, bounds)
+    inverses = result_or_error(_invert_stack, app, group, bounds)
     if isinstance(inverses, Exception):
         if len(group) == 1:
             yield group[0][0], inverses
@@ -229,13 +245,20 @@ def _invert_group(
         begin = end
 
 
-def _invert_stack(group: Sequence[tuple[Task, Matrix]], bounds: Bounds) -> Inverses:
+def _invert_stack(app: App, group: Sequence[tuple[Task, Matrix]], bounds: Bounds) -> Inverses:
     options = group[0][0].options
     n = group[0][1].shape[-1]
-    stack = np.concatenate([array.reshape(-1, n, n) for _, array in group])
+    arrays = [array.reshape(-1, n, n) for _, array in group]
+    stack = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     bounds.deadline.check(predict(stack.shape, stack.dtype, options.method).seconds)
     with bounds.cores:
-        return invert(stack, options.method, options.on_ill_conditioned, overwrite=True)
+        return invert(
+            stack,
+            options.method,
+            options.on_ill_conditioned,
+            overwrite=n <= SMALL_N,
+            budget=bounds.for_other_ways(app),
+        )
 
 
 def _input(task: Task) -> object:

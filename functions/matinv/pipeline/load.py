@@ -23,10 +23,20 @@ from matinv.ports import Blob
 
 
 @contextmanager
-def loaded(
-    app: App, task: Task, gate: MemoryGate, deadline: Deadline, threads: int = 1
+def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
+    app: App,
+    task: Task,
+    gate: MemoryGate,
+    deadline: Deadline,
+    threads: int = 1,
+    copies: int = 0,
 ) -> Iterator[Matrix]:
     """Read a task's object: header, admission, body; its memory is held for the block.
+
+    Parameters
+    ----------
+    copies : int
+        Of the matrix, for which memory is held as well.
 
     Yields
     ------
@@ -44,6 +54,8 @@ def loaded(
     _check_allowed(app, reference)
 
     def admit(prediction: Prediction) -> None:
+        memory_bytes = prediction.memory_bytes + copies * prediction.matrix_bytes
+        prediction = replace(prediction, memory_bytes=memory_bytes)
         check_fits(app, task, prediction, deadline, threads)
         held.enter_context(gate.hold(prediction.memory_bytes))
         deadline.check(task.predicted_s)  # the others may have held the memory for long

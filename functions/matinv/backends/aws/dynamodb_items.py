@@ -172,6 +172,7 @@ def _certificate_map(certificate: Certificate) -> Value:
             "routine": _text(certificate.routine),
             "checked": _text(certificate.checked),
             "scaled": {"BOOL": certificate.scaled},
+            "regular": {"BOOL": certificate.regular},
         }
     }
 
@@ -186,6 +187,7 @@ def _certificate_of(fields: Item) -> Certificate:
         routine=fields["routine"]["S"],
         checked=Checked(fields["checked"]["S"]),
         scaled=fields["scaled"]["BOOL"],
+        regular=fields["regular"]["BOOL"] if "regular" in fields else False,
     )
 
 

@@ -102,7 +102,8 @@ def result(  # noqa: PLR0913 - each is an option of the command
 def _say_verified(record: Record, found: Verification) -> None:
     click.echo(
         f"matinv: verified: {record.job_id}: SHA-256 {found.sha256}, "
-        f"residual {found.residual:.3g} (allowed: below {found.limit:g})",
+        f"residual {found.residual:.3g} (allowed: below {found.limit:g})"
+        + ("" if found.digits is None else f", {found.digits:.1f} digits shown to be right"),
         err=True,
     )
 

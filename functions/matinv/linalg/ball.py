@@ -1,0 +1,319 @@
+"""Inverses by ball arithmetic and ranks by integers: proofs, for what float64 cannot vouch for.
+
+FLINT's ``arb`` [1]_ computes with balls, midpoint and radius; every ball holds the true value. A
+matrix of floats is one of integers times powers of two, so it goes in exactly. The inverse is
+computed at a precision that is doubled until both ends of each ball round to the same float: then
+the result is the true inverse, each element correctly rounded.
+
+An element that lies exactly in the middle between two floats, or is zero, never gets there. Each is
+a multiple of ``1 / det(N)``, with N the matrix of integers, and once its ball is smaller than that
+only one multiple is left in it.
+
+The package is imported by the first call. It holds the GIL while it computes, so a step begins only
+if its predicted time is left. Its precision belongs to the process, hence the lock.
+
+References
+----------
+.. [1] F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE
+   Trans. Comput. 66 (2017), 1281-1292.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+
+from matinv.linalg import scaling
+from matinv.linalg.budget import Budget
+from matinv.linalg.types import Matrix
+
+_FLINT: Final = Lock()
+
+# Bits to begin with: 53, and as many again for kappa and n before the first doubling. From 1280 on
+# balls are smaller than the smallest float64.
+_FIRST_BITS: Final = 160
+
+# Seconds of one inverse: measured 12 and 206 ms at n = 64 and 128 and 2048 bits, 0.40 and 0.96 s at
+# n = 256 and 128 and 256 bits, which is 4 to 7 ns times n**3 (4 + (bits / 64)**1.4). A Graviton2
+# core gets twice as much, as for GEMM in matinv.jobs.limits.
+_UNIT_S: Final = 12e-9
+
+# A ball has 96 bytes and its bits; LU, the right-hand side, the result and two copies are live.
+_BALL_BYTES: Final = 96
+_BALL_COPIES: Final = 6
+
+# Seconds of an exact rank: 9 ms, 50 ms, 0.34 s at n = 64, 128, 256 for numbers of 53 bits.
+_RANK_UNIT_S: Final = 1e-9
+
+
+# From here on the determinant is worth its time: 11 ms at n = 64, 0.3 s at 256.
+_LATTICE_BITS: Final = 640
+
+
+def predicted_s(n: int, bits: int = _FIRST_BITS, *, complex_: bool = False) -> float:
+    """Return about how many seconds an inverse of order `n` takes at a precision."""
+    return float(_UNIT_S * (n**3 + 50 * n) * (4 + (bits / 64) ** 1.4) * (4 if complex_ else 1))
+
+
+def predicted_bytes(n: int, bits: int = _FIRST_BITS, *, complex_: bool = False) -> float:
+    """Return about how much memory it takes."""
+    return n**2 * (_BALL_BYTES + bits / 8) * _BALL_COPIES * (2 if complex_ else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Deficient:
+    """What a singular matrix has instead of an inverse: its exact rank."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """An inverse whose error is known.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, n)
+        In the dtype that was asked for; infinite elements are above its range.
+    bound : float
+        On ``norm(X - A^-1, 1) / norm(A^-1, 1)``.
+    rounded : bool
+        Whether each element is the true one, correctly rounded.
+    sign : complex
+        Of the determinant: of modulus 1.
+    log_abs_det : float
+        Its natural logarithm.
+    """
+
+    x: Matrix
+    bound: float
+    rounded: bool
+    sign: complex
+    log_abs_det: float
+
+
+def invert(
+    a: Matrix,
+    dtype: np.dtype[Any],
+    budget: Budget,
+    *,
+    all_rounded: bool = False,
+    suspect: bool = False,
+) -> Enclosed | Deficient | None:
+    """Return the inverse of a matrix, or a proof that there is none.
+
+    Parameters
+    ----------
+    a : ndarray, shape (n, n)
+        Finite; float32, float64, complex64 or complex128.
+    dtype : dtype
+        Of the result.
+    budget : Budget
+        Ends it.
+    all_rounded : bool
+        Go on until each element is proven to be rounded correctly, else until the norm of the
+        error is no larger than rounding makes it.
+    suspect : bool
+        Whether the matrix may be singular, so that its rank comes first.
+
+    Returns
+    -------
+    Enclosed, Deficient or None
+        The best inverse that was reached, or the rank if that is not full; None if the budget ends
+        before either is known.
+    """
+    bits, known = _FIRST_BITS, None
+    with _FLINT:
+        exact = _Integers(a)
+        rank: int | None = None
+        while True:
+            if suspect and rank is None:
+                rank = exact.rank(budget)
+                if rank is not None and rank < exact.n:
+                    return Deficient(rank)
+            if not exact.allowed(bits, budget):
+                return known
+            balls = exact.inverse(bits)
+            suspect = balls is None
+            if balls is not None:
+                known = exact.rounded(balls, dtype, bits)
+                if known.rounded or (known.bound < 2 * _roundoff(dtype) and not all_rounded):
+                    return known
+            bits *= 2
+
+
+def _roundoff(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).eps) / 2
+
+
+class _Integers:
+    """A matrix as integers times powers of two, its rows and columns brought to about one size.
+
+    ``A[i, j] * 2**(rows[i] + cols[j]) = B[i, j] = N[i, j] * 2**low``, with integers N.
+    """
+
+    def __init__(self, a: Matrix) -> None:
+        import flint  # noqa: PLC0415 - 25 MB that most workers never need
+
+        self.flint: Any = flint
+        self.n, self.complex = len(a), np.iscomplexobj(a)
+        self.rows, self.cols = scaling.equilibrate(a.astype(np.promote_types(a.dtype, np.float64)))
+        shifts = self.rows[:, None] + self.cols
+        self.parts: list[list[tuple[int, int]]] = []
+        for part in (a.real, a.imag) if self.complex else (a,):
+            fractions, exponents = np.frexp(part.astype(np.float64))
+            mantissas = np.ldexp(fractions, 53).astype(np.int64).ravel().tolist()
+            places = (exponents + (shifts - 53)).ravel().tolist()
+            self.parts.append(list(zip(mantissas, places, strict=True)))
+        lowest = (p + _trailing(m) for part in self.parts for m, p in part if m)
+        self.low = min(lowest, default=0)
+        self._det: int | None = None
+
+    def allowed(self, bits: int, budget: Budget) -> bool:
+        """Whether an inverse at so many bits may begin."""
+        return budget.allows(
+            predicted_s(self.n, bits, complex_=self.complex),
+            predicted_bytes(self.n, bits, complex_=self.complex),
+        )
+
+    def inverse(self, bits: int) -> list[list[Any]] | None:
+        """Return the balls of the inverse of B, row by row, its real and its imaginary part."""
+        arb = self.flint.arb
+        parts = [[arb(number) for number in part] for part in self.parts]
+        with self.flint.ctx.workprec(bits):
+            try:
+                if self.complex:
+                    elements = list(map(self.flint.acb, *parts))
+                    matrix = self.flint.acb_mat(self.n, self.n, elements)
+                    found = matrix.inv().entries()
+                    self.det = matrix.det()
+                    return [[e.real for e in found], [e.imag for e in found]]
+                matrix = self.flint.arb_mat(self.n, self.n, parts[0])
+                found = matrix.inv().entries()
+                self.det = matrix.det()
+            except ZeroDivisionError:  # a pivot's ball holds zero
+                return None
+        return [found]
+
+    def rank(self, budget: Budget) -> int | None:
+        """Return the exact rank, or None if there is no time to find it."""
+        order, bits = self._order(), self._bits()
+        if not budget.allows(_RANK_UNIT_S * order**3 * bits):
+            return None
+        rank = int(self._matrix().rank())
+        return rank // 2 if self.complex else rank
+
+    def rounded(self, balls: list[list[Any]], dtype: np.dtype[Any], bits: int) -> Enclosed:
+        """Return the inverse of A in a dtype, given balls around that of B."""
+        real = np.empty(0, dtype).real.dtype
+        shifts = (self.cols[:, None] + self.rows).ravel().tolist()
+        with self.flint.ctx.workprec(bits):
+            ends = [self._ends(part, shifts, real, bits) for part in balls]
+            det = self.det * self.flint.arb((1, -int(self.rows.sum() + self.cols.sum())))
+            size = abs(det)
+            sign, log_abs_det = complex(det / size), float(size.log())
+        low, high = (np.array([end[i] for end in ends]) for i in range(2))
+        certain = low == high
+        x = np.where(certain, low, np.where(np.signbit(low) != np.signbit(high), 0, low)) + 0.0
+        bound = self._bound(x, np.where(certain, 0, high - low), real)
+        result = np.empty((self.n, self.n), dtype)
+        result.real = x[0].reshape(result.shape)
+        if self.complex:
+            result.imag = x[1].reshape(result.shape)
+        return Enclosed(result, bound, bool(certain.all()), sign, log_abs_det)
+
+    def _bound(self, x: Any, width: Any, real: np.dtype[Any]) -> float:
+        """Return a bound on the relative error in the 1-norm, from the widths of the intervals."""
+        largest = np.abs(x).max()
+        if not 0 < largest < np.inf:
+            return float(np.inf)
+        least = float(np.finfo(real).smallest_subnormal)
+        cubes = [(part / largest).reshape(-1, self.n, self.n) for part in (x, width + least)]
+        norm, error = (np.sqrt((cube**2).sum(axis=0)).sum(axis=0).max() for cube in cubes)
+        return float(_roundoff(real) + error / norm)
+
+    def _ends(
+        self, balls: list[Any], shifts: list[int], real: np.dtype[Any], bits: int
+    ) -> tuple[Any, Any]:
+        """Return both ends of each ball, rounded: the same float where that is certain."""
+        arb = self.flint.arb
+        if any(shifts):
+            powers = {shift: arb((1, shift)) for shift in set(shifts)}
+            moved = [ball * powers[shift] for ball, shift in zip(balls, shifts, strict=True)]
+        else:
+            moved = balls
+        low = np.array([float(ball.lower()) for ball in moved])
+        high = np.array([float(ball.upper()) for ball in moved])
+        if real != np.float64:  # rounded twice, they are certain only if their neighbours agree
+            low = np.nextafter(low, -np.inf).astype(real).astype(np.float64)
+            high = np.nextafter(high, np.inf).astype(real).astype(np.float64)
+        for i in np.flatnonzero(low != high).tolist() if bits >= _LATTICE_BITS else ():
+            exact = self._multiple(balls[i])
+            if exact is not None:
+                low[i] = high[i] = _nearest(exact * Fraction(2) ** shifts[i], real)
+            elif real != np.float64:
+                low[i], high[i] = (
+                    _nearest(_fraction(e), real) for e in (moved[i].lower(), moved[i].upper())
+                )
+        return low, high
+
+    def _multiple(self, ball: Any) -> Fraction | None:
+        """Return the only multiple of ``1 / det(N)`` in a ball of B's inverse, if it is alone."""
+        if self._det is None:
+            self._det = abs(int(self._matrix().det()))
+        number = (ball * self.flint.arb((self._det, self.low))).unique_fmpz()
+        return (
+            None if number is None else Fraction(int(number), self._det) / Fraction(2) ** self.low
+        )
+
+    def _order(self) -> int:
+        return 2 * self.n if self.complex else self.n
+
+    def _bits(self) -> int:
+        """Return how many bits the largest element of N has."""
+        return max(place + m.bit_length() for part in self.parts for m, place in part) - self.low
+
+    def _matrix(self) -> Any:
+        """Return N; of a complex matrix ``[[Re, -Im], [Im, Re]]``, which has twice its rank."""
+        parts = [
+            [
+                m << (place - self.low) if place >= self.low else m >> (self.low - place)
+                for m, place in part
+            ]
+            for part in self.parts
+        ]
+        n = self.n
+        rows = [[part[i * n : (i + 1) * n] for i in range(n)] for part in parts]
+        if self.complex:
+            real, imag = rows
+            rows = [[r + [-v for v in i] for r, i in zip(real, imag, strict=True)]]
+            rows[0] += [i + r for r, i in zip(real, imag, strict=True)]
+        return self.flint.fmpz_mat(rows[0])
+
+
+def _trailing(number: int) -> int:
+    """Return how many zeros an integer has at its end in binary."""
+    return (number & -number).bit_length() - 1
+
+
+def _fraction(ball: Any) -> Fraction:
+    mantissa, exponent = ball.man_exp()
+    return int(mantissa) * Fraction(2) ** int(exponent)
+
+
+def _nearest(number: Fraction, real: np.dtype[Any]) -> float:
+    """Round once to the nearest float of a dtype, ties to even."""
+    try:
+        found = float(number)
+    except OverflowError:
+        return np.inf if number > 0 else -np.inf
+    if real == np.float64 or Fraction(found) == number:
+        return float(np.array(found).astype(real))
+    # Rounded to odd, a float64 keeps on which side of a tie of float32 the number lies.
+    inner = np.array(found if abs(Fraction(found)) < abs(number) else np.nextafter(found, 0))
+    inner.view(np.int64)[...] |= 1
+    return float(inner.astype(real))

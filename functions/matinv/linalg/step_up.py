@@ -1,0 +1,219 @@
+"""Other ways to invert a matrix that the first one does not vouch for, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from matinv.linalg import ball, scaling
+from matinv.linalg.bounds import REGULAR, UNIT, Scaled
+from matinv.linalg.budget import Budget
+from matinv.linalg.certificate import Checked, Side
+from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements
+from matinv.linalg.kernels import Kernels
+from matinv.linalg.types import Matrix
+
+# Above this reciprocal condition number, in units of n * u, QR leaves a small residual: if it did
+# not, the machine computes wrongly.
+_BENIGN: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to an inverse: a scaling, and a routine."""
+
+    scaling: Callable[[Matrix], tuple[scaling.Shifts, scaling.Shifts]]
+    by_qr: bool = False
+    transposed: bool = False
+
+
+def _columns_first(a: Matrix) -> tuple[scaling.Shifts, scaling.Shifts]:
+    cols, rows = scaling.equilibrate(a.T)
+    return rows, cols
+
+
+def _as_given(a: Matrix) -> tuple[scaling.Shifts, scaling.Shifts]:
+    rows, cols = scaling.level(a[None], a.dtype)
+    return rows[0], cols[0]
+
+
+# QR comes first where elimination lost what it had, and last where scaling did.
+_QR: Final = _Way(scaling.equilibrate, by_qr=True)
+_ELIMINATIONS: Final = (
+    _Way(_as_given),
+    _Way(_as_given, transposed=True),
+    _Way(_columns_first),
+    _Way(scaling.geometric),
+)
+
+# Of one way: an inverse by QR takes about 8 n**3 operations, the residual 2, at 10 GFLOP/s; and so
+# many matrices are live.
+_FLOPS: Final = 10.0
+_RATE: Final = 1e10
+_COPIES: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An inverse by some way, in the dtype and the scale of the matrix, and what is known of it."""
+
+    x: Matrix
+    found: Measurements
+
+
+def by_other_ways(
+    given: Matrix,
+    first: Matrix | None,
+    findings: Measurements,
+    kernels: Kernels,
+    budget: Budget,
+) -> Matrix:
+    """Return the inverse of a large matrix by the best of some ways, and write what it is worth.
+
+    Parameters
+    ----------
+    given : ndarray, shape (n, n)
+        The matrix, finite.
+    first : ndarray or None
+        Its inverse by the first way, if that may be published.
+    findings : Measurements
+        Of this one slice, by the first way; what is found replaces them.
+    kernels : Kernels
+        What eliminates.
+    budget : Budget
+        Bounds the time and the memory.
+    """
+    a = given.astype(np.promote_types(given.dtype, np.float64), order="C")
+    n, gates = len(a), Gates.of(len(a), given.dtype)
+    cost_s = _FLOPS * n**3 / _RATE * (4 if np.iscomplexobj(a) else 1)
+    best = _Attempt(np.full_like(given, np.nan) if first is None else first, findings)
+    least = findings.bound[0] if first is not None else np.inf
+    ways = (_QR, *_ELIMINATIONS)
+    if first is not None and findings.scaled[0]:
+        ways = (*_ELIMINATIONS, _QR)
+    broke_down = False
+    for way in ways:
+        if not budget.allows(cost_s, _COPIES * a.nbytes):
+            break
+        attempt = _attempt(a, way, gates, kernels)
+        if attempt is None:
+            continue
+        found = attempt.found
+        if found.flaw[0]:
+            findings.mark(Flaw.OVERFLOW, where=True)
+            return attempt.x
+        broke_down |= way is _QR and not found.residual[0] < RESIDUAL_LIMIT
+        good = found.fine(gates)[0] and found.rcond[0] >= gates.ill_conditioned
+        if good or found.bound[0] < least:
+            best, least = attempt, found.bound[0]
+        if good:
+            break
+    for name in ("rcond", "residual", "bound", "regular", "scaled", "how"):
+        getattr(findings, name)[0] = getattr(best.found, name)[0]
+    if best.found.fine(gates)[0]:
+        return best.x
+    return by_balls(given, best.x, findings, budget, broke_down=broke_down)
+
+
+def _attempt(a: Matrix, way: _Way, gates: Gates, kernels: Kernels) -> _Attempt | None:
+    """Invert by one way and measure the full residual; None where it meets a zero pivot."""
+    n = len(a)
+    rows, cols = way.scaling(a)
+    b = a.copy()
+    scaling.scale(b, rows, cols)
+    side = Side.RIGHT if way.by_qr or way.transposed else Side.LEFT
+    if way.by_qr:
+        kernel: Any = kernels.plain
+        inverses, broken = kernel.invert(b[None])
+        y, failed = inverses[0], bool(broken[0])
+    else:
+        kernel = kernels.for_general(n)
+        y = b.T.copy() if way.transposed else b.copy()
+        failed = kernel.invert(y) != 0
+        y = y.T if way.transposed else y
+    if failed:
+        return None
+    error = b @ y if side is Side.RIGHT else y @ b
+    error.reshape(-1)[:: n + 1] -= 1
+    pair = Scaled(b, y, error, rows, cols, side)
+    found = Measurements.blank(1, How("general", kernel.routine, side, Checked.FULL))
+    _measure(b, y, error, gates, found)
+    found.scaled[0] = bool(rows.any() or cols.any())
+    product = 1 / found.rcond[0]
+    found.regular[0] = _norm(error) + (n + 2) * UNIT * product < REGULAR
+    x = y.copy()
+    scaling.scale(x, cols, rows)
+    x = x.astype(gates.dtype)
+    if not np.isfinite(x).all():
+        found.mark(Flaw.OVERFLOW, found.regular)
+    else:
+        back = x.astype(y.dtype)
+        scaling.scale(back, -cols, -rows)
+        found.bound[0] = pair.relative() + pair.changed(back)
+    return _Attempt(x, found)
+
+
+def by_balls(
+    given: Matrix, x: Matrix, findings: Measurements, budget: Budget, *, broke_down: bool
+) -> Matrix:
+    """Return the inverse of a matrix by ball arithmetic, or `x` if there is no time for it.
+
+    Parameters
+    ----------
+    given : ndarray, shape (n, n)
+        The matrix.
+    x : ndarray, shape (n, n)
+        The best inverse so far, of which `findings` tell.
+    findings : Measurements
+        Of this one slice; what is found replaces them.
+    budget : Budget
+        Bounds the time and the memory.
+    broke_down : bool
+        Whether QR left a residual above its limit.
+    """
+    if not np.isfinite(given).all():
+        findings.mark(Flaw.NON_FINITE, where=True)
+        return x
+    filled = given != 0
+    if not (filled.any(axis=0).all() and filled.any(axis=1).all()):
+        findings.mark(Flaw.SINGULAR, where=True)
+        return x
+    gates = Gates.of(len(given), given.dtype)
+    suspect = not findings.rcond[0] >= len(given) * UNIT
+    found = ball.invert(given, given.dtype, budget, suspect=suspect)
+    if isinstance(found, ball.Deficient):
+        findings.rank[0], findings.rcond[0] = found.rank, 0
+        findings.mark(Flaw.SINGULAR, where=True)
+        return x
+    if found is not None and not np.isfinite(found.x).all():
+        findings.mark(Flaw.OVERFLOW, where=True)
+        return x
+    if found is None or not found.bound < np.nan_to_num(findings.bound[0], nan=np.inf):
+        return x
+    findings.bound[0], findings.regular[0] = found.bound, True
+    b, y = (m.astype(np.promote_types(m.dtype, np.float64)) for m in (given, found.x))
+    rows, cols = scaling.equilibrate(b)
+    scaling.scale(b, rows, cols)
+    scaling.scale(y, -cols, -rows)
+    findings.scaled[0] = bool(rows.any() or cols.any())
+    _measure(b, y, b @ y - np.eye(len(b)), gates, findings)
+    if broke_down and findings.rcond[0] > _BENIGN * len(given) * UNIT:
+        findings.mark(Flaw.RESIDUAL, where=True)
+        return x
+    checked = Checked.VERIFIED if found.rounded else Checked.FULL
+    findings.how[0] = How("general", "arb", Side.RIGHT, checked)
+    return found.x
+
+
+def _measure(b: Matrix, y: Matrix, error: Matrix, gates: Gates, findings: Measurements) -> None:
+    """Write rcond and residual of a scaled pair."""
+    product = _norm(b) * _norm(y)
+    findings.rcond[0] = min(1 / product, 1)
+    findings.residual[0] = gates.ratio(_norm(error), product)
+
+
+def _norm(a: Matrix) -> Any:
+    return np.abs(a).sum(axis=0).max()
