@@ -177,7 +177,7 @@ def test_wait_exits_3_if_a_job_fails(run: Run) -> None:
     result = run("submit", "a.npy", "singular.json", "--wait")
     assert (result.exit_code, result.stdout) == (3, "a\nsingular\n")
     assert result.stderr.startswith("matinv: SINGULAR: singular: the matrix is singular")
-    assert "allowed: rcond >=" in result.stderr
+    assert "allowed: full rank" in result.stderr
 
 
 def test_wait_exits_4_if_a_stack_is_partial(run: Run, tmp_path: Path) -> None:
