@@ -29,6 +29,7 @@ from matinv.linalg.inverse import invert
 from matinv.local.samples import npy_bytes
 from matinv.pipeline import direct_call
 from matinv.ports import Received, UploadUrl
+from matinv.telemetry import Context
 from matinv.testing.events import sqs_event
 from support.api_server import ApiServer
 from support.memory_service import MemoryService
@@ -128,19 +129,11 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], str]:
     def seen_(world: World) -> str:
         assert world.report is not None
         with redirect_stdout(stream):
-            telemetry.publish(world.report, Context())
+            telemetry.publish(world.report, Context(60.0))
         letters = [(x.error_code, x.error_message, x.source) for x in world.queue.dead]
         return "\n".join([stream.getvalue(), str(letters), *told(world)])
 
     return seen_
-
-
-class Context:
-    aws_request_id = "request-1"
-    memory_limit_in_mb = 1769
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 def told(world: World) -> list[str]:

@@ -10,25 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from matinv import telemetry
 from matinv.errors import Code, Misconfigured, Transient
+from matinv.telemetry import Context
 from support.world import World
 
 SECRET = 73.125
-
-
-@dataclass
-class Context:
-    aws_request_id: str = "request-1"
-    memory_limit_in_mb: int = 1769
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 Published = Callable[[World], tuple[list[dict[str, Any]], dict[str, Any]]]
@@ -45,7 +36,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Published:
     def publish(world: World) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         assert world.report is not None
         with redirect_stdout(stream):
-            telemetry.publish(world.report, Context())
+            telemetry.publish(world.report, Context(60.0, aws_request_id="request-1"))
         lines = [json.loads(line) for line in stream.getvalue().splitlines()]
         emf: dict[str, Any] = {}
         for line in lines:

@@ -153,3 +153,17 @@ def test_a_machine_without_its_threads_is_refused(
     with poller(stack, MATINV_MEMORY_MB="122880") as process:
         assert process.wait(SOON_S) == 1
     assert "MATINV_THREADS is not set" in capfd.readouterr().err
+
+
+def test_it_needs_nothing_that_the_image_leaves_out() -> None:
+    ignored = (Path(__file__).parents[2] / ".dockerignore").read_text().split()
+    absent = {line.removeprefix("functions/matinv/") for line in ignored if "matinv/" in line}
+    assert {"cli", "local", "testing"} <= absent
+    script = (
+        "import sys\n"
+        f"sys.modules |= dict.fromkeys({[f'matinv.{name}' for name in absent]})\n"
+        "from matinv import wiring\n"
+        "from matinv.backends.aws import poller\n"
+        "from matinv.handlers import invocation, poller, worker\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -15,20 +15,13 @@ from matinv.isolation.child_process import ChildProcess
 from matinv.jobs.lanes import standard
 from matinv.pipeline import Deadline
 from matinv.settings import Settings
+from matinv.telemetry import Context
 from matinv.testing.events import s3_notification, sqs_event
 from support.processes import alive, until
 
 pytestmark = pytest.mark.deep
 
 POISON = str(Path(__file__).parents[1] / "poison")
-
-
-class Context:
-    aws_request_id = "request"
-    memory_limit_in_mb: int | str = 512
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def environment(
 
 @pytest.fixture
 def child(environment: None) -> Iterator[ChildProcess]:
-    process = ChildProcess(Context())
+    process = ChildProcess(Context(60.0, 512))
     yield process
     process.stop()
 
@@ -115,5 +108,5 @@ def test_one_that_does_not_come_up_is_told_with_its_exit_code(
 ) -> None:
     monkeypatch.delenv("MATINV_JOBS_TABLE")
     with pytest.raises(Transient, match="exit code 1"):
-        ChildProcess(Context())
+        ChildProcess(Context(60.0, 512))
     assert "MATINV_JOBS_TABLE is not set" in capfd.readouterr().err

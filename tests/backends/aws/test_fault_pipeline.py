@@ -20,6 +20,7 @@ from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
 from matinv.pipeline import App
 from matinv.settings import Settings
+from matinv.telemetry import Context
 from matinv.testing.events import s3_notification, sqs_event
 from support.faults import Fault, Faults, lost_answer, refusal, reset
 from support.subscriptions import drained
@@ -63,16 +64,6 @@ WHEN_IN_NEED: Final = (
 )
 
 
-class Context:
-    """Lambda's context, for as long as it takes."""
-
-    aws_request_id = "request"
-    memory_limit_in_mb = 1769
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
 @dataclass
 class Batch:
     """The service at work on one batch, behind faults."""
@@ -87,7 +78,7 @@ class Batch:
         Always as received for the first time: later it is a child process that does them, which
         has clients of its own.
         """
-        answer = worker.handler(self.event, Context())
+        answer = worker.handler(self.event, Context(60.0))
         assert answer.keys() == {"batchItemFailures"}
         ids = [message["messageId"] for message in self.event["Records"]]
         back = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -261,7 +252,7 @@ def test_dead_bucket_of_100_files_takes_a_handful_of_calls(batch: Batch) -> None
     bodies = [body.replace("file.npy", f"{n}.npy") for n in range(100)]
     batch.fail("s3", "GetObject", repeat(DENIED["s3"]))
     batch.fail("s3", "HeadBucket", repeat(refusal(403, "")))
-    answer = worker.handler(sqs_event(bodies), Context())
+    answer = worker.handler(sqs_event(bodies), Context(60.0))
     assert len(answer["batchItemFailures"]) == 100
     asked = batch.faults["s3"].calls
     assert asked["GetObject"] == asked["HeadBucket"] <= 8  # one for each thread
