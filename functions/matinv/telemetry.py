@@ -26,7 +26,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from matinv.errors import USER_ERRORS
 from matinv.jobs.lanes import STANDARD_MB
 from matinv.jobs.record import Record, Status
-from matinv.pipeline import Outcome, Report, Unannounced, Verdict
+from matinv.pipeline import Outcome, Report, Verdict
 
 _IDS_PER_LINE: Final = 100
 _TIMES: Final = {
@@ -107,14 +107,27 @@ def publish(report: Report, context: LambdaContext) -> None:
     log = logger()
     log.append_keys(function_request_id=context.aws_request_id)
     stopped = [o for o in report.outcomes if o.verdict is Verdict.STOPPED]
-    _log_stop(log, stopped)
+    if stopped and (why := stopped[0].error):  # once: the jobs have nothing to do with it
+        log.error(
+            why.message,
+            hint=why.hint,
+            error_code=why.code,
+            handed_back=len(stopped),
+            job_ids=[o.delivery.job_id for o in stopped[:_IDS_PER_LINE]],
+        )
     for outcome in report.outcomes:
         if outcome.error and outcome.verdict is not Verdict.STOPPED:
             _log_failure(log, outcome)
     done = [o.delivery.job_id for o in report.outcomes if not o.error]
     for begin in range(0, len(done), _IDS_PER_LINE):
         log.info("jobs done", job_ids=done[begin : begin + _IDS_PER_LINE])
-    _log_unannounced(log, report.unannounced)
+    missed = report.unannounced
+    if missed.job_ids:
+        log.warning(
+            "the events of these jobs were not published: see the topic, and the worker's role",
+            job_ids=missed.job_ids[:_IDS_PER_LINE],
+            **_bug(missed.exception),
+        )
     _count(metrics(), report, int(context.memory_limit_in_mb))
     metrics().flush_metrics()
 
@@ -130,18 +143,6 @@ def beat(seconds: Mapping[str, float], context: LambdaContext) -> None:
     metrics().flush_metrics()
 
 
-def _log_stop(log: Logger, stopped: Sequence[Outcome]) -> None:
-    """Say once what is denied or missing, and what to do; the jobs have nothing to do with it."""
-    if stopped and (why := stopped[0].error):
-        log.error(
-            why.message,
-            hint=why.hint,
-            error_code=why.code,
-            handed_back=len(stopped),
-            job_ids=[o.delivery.job_id for o in stopped[:_IDS_PER_LINE]],
-        )
-
-
 def requested(
     facts: Mapping[str, Any], exception: BaseException | None, context: LambdaContext
 ) -> None:
@@ -150,15 +151,6 @@ def requested(
     log.append_keys(function_request_id=context.aws_request_id)
     write = log.error if exception else log.info
     write("request", **facts, **_bug(exception))
-
-
-def _log_unannounced(log: Logger, missed: Unannounced) -> None:
-    if missed.job_ids:
-        log.warning(
-            "the events of these jobs were not published: see the topic, and the worker's role",
-            job_ids=missed.job_ids[:_IDS_PER_LINE],
-            **_bug(missed.exception),
-        )
 
 
 def _log_failure(log: Logger, outcome: Outcome) -> None:

@@ -66,7 +66,9 @@ def main() -> None:
     """Serve until standard input ends."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    _tell_of_crashes()
+    faulthandler.enable()  # a crash writes its traceback, which has no values in it
+    faulthandler.register(signal.SIGXCPU, chain=True)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     app = _bounded(wiring.app())
     request_id, memory_mb = sys.argv[1:]
     context = Context(0.0, memory_mb, request_id)  # time is in each request
@@ -118,13 +120,6 @@ def _requests() -> Iterator[dict[str, Any]]:
     threading.Thread(target=read, name="matinv-requests", daemon=True).start()
     while True:
         yield waiting.get()
-
-
-def _tell_of_crashes() -> None:
-    """Have the traceback of a crash written to standard error; it has no values in it."""
-    faulthandler.enable()
-    faulthandler.register(signal.SIGXCPU, chain=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _bounded(app: App) -> App:

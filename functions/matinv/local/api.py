@@ -90,7 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
         except FunctionError:
             self._refuse(502)
             return
-        self._write(answer["statusCode"], answer["headers"], _content(answer))
+        text: str = answer.get("body") or ""
+        content = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
+        self._write(answer["statusCode"], answer["headers"], content)
 
     def __getattr__(self, name: str) -> Any:
         """Let every method be answered by the function; the base looks for one named ``do_GET``."""
@@ -131,8 +133,3 @@ def _event_of(method: str, target: str, headers: Mapping[str, str], body: bytes)
         return event | {"body": body.decode()}
     except UnicodeDecodeError:
         return event | {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-
-
-def _content(answer: Mapping[str, Any]) -> bytes:
-    text: str = answer.get("body") or ""
-    return base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()

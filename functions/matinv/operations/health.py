@@ -196,6 +196,12 @@ class _Snapshot:
         )
         lanes = tuple(self._lanes(depths, figures or Figures()))
         backlog = _backlog(lanes)
+        eta_s = 0.0 if backlog == 0 else None
+        if backlog and flow and flow.per_s:
+            eta_s = backlog / flow.per_s
+        duplicates = None
+        if figures and figures.duplicates is not None and figures.acknowledged is not None:
+            duplicates = Duplicates(figures.duplicates, figures.acknowledged)
         dead = depths[DEAD]
         return Health(
             stack=self._client.settings.stack,
@@ -205,9 +211,9 @@ class _Snapshot:
             dead_letters=dead.total if dead else None,
             alarms=alarms,
             flow=flow,
-            duplicates=_duplicates(figures),
+            duplicates=duplicates,
             backlog=backlog,
-            eta_s=_eta_s(backlog, flow),
+            eta_s=eta_s,
             failures=tuple(map(_failure, failed or ())),
             unknown=tuple(self._unknown),
         )
@@ -270,18 +276,6 @@ def _backlog(lanes: tuple[LaneHealth, ...]) -> int | None:
     counts = [count for lane in lanes for count in (lane.waiting, lane.working, lane.delayed)]
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) and known else None
-
-
-def _eta_s(backlog: int | None, flow: Flow | None) -> float | None:
-    if backlog == 0:
-        return 0.0
-    return backlog / flow.per_s if backlog and flow and flow.per_s else None
-
-
-def _duplicates(figures: Figures | None) -> Duplicates | None:
-    if figures is None or figures.duplicates is None or figures.acknowledged is None:
-        return None
-    return Duplicates(figures.duplicates, figures.acknowledged)
 
 
 def _failure(record: Record) -> FailureCount:

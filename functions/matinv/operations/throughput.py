@@ -5,7 +5,7 @@ All of it is computed from records, so that it says the same of a laptop as of A
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -235,6 +235,13 @@ def _flow(
     pieces: list[list[_Ended]] = [[] for _ in range(BUCKETS)]
     for job in jobs:
         pieces[min(int((job.at_s - since_s) / bucket_s), BUCKETS - 1)].append(job)
+    phases = {
+        name.removesuffix("_ms"): _percentiles([job.phases_ms[i] for job in jobs])
+        for i, name in enumerate(PHASES)
+    }
+    lately = [job.at_s for job in jobs if job.at_s >= now_s - _RECENT_S]
+    by_service = {name: sum(getattr(job.cost, name) for job in jobs) for name in Cost.__slots__}
+    total = sum(by_service.values())
     return Flow(
         timestamp(first_s),
         timestamp(now_s),
@@ -243,10 +250,10 @@ def _flow(
         tuple(_bucket(since_s + i * bucket_s, piece) for i, piece in enumerate(pieces)),
         len(jobs),
         sum(job.failed for job in jobs),
-        _per_s(jobs, now_s),
+        len(lately) / max(now_s - min(lately), 1.0) if lately else 0.0,
         _percentiles([job.latency_ms for job in jobs]),
-        dict(_phases(jobs)),
-        _spending(jobs),
+        {name: found for name, found in phases.items() if found},
+        Spending(total, total / len(jobs) if jobs else None, by_service),
     )
 
 
@@ -255,27 +262,9 @@ def _bucket(begin_s: float, jobs: Sequence[_Ended]) -> Bucket:
     return Bucket(timestamp(begin_s), len(jobs), sum(job.failed for job in jobs), latency_ms)
 
 
-def _phases(jobs: Sequence[_Ended]) -> Iterator[tuple[str, Percentiles]]:
-    for i, name in enumerate(PHASES):
-        if found := _percentiles([job.phases_ms[i] for job in jobs]):
-            yield name.removesuffix("_ms"), found
-
-
 def _percentiles(times_ms: Sequence[float | None]) -> Percentiles | None:
     known = [ms for ms in times_ms if ms is not None]
     if not known:
         return None
     p50, p95, p99 = np.percentile(known, [50, 95, 99])
     return Percentiles(float(p50), float(p95), float(p99))
-
-
-def _per_s(jobs: Sequence[_Ended], now_s: float) -> float:
-    lately = [job.at_s for job in jobs if job.at_s >= now_s - _RECENT_S]
-    return len(lately) / max(now_s - min(lately), 1.0) if lately else 0.0
-
-
-def _spending(jobs: Sequence[_Ended]) -> Spending:
-    names = Cost.__slots__
-    by_service = {name: sum(getattr(job.cost, name) for job in jobs) for name in names}
-    total = sum(by_service.values())
-    return Spending(total, total / len(jobs) if jobs else None, by_service)

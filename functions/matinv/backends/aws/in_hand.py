@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
@@ -104,19 +104,16 @@ class InHand:
 
     def _set(self, seconds: Mapping[str, int]) -> None:
         for page in pages([*seconds.items()], _ENTRIES):
-            self._set_page(page)
-
-    def _set_page(self, page: Sequence[tuple[str, int]]) -> None:
-        try:
-            answer = self.sqs.change_message_visibility_batch(
-                QueueUrl=self.queue_url,
-                Entries=[
-                    {"Id": str(i), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
-                    for i, (receipt, seconds) in enumerate(page)
-                ],
-            )
-        except (BotoCoreError, ClientError) as error:
-            _log.warning("cannot set the visibility of %d messages: %s", len(page), error)
-            return
-        for failure in answer.get("Failed", []):  # it was deleted, or its receipt is old
-            _log.warning("cannot set the visibility of a message: %s", failure.get("Code"))
+            try:
+                answer = self.sqs.change_message_visibility_batch(
+                    QueueUrl=self.queue_url,
+                    Entries=[
+                        {"Id": str(i), "ReceiptHandle": receipt, "VisibilityTimeout": timeout_s}
+                        for i, (receipt, timeout_s) in enumerate(page)
+                    ],
+                )
+            except (BotoCoreError, ClientError) as error:
+                _log.warning("cannot set the visibility of %d messages: %s", len(page), error)
+                continue
+            for failure in answer.get("Failed", []):  # it was deleted, or its receipt is old
+                _log.warning("cannot set the visibility of a message: %s", failure.get("Code"))
