@@ -17,21 +17,11 @@ from matinv.jobs.request import Reference
 from matinv.local.api import server
 from matinv.ports import UploadUrl
 from matinv.settings import of_api
+from matinv.telemetry import Context
 from matinv.testing.events import url_event
 from support.memory_service import MemoryService, NotifyingStore
 
 OBJECTS = "/objects/"
-
-
-class Context:
-    aws_request_id = "request-1"
-    memory_limit_in_mb = 1769
-
-    def __init__(self, remaining_ms: int = 60_000) -> None:
-        self._remaining_ms = remaining_ms
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self._remaining_ms
 
 
 @dataclass(frozen=True)
@@ -133,14 +123,15 @@ class ApiServer:
         if self.busy:
             self.busy -= 1
             return _answer(429)
-        answer = self._respond(event)
+        services = Services(self.service.world.app, self.service.client)
+        answer = respond(services, event, Context(60.0))
         if self.working:
             self.service.work()
         return answer
 
     def _respond(self, event: Mapping[str, Any]) -> dict[str, Any]:
         services = Services(self.service.world.app, self.service.client)
-        return respond(services, event, Context(self.remaining_ms))
+        return respond(services, event, Context(self.remaining_ms / 1000))
 
     def _object(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:
         store = self.service.store
