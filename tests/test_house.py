@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import matinv
+from support import metrics
 
 PACKAGE = Path(matinv.__file__).parent
 
@@ -108,6 +109,19 @@ def test_a_class_name_means_one_class() -> None:
                 if isinstance(node, ast.ClassDef):
                     places[node.name].append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_tests_that_bear_the_name_of_a_module_stand_where_the_module_does() -> None:
+    homes: dict[str, set[Path]] = defaultdict(set)
+    for module in metrics.modules():
+        for name in metrics.names_of_tests(module):
+            homes[name].update(metrics.TESTS / folder for folder in module.parents)
+    strangers = [
+        path.relative_to(metrics.TESTS)
+        for path in metrics.TESTS.rglob("test_*.py")
+        if path.name in homes and path.parent not in homes[path.name]
+    ]
+    assert strangers == []
 
 
 # --- functions

@@ -68,11 +68,15 @@ def modules() -> list[Path]:
     return [path for path in paths if not path.name.startswith("__")]
 
 
+def names_of_tests(module: Path) -> set[str]:
+    """Return the names that its test file may have."""
+    return {f"test_{module.stem}.py", *(f"test_{f}_{module.stem}.py" for f in module.parts[:-1])}
+
+
 def tests_of(module: Path) -> list[Path]:
-    """Return the test files of a module: those that bear its name, in its folder or one above."""
-    names = {f"test_{module.stem}.py", *(f"test_{f}_{module.stem}.py" for f in module.parts[:-1])}
-    folders = [TESTS / folder for folder in module.parents]
-    return [folder / name for folder in folders for name in names if (folder / name).exists()]
+    """Return its test files: those that bear its name, in its folder or one above."""
+    places = (TESTS / folder / name for folder in module.parents for name in names_of_tests(module))
+    return [place for place in places if place.exists()]
 
 
 def main() -> None:
