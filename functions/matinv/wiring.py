@@ -8,6 +8,7 @@ import platform
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from matinv.backends.aws.errors import translated
 from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.pipeline import App
-from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
+from matinv.ports import ApiBackend, Backend, JobEvents
 from matinv.settings import DAY_S, Settings
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ def app() -> App:
 
 def app_from(settings: Settings) -> App:
     """Build a service on AWS's clients."""
-    topic_arn = settings.events_topic_arn
+    topic_arn, service = settings.events_topic_arn, backend(settings)
     return App(
-        *ports(settings),
+        service.store,
+        service.table,
+        service.queue,
         inputs_bucket=settings.inputs_bucket,
         lane=settings.lane,
         inline_result_bytes=settings.inline_result_bytes,
@@ -84,9 +87,9 @@ def engine(threads: int) -> Mapping[str, str]:
     }
 
 
-def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
-    """Return the ports on AWS, for the service and for `matinv.client.Client`."""
-    return (
+def backend(settings: Settings) -> Backend:
+    """Return the stack on AWS, for a worker: what watches it is left out."""
+    return Backend(
         S3Store(
             clients.client("s3", settings.account_id),
             settings.inputs_bucket,
@@ -96,6 +99,11 @@ def ports(settings: Settings) -> tuple[MatrixStore, JobTable, JobQueue]:
         DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
         SQSQueue(clients.client("sqs"), settings.jobs_queue_url, settings.dlq_url),
     )
+
+
+def watched_backend(settings: Settings) -> Backend:
+    """Return the stack on AWS, for `matinv.client.Client`."""
+    return replace(backend(settings), monitor=monitor(settings))
 
 
 def poller(queue_url: str, invoke: Invoke, polling: Polling) -> Poller:
@@ -112,11 +120,11 @@ def poller(queue_url: str, invoke: Invoke, polling: Polling) -> Poller:
         return Poller(clients.client("sqs"), queue_url, invoke, polling)
 
 
-def remote_ports(url: str) -> tuple[MatrixStore, JobTable, JobQueue]:
-    """Return the ports over the HTTP API at a URL, for `matinv.client.Client`."""
-    from matinv.backends import http  # noqa: PLC0415 - for those who have no other way
+def api_backend(url: str) -> ApiBackend:
+    """Return the service behind the HTTP API at a URL, for `matinv.client.Client`."""
+    from matinv.backends.http import backend  # noqa: PLC0415 - for those who have no other way
 
-    return http.ports(url)
+    return backend.backend(url)
 
 
 def monitor(settings: Settings) -> Monitor:

@@ -150,7 +150,8 @@ def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: MemoryService) -
 
 def test_through_an_http_api_the_records_still_tell(run: Run, busy: MemoryService) -> None:
     client = busy.client
-    client.monitor, client.settings = None, of_api("https://example.org")
+    client.backend = replace(client.backend, monitor=None)
+    client.settings = of_api("https://example.org")
     result = CliRunner().invoke(cli, ["top"], obj=client)
     assert result.exit_code == 0
     assert result.stdout.startswith("HTTP API  2023-11-14")

@@ -13,6 +13,7 @@ from matinv.client import (
     Client,
 )
 from matinv.client.preparation import INLINE_LIMIT_BYTES
+from matinv.errors import Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.message import parse_message
 from matinv.jobs.record import Status
@@ -184,3 +185,11 @@ def test_connect_builds_a_client_of_aws(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     client = Client.connect(SETTINGS.to_environment())
     assert client.settings == SETTINGS
+
+
+def test_a_status_is_listed_in_any_case_and_another_word_is_refused(client: Client) -> None:
+    job = client.submit([[1.0, 2.0], [2.0, 4.0]])
+    job.wait()
+    assert [record.job_id for record in client.list(status="failed")] == [job.job_id]
+    with pytest.raises(Refused, match=r"allowed: QUEUED, RUNNING, RETRYING, SUCCEEDED"):
+        client.list(status="done")

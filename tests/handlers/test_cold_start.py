@@ -70,7 +70,9 @@ OURS = """
     matinv.formats.npz_archive matinv.formats.opened matinv.formats.result matinv.formats.shape
     matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.lanes matinv.jobs.limits
     matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request
-    matinv.jobs.times matinv.ports
+    matinv.jobs.times
+    matinv.ports matinv.ports.events matinv.ports.messages matinv.ports.objects
+    matinv.ports.parallel matinv.ports.records matinv.ports.service
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
     matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
     matinv.pipeline.finish

@@ -172,7 +172,7 @@ class TestUnknown:
     def test_without_a_monitor_the_table_still_tells(self, service: MemoryService) -> None:
         put(service, ended("a", 1))
         client = service.client
-        client.monitor = None
+        client.backend = replace(client.backend, monitor=None)
         found = snapshot(client)
         assert found.flow
         assert found.flow.ended == 1

@@ -156,7 +156,7 @@ class ApiServer:
         """Return a client that knows nothing but the URL."""
         service = self.service
         return Client(
-            *wiring.remote_ports(self.url),
+            wiring.api_backend(self.url),
             of_api(self.url),
             now=lambda: service.world.now_s,
             sleep=service.sleep,

@@ -17,7 +17,7 @@ from matinv.client import Client
 from matinv.jobs import intake
 from matinv.jobs.lanes import large, standard
 from matinv.jobs.request import Reference
-from matinv.ports import Part
+from matinv.ports import Backend, Part
 from matinv.settings import Settings
 from matinv.testing.events import s3_notification, sqs_event
 from support.world import INPUTS, RESULTS, World
@@ -89,11 +89,8 @@ class MemoryService:
     @property
     def client(self) -> Client:
         return Client(
-            self.store,
-            self.table,
-            self.queue,
+            Backend(self.store, self.table, self.queue, self.monitor),
             SETTINGS,
-            monitor=self.monitor,
             now=lambda: self.world.now_s,
             sleep=self.sleep,
             jitter=lambda: 0.5,

@@ -31,6 +31,7 @@ from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs import intake
 from matinv.jobs.lanes import standard
 from matinv.operations.dead_letters import redrive
+from matinv.ports import Backend
 from matinv.settings import DAY_S, Settings
 from support.simulated_sqs import SimulatedSQS, VirtualClock, refusal
 from support.world import INPUTS, RESULTS, World
@@ -299,7 +300,9 @@ class Simulator:
         """Do what ``matinv dlq redrive`` does, while `faults` happen."""
         settings = Settings(INPUTS, RESULTS, "table", standard(JOBS), DEAD)
         queue = SQSQueue(self._sqs, JOBS, DEAD)
-        client = Client(self.app.store, self.app.table, queue, settings, now=self.clock.now)
+        client = Client(
+            Backend(self.world.store, self.app.table, queue), settings, now=self.clock.now
+        )
         self._faults = list(faults)
         with self._frame():
             try:

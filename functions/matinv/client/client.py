@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
 from matinv.client.lookup import look
-from matinv.client.parallel import side_by_side
 from matinv.client.preparation import Source, matrix_of, prepare
 from matinv.client.results import (
     decoded,
@@ -26,14 +25,14 @@ from matinv.client.results import verify as check
 from matinv.client.send import Sender, send
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange, Watch, watch
-from matinv.errors import MatinvError
+from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Matrix, Method, OnIllConditioned
-from matinv.ports import JobQueue, JobTable, MatrixStore, Place
-from matinv.ports.monitor import Monitor
+from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 from matinv.settings import Settings, of_api
 
 
@@ -42,40 +41,50 @@ class Client:
 
     Parameters
     ----------
-    store : MatrixStore
-        The buckets.
-    table : JobTable
-        The jobs.
-    queue : JobQueue
-        The jobs queue and its dead letters.
+    backend : Backend or ApiBackend
+        The ports of the service.
     settings : Settings
         Where all of that is.
-    monitor : Monitor, optional
-        What AWS knows of the stack, for `matinv.operations.health`.
     now, sleep, jitter : callable
         Seconds since the epoch, a pause of so many seconds, a random number in [0, 1).
     """
 
-    def __init__(  # noqa: PLR0913 - three ports, and what tests replace
+    def __init__(
         self,
-        store: MatrixStore,
-        table: JobTable,
-        queue: JobQueue,
+        backend: Backend | ApiBackend,
         settings: Settings,
         *,
-        monitor: Monitor | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.store = store
-        self.table = table
-        self.queue = queue
+        self.backend = backend
+        self.store: ClientStore = backend.store
+        self.table: ClientTable = backend.table
+        self.queue: ClientQueue = backend.queue
         self.settings = settings
-        self.monitor = monitor
         self.now = now
         self.sleep = sleep
         self._jitter = jitter
+
+    def stack(self, to: str, hint: str = "use the stack itself: --stack, or MATINV_*") -> Backend:
+        """Return all ports of the stack, for what an HTTP API does not offer.
+
+        Parameters
+        ----------
+        to : str
+            What they are for.
+        hint : str
+            What to do instead.
+
+        Raises
+        ------
+        Refused
+            FORBIDDEN_REF, if this client speaks with an HTTP API.
+        """
+        if isinstance(self.backend, Backend):
+            return self.backend
+        raise Refused(Code.FORBIDDEN_REF, f"the HTTP API does not offer this: {to}", hint)
 
     @classmethod
     def connect(
@@ -99,9 +108,7 @@ class Client:
         settings = of_api(api) if api else Settings.from_environment(environment)
         from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
 
-        if api:
-            return cls(*wiring.remote_ports(api), settings)
-        return cls(*wiring.ports(settings), settings, monitor=wiring.monitor(settings))
+        return cls(wiring.api_backend(api) if api else wiring.watched_backend(settings), settings)
 
     def submit(  # noqa: PLR0913 - the fields of a message
         self,
@@ -176,7 +183,7 @@ class Client:
             except MatinvError as error:
                 return error
 
-        return side_by_side(send_one, submissions)
+        return side_by_side(send_one, submissions, CLIENT_THREADS)
 
     def job(self, job_id: str) -> Job:
         """Return a handle of a job, by its id, its key or its file's name; it need not exist."""
@@ -245,7 +252,16 @@ class Client:
         record. Files that no worker has taken yet have no record and are not listed.
         """
         if status is not None:
-            return self.table.list(Status(status), limit, before)
+            name = status.upper()
+            if name not in set(Status):
+                raise Refused(
+                    Code.BAD_MESSAGE,
+                    "there is no such status",
+                    "ask for one of those that there are, in any case",
+                    observed=status,
+                    limit=", ".join(Status),
+                )
+            return self.table.list(Status(name), limit, before)
         each = (self.table.list(one, limit, before) for one in Status)
         newest_first = merge(
             *each, key=lambda record: (record.updated_at, record.job_id), reverse=True

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from matinv.client.parallel import side_by_side
 from matinv.formats.codecs import ENDINGS
 from matinv.jobs.ids import job_id_of, names_of, without_ending
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Request, input_info
-from matinv.ports import JobTable, MatrixStore
+from matinv.ports import ClientStore, ClientTable
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
 _KEY_BYTES: Final = 1024
 
@@ -35,7 +35,7 @@ class Known(Protocol):
 
 
 def look(
-    table: JobTable, store: MatrixStore, jobs: Sequence[Known], queued: dict[str, Record]
+    table: ClientTable, store: ClientStore, jobs: Sequence[Known], queued: dict[str, Record]
 ) -> dict[str, Record]:
     """Return the records of those jobs that are known, with one read of the table.
 
@@ -55,7 +55,9 @@ def look(
             found[job.job_id] = _waiting(job.job_id, job.input)
     missing = [job for job in jobs if job.job_id not in found and job.job_id not in queued]
     keys = {key: job.job_id for job in missing for key in _keys(job)}
-    for key, reference in zip(keys, side_by_side(store.find_input, list(keys)), strict=True):
+    for key, reference in zip(
+        keys, side_by_side(store.find_input, list(keys), CLIENT_THREADS), strict=True
+    ):
         if reference:
             queued[keys[key]] = _waiting(keys[key], input_info(Request(keys[key], reference)))
     return {j.job_id: queued[j.job_id] for j in jobs if j.job_id in queued} | found
@@ -75,7 +77,7 @@ def _is_key(text: str) -> bool:
     return 0 < size_bytes <= _KEY_BYTES and whole and ".." not in text.split("/")
 
 
-def _is_older(store: MatrixStore, record: Record, sent: InputInfo) -> bool:
+def _is_older(store: ClientStore, record: Record, sent: InputInfo) -> bool:
     """Whether a record is about an older file than the one sent, which is still to come."""
     if record.input.id == sent.id or record.input.source != sent.source:
         return False

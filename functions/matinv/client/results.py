@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,6 +14,7 @@ import numpy as np
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
 from matinv.client.residual import TOLERANCE, provable, residual, right_digits
+from matinv.errors import Code, Refused
 from matinv.formats.codecs import CODECS, Format, format_of_key, open_file
 from matinv.formats.npy_header import Reader
 from matinv.formats.opened import OpenedFile
@@ -25,7 +26,7 @@ from matinv.jobs.request import MESSAGE_SOURCE, Request, reference_of
 from matinv.linalg.certificate import Side
 from matinv.linalg.gates import RESIDUAL_LIMIT
 from matinv.linalg.types import Matrix
-from matinv.ports import Blob, MatrixStore
+from matinv.ports import Blob, BytesBlob, ClientStore, InputStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Verification:
     digits: float | None = None
 
 
-def fetch(store: MatrixStore, record: Record) -> Matrix:
+def fetch(store: ClientStore, record: Record) -> Matrix:
     """Return the inverse of a job that has one.
 
     Raises
@@ -73,7 +74,7 @@ def _read(reader: Reader, size_bytes: int, record: Record) -> Matrix:
     return inverse.astype(_precision(record.input.dtype), copy=False)
 
 
-def fetch_bytes(store: MatrixStore, record: Record) -> bytes:
+def fetch_bytes(store: ClientStore, record: Record) -> bytes:
     """Return a result as it is stored."""
     with opened(store, result_of(record)) as blob:
         return blob.read(blob.size_bytes)
@@ -104,7 +105,7 @@ def result_of(record: Record) -> ResultInfo:
     return record.result
 
 
-def result_url(store: MatrixStore, record: Record, expires_s: int) -> str:
+def result_url(store: ClientStore, record: Record, expires_s: int) -> str:
     """Return a presigned URL of a result's object; raise `ClientError` if it is in the record."""
     result = result_of(record)
     if result.uri is None:
@@ -116,13 +117,13 @@ def result_url(store: MatrixStore, record: Record, expires_s: int) -> str:
 
 
 def verify(
-    store: MatrixStore, record: Record, content: bytes, matrix: Matrix | None = None
+    store: ClientStore, record: Record, content: bytes, matrix: Matrix | None = None
 ) -> Verification:
     """Check a result against its hash and its input.
 
     Parameters
     ----------
-    store : MatrixStore
+    store : ClientStore
         Where the input is.
     record : Record
         The job's.
@@ -165,7 +166,7 @@ def verify(
     return Verification(sha256, found, RESIDUAL_LIMIT, digits)
 
 
-def _input(store: MatrixStore, record: Record, matrix: Matrix | None) -> Matrix:
+def _input(store: ClientStore, record: Record, matrix: Matrix | None) -> Matrix:
     info = record.input
     if matrix is None:
         return read_input(store, record)
@@ -177,7 +178,7 @@ def _input(store: MatrixStore, record: Record, matrix: Matrix | None) -> Matrix:
     return matrix
 
 
-def read_input(store: MatrixStore, record: Record) -> Matrix:
+def read_input(store: ClientStore, record: Record) -> Matrix:
     """Return the input of a job from where its record says that it is.
 
     Raises
@@ -194,6 +195,12 @@ def read_input(store: MatrixStore, record: Record) -> Matrix:
             "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
         )
     reference = reference_of(info)
+    if not isinstance(store, InputStore):
+        raise Refused(
+            Code.FORBIDDEN_REF,
+            f"the HTTP API does not offer this: reading {reference.uri}",
+            "pass the matrix itself: --input FILE",
+        )
     with store.open(reference) as blob:
         file = open_file(format_of_key(reference.key), blob, blob.size_bytes)
         if isinstance(file, OpenedFile):
@@ -214,28 +221,11 @@ def _failed(slices: Slices) -> str:
     return f"{slices.failed} of {slices.count} slices ({listed}{more})"
 
 
-class _InlineBlob:
-    """A small result that is in its record, read like an object."""
-
-    def __init__(self, content: bytes) -> None:
-        self._stream = BytesIO(content)
-        self.size_bytes = len(content)
-        self.etag = ""
-        self.version_id: str | None = None
-        self.metadata: Mapping[str, str] = {}
-
-    def read(self, size: int, /) -> bytes:
-        return self._stream.read(size)
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        return self._stream.readinto(buffer)
-
-
 @contextmanager
-def opened(store: MatrixStore, result: ResultInfo) -> Iterator[Blob]:
+def opened(store: ClientStore, result: ResultInfo) -> Iterator[Blob]:
     """Open a result for reading, wherever it is."""
     if result.inline is not None:
-        yield _InlineBlob(result.inline)
+        yield BytesBlob(result.inline)
     elif result.uri is not None:
         with store.results(result.uri, result.version_id) as blob:
             yield blob

@@ -13,7 +13,7 @@ from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Request, input_info
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Matrix
-from matinv.ports import JobQueue, JobTable, MatrixStore
+from matinv.ports import ClientQueue, ClientStore, ClientTable
 from matinv.settings import DAY_S, Settings
 
 
@@ -23,7 +23,7 @@ class Sender:
 
     Parameters
     ----------
-    store, table, queue : MatrixStore, JobTable, JobQueue
+    store, table, queue : ClientStore, ClientTable, ClientQueue
         The buckets, the jobs, the jobs queue.
     settings : Settings
         Where all of that is.
@@ -31,9 +31,9 @@ class Sender:
         Seconds since the epoch.
     """
 
-    store: MatrixStore
-    table: JobTable
-    queue: JobQueue
+    store: ClientStore
+    table: ClientTable
+    queue: ClientQueue
     settings: Settings
     now: Callable[[], float]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from matinv.client import Client, Job
-from matinv.client.parallel import side_by_side
 from matinv.console.rows import JobRow, row_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
 # So many records of each status are read by a poll that finds nothing new: 150 reads at most, and
 # 48 queries of half a unit (8 shards). At $0.125 per million units and a poll in two seconds an
@@ -62,7 +62,7 @@ class Board:
             If the table cannot be read.
         """
         found: dict[str, Record] = {}
-        for records in side_by_side(self._fresh, list(Status)):
+        for records in side_by_side(self._fresh, list(Status), CLIENT_THREADS):
             for record in records:
                 known = found.get(record.job_id)
                 if known is None or known.revision < record.revision:

@@ -80,5 +80,5 @@ def _routed(exchange: Exchange) -> Response:
 
 @functools.cache
 def _services() -> Services:
-    app = wiring.app()
-    return Services(app, Client(app.store, app.table, app.queue, Settings.from_environment()))
+    settings = Settings.from_environment()
+    return Services(wiring.app(), Client(wiring.backend(settings), settings))

@@ -104,7 +104,8 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
             "choose another job id",
         )
     key = f"{job_id}.{fields['upload']['format']}"
-    place = client.store.upload_url(key, size_bytes, metadata, EXPIRES_S)
+    store = client.stack("making URLs for uploads").store
+    place = store.upload_url(key, size_bytes, metadata, EXPIRES_S)
     return job_id, {
         "method": "PUT",
         "url": place.url,

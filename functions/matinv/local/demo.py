@@ -39,7 +39,7 @@ def main() -> int:
             sent = samples(stack.settings.inputs_bucket)
             client = Client.connect()
             records = _run(console, stack, client, sent)
-            letters = client.queue.receive_dead(100, 30)
+            letters = client.stack("looking into the dead letters").queue.receive_dead(100, 30)
             console.print("", _jobs_table(sent, records), "", _letters_table(letters), "")
             problems = [*_problems(client, sent, records), *_lost_letters(sent, letters)]
         if problems:

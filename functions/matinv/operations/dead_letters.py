@@ -18,7 +18,7 @@ from matinv.jobs.intake import deliveries
 from matinv.jobs.message import fields_of, options_of_metadata
 from matinv.jobs.record import Record
 from matinv.jobs.request import Delivery, Reference, Request
-from matinv.ports import MatrixStore, Received
+from matinv.ports import InputStore, Received
 
 # SQS hands out ten messages at a time; each call takes about 20 ms, so that five minutes suffice
 # to look through 100,000 of them.
@@ -111,18 +111,21 @@ class DeadLetters:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._queue = client.stack(
+            "looking into the dead letters", "matinv dlq redrive --job-id ID works"
+        ).queue
         self._taken: dict[str, Received] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.queue.release_dead(list(self._taken.values()))
+        self._queue.release_dead(list(self._taken.values()))
 
     def __iter__(self) -> Iterator[Letter]:
         seen: set[str] = set()
         while True:
-            batch = self._client.queue.receive_dead(_AT_A_TIME, _VISIBILITY_S)
+            batch = self._queue.receive_dead(_AT_A_TIME, _VISIBILITY_S)
             fresh = [message for message in batch if message.message_id not in seen]
             seen |= {message.message_id for message in batch}
             for message in batch:
@@ -134,7 +137,7 @@ class DeadLetters:
 
     def delete(self, letter: Letter) -> None:
         """Remove a letter from the queue."""
-        self._client.queue.delete_dead([letter.received])
+        self._queue.delete_dead([letter.received])
         self._taken.pop(letter.received.message_id, None)  # SQS may hand out a message twice
 
 
@@ -181,7 +184,7 @@ def redrive(
 
 
 def redriven_body(
-    delivery: Delivery, record: Record | None, changes: Mapping[str, Any], store: MatrixStore
+    delivery: Delivery, record: Record | None, changes: Mapping[str, Any], store: InputStore
 ) -> str:
     """Return a message that does a dead job again, in spite of its record.
 
@@ -230,10 +233,9 @@ def _send(
     client: Client, letter: Letter, changes: Mapping[str, Any], *, dry_run: bool
 ) -> ErrorInfo | None:
     """Send the jobs of a letter back; return why that cannot be done."""
+    store = client.stack("looking into the dead letters").store
     try:
-        bodies = [
-            redriven_body(job.delivery, job.record, changes, client.store) for job in letter.jobs
-        ]
+        bodies = [redriven_body(job.delivery, job.record, changes, store) for job in letter.jobs]
         for body in () if dry_run else bodies:
             client.queue.send(body)
     except Refused as error:
@@ -241,7 +243,7 @@ def _send(
     return None
 
 
-def _reference_fields(reference: Reference, store: MatrixStore) -> dict[str, Any]:
+def _reference_fields(reference: Reference, store: InputStore) -> dict[str, Any]:
     with store.open(reference) as blob:
         options = options_of_metadata(blob.metadata)
     s3 = {name: getattr(reference, name) for name in ("bucket", "key", "version_id", "order")}

@@ -15,6 +15,7 @@ from matinv.errors import Code, ErrorInfo, MatinvError
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
 from matinv.operations.throughput import READ_LIMIT, Flow, Recent, lane_of, seconds_of
+from matinv.ports import Backend
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, Monitor
 
 _FAILURES: Final = 5  # that are shown
@@ -219,7 +220,8 @@ class _Snapshot:
         )
 
     def _monitored(self, part: str, ask: Callable[[Monitor], T]) -> T | None:
-        monitor = self._client.monitor
+        backend = self._client.backend
+        monitor = backend.monitor if isinstance(backend, Backend) else None
         if monitor is None:
             error = ErrorInfo(Code.ACCESS_DENIED, "an HTTP API does not tell", _WITHOUT_API)
             self._unknown.append(Unknown(part, error))

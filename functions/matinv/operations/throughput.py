@@ -20,7 +20,7 @@ from matinv.jobs.record import Record, Status
 from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.jobs.times import timestamp
 from matinv.operations.prices import Cost, cost
-from matinv.ports import JobTable
+from matinv.ports import ClientTable
 
 PHASES: Final = ("queued_ms", "load_ms", "invert_ms", "publish_ms")
 BUCKETS: Final = 30  # of a window: bars that a terminal of 80 columns has room for
@@ -160,7 +160,7 @@ class Recent:
     _jobs: Sequence[_Ended] = ()  # the latest first
     _covered_s: float = field(default=0.0)  # nothing that ended after this is missing
 
-    def look(self, table: JobTable, now_s: float, lanes: Lane) -> Flow:
+    def look(self, table: ClientTable, now_s: float, lanes: Lane) -> Flow:
         """Read what is new and return what is known; `lanes` are those that the jobs ran in.
 
         Raises

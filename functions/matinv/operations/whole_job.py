@@ -109,9 +109,10 @@ def _submission(way: Way, sender: str, matrix: Matrix) -> Submission:
 
 
 def _remove(client: Client, record: Record) -> None:
+    stack = client.stack(f"removing job {record.job_id}")
     if record.result and record.result.uri:
-        client.store.delete(record.result.uri, record.result.version_id)
+        stack.store.delete(record.result.uri, record.result.version_id)
     if record.input.source.startswith("s3://"):
         kind, _, version = record.input.id.partition(":")
-        client.store.delete(record.input.source, version if kind == "version" else None)
-    client.table.delete(record.job_id)  # last: until then a duplicate finds that the job has ended
+        stack.store.delete(record.input.source, version if kind == "version" else None)
+    stack.table.delete(record.job_id)  # last: until then a duplicate finds that the job has ended

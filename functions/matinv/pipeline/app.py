@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.lanes import MARGIN_S, Lane
-from matinv.ports import JobEvents, JobQueue, JobTable, MatrixStore
+from matinv.ports import ClientTable, JobEvents, WorkerQueue, WorkerStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class App:
         Makes an executor of so many threads, whose names begin so.
     """
 
-    store: MatrixStore
-    table: JobTable
-    queue: JobQueue
+    store: WorkerStore
+    table: ClientTable
+    queue: WorkerQueue
     inputs_bucket: str
     lane: Lane
     inline_result_bytes: int

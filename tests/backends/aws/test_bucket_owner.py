@@ -85,7 +85,7 @@ def test_a_bucket_of_another_account_is_denied(settings: Settings) -> None:
 
     denied = refusal(403, "AccessDenied")
     stranger = settings.jobs_queue_url.replace(ACCOUNT, "999999999999")
-    store = wiring.ports(replace(settings, lane=standard(stranger)))[0]
+    store = wiring.backend(replace(settings, lane=standard(stranger))).store
     Faults(store._s3).script.append(as_s3_does)
     with pytest.raises(Transient, match="ACCESS_DENIED"):
         store.upload("a.npy", [b"1"], {})
@@ -105,7 +105,7 @@ def test_a_url_for_an_upload_names_the_owner(settings: Settings) -> None:
 
 
 def test_without_an_account_in_the_url_no_owner_is_named(settings: Settings) -> None:
-    store = wiring.ports(replace(settings, lane=standard("http://127.0.0.1/jobs")))[0]
+    store = wiring.backend(replace(settings, lane=standard("http://127.0.0.1/jobs"))).store
     with owners_named(store._s3) as named:
         store.upload("a.npy", [b"1"], {})
     assert named == [None]

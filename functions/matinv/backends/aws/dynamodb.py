@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from matinv.backends.aws.calls import pages, pause, side_by_side
+from matinv.backends.aws.calls import pages, pause
 from matinv.backends.aws.dynamodb_items import SHARDS, listing, record_of
 from matinv.backends.aws.dynamodb_writes import (
     ATTEMPTS,
@@ -21,6 +21,7 @@ from matinv.backends.aws.dynamodb_writes import (
 from matinv.backends.aws.errors import translated
 from matinv.jobs.record import Record, Status
 from matinv.ports import Place
+from matinv.ports.parallel import side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

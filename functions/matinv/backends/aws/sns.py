@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from matinv.backends.aws.calls import packed, pause, side_by_side
+from matinv.backends.aws.calls import packed, pause
 from matinv.backends.aws.errors import translated
 from matinv.errors import Transient
 from matinv.jobs.event import Event, event_of
 from matinv.jobs.record import Record
+from matinv.ports.parallel import side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from matinv.backends.aws.calls import packed, pages, pause, side_by_side
+from matinv.backends.aws.calls import packed, pages, pause
 from matinv.backends.aws.errors import HINTS, translated
 from matinv.errors import Code, Transient, printable
 from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
+from matinv.ports.parallel import side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Final, NoReturn
+from typing import Final
 
 from matinv.backends.aws.calls import pause
 from matinv.backends.aws.errors import HINTS, of_code
@@ -68,8 +68,3 @@ def error_of(reply: Reply) -> MatinvError:
     kind = Transient if code in TRANSIENT else Refused
     hint = fields.get("hint") or HINTS.get(code, "")
     return kind(code, found, hint, observed=fields.get("observed"), limit=fields.get("limit"))
-
-
-def refuse(what: str, hint: str = "use the stack itself: --stack, or MATINV_*") -> NoReturn:
-    """Raise `Refused`: the API has no such thing."""
-    raise Refused(Code.FORBIDDEN_REF, f"the HTTP API does not offer this: {what}", hint)

@@ -1,4 +1,4 @@
-"""`JobQueue` over HTTP."""
+"""`RedrivingQueue` over HTTP."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matinv.backends.http.api import Api, refuse
+from matinv.backends.http.api import Api
 from matinv.jobs.api_paths import path_of
-from matinv.jobs.lanes import Lane
-from matinv.jobs.request import Delivery
-from matinv.ports import DeadLetter, Received
 
 
 class RemoteQueue:
-    """`JobQueue`: sending, and redriving by job id."""
+    """`RedrivingQueue`: sending, and redriving by job id."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -39,29 +36,3 @@ class RemoteQueue:
     def check(self) -> None:
         """Ask for the API's health."""
         self._api.ask("GET", "/health")
-
-    def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
-        """Bury none."""
-        return [False] * len(letters)
-
-    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
-        """Forward none."""
-        return [False] * len(deliveries)
-
-    def delay(self, deliveries: Sequence[Delivery], seconds: Sequence[int]) -> None:
-        """Do nothing."""
-
-    def max_receive_count(self) -> int:
-        """Refuse."""
-        refuse("the queue's redrive policy")
-
-    def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:
-        """Refuse."""
-        refuse("looking into the dead letters", "matinv dlq redrive --job-id ID works")
-
-    def delete_dead(self, messages: Sequence[Received]) -> None:
-        """Refuse."""
-        refuse("removing dead letters")
-
-    def release_dead(self, messages: Sequence[Received]) -> None:
-        """Do nothing: none was taken."""

@@ -1,25 +1,26 @@
-"""`JobTable` over HTTP."""
+"""`ClientTable` over HTTP."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from matinv.backends.aws.calls import side_by_side
-from matinv.backends.http.api import Api, refuse
+from matinv.backends.http.api import Api
 from matinv.jobs.api_paths import path_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import record_of
 from matinv.ports import Place
+from matinv.ports.parallel import side_by_side
 
 _PAGE: Final = 100
 
 
 class RemoteTable:
-    """`JobTable`: the records as the API shows them; a dropped file is QUEUED there already."""
+    """`ClientTable`: the records as the API shows them; a dropped file is QUEUED there already."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -34,23 +35,22 @@ class RemoteTable:
         return None if reply.status == 404 else _record(json.loads(reply.content))
 
     def put(self, records: Sequence[Record]) -> list[bool]:
-        """Do nothing: the API has written them."""
+        """Write nothing: of what was sent the API has written the records."""
         return [True] * len(records)
-
-    def delete(self, job_id: str) -> None:
-        """Refuse."""
-        refuse(f"removing job {job_id}")
 
     def list(self, status: Status, limit: int, before: Place | None = None) -> Iterator[Record]:
         """Yield records in `status`, the most recently updated first."""
-        if before is not None:
-            refuse("a list from the middle")
+        found = self._pages(status, limit if before is None else _PAGE)
+        behind = (r for r in found if before is None or (r.updated_at, r.job_id) < before)
+        return islice(behind, limit)
+
+    def _pages(self, status: Status, limit: int) -> Iterator[Record]:
+        """Yield all records in `status`; a request asks for `limit`, or a page."""
         cursor: dict[str, str] = {}
         while limit > 0:
             query = {"status": str(status), "limit": str(min(limit, _PAGE)), **cursor}
             page = json.loads(self._api.ask("GET", f"/jobs?{urlencode(query)}").content)
             yield from map(_record, page["jobs"])
-            limit -= len(page["jobs"])
             if "cursor" not in page:
                 return
             cursor = {"cursor": page["cursor"]}

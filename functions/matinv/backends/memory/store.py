@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Final
 from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.request import Reference
-from matinv.ports import Part, Stored, UploadUrl
+from matinv.ports import BytesBlob, Part, Stored, UploadUrl
 
 _METADATA_BYTES: Final = 2048  # S3's limit
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
@@ -28,24 +27,22 @@ class _Object:
     metadata: Mapping[str, str]
 
 
-class _MemoryBlob:
-    """An object that is being read; ``fail("read:before")`` may break the connection."""
+class _BreakableBlob(BytesBlob):
+    """A blob whose connection ``fail("read:before")`` may break."""
 
     def __init__(self, stored: _Object, ask: Callable[[str], None]) -> None:
-        self.size_bytes = len(stored.data)
-        self.etag = stored.etag
-        self.version_id: str | None = stored.version_id
-        self.metadata = stored.metadata
-        self._stream = io.BytesIO(stored.data)
+        super().__init__(stored.data, stored.etag, stored.version_id, stored.metadata)
         self._ask = ask
 
     def read(self, size: int, /) -> bytes:
+        """Return the next `size` bytes."""
         self._ask("read:before")
-        return self._stream.read(size)
+        return super().read(size)
 
     def readinto(self, buffer: memoryview, /) -> int:
+        """Fill `buffer` with the next bytes."""
         self._ask("read:before")
-        return self._stream.readinto(buffer)
+        return super().readinto(buffer)
 
 
 class MemoryStore(FaultInjection):
@@ -64,14 +61,14 @@ class MemoryStore(FaultInjection):
             return sorted(uri for uri in self._versions if self._current(uri))
 
     @contextmanager
-    def open(self, reference: Reference) -> Iterator[_MemoryBlob]:
+    def open(self, reference: Reference) -> Iterator[_BreakableBlob]:
         """Open an object for reading."""
         with self.operation("open"):
             blob = self._read(reference)
         yield blob
 
     @contextmanager
-    def results(self, uri: str, version_id: str | None) -> Iterator[_MemoryBlob]:
+    def results(self, uri: str, version_id: str | None) -> Iterator[_BreakableBlob]:
         """Open a result for reading."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         with self.operation("results"):
@@ -145,7 +142,7 @@ class MemoryStore(FaultInjection):
         self._versions.setdefault(uri, []).append(written)
         return written
 
-    def _read(self, reference: Reference) -> _MemoryBlob:
+    def _read(self, reference: Reference) -> _BreakableBlob:
         found = self._current(reference.uri)
         versioned = reference.version_id not in {None, "null"}  # what unversioned buckets hold
         if versioned:
@@ -160,7 +157,7 @@ class MemoryStore(FaultInjection):
                 "the newer upload has a job of its own",
                 observed="overwritten",
             )
-        return _MemoryBlob(found, self.ask)
+        return _BreakableBlob(found, self.ask)
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

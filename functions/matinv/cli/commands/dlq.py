@@ -19,7 +19,7 @@ from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned
 from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, redrive
-from matinv.ports import ByJobId
+from matinv.ports import ApiBackend
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -121,8 +121,8 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
         "on_ill_conditioned": on_ill_conditioned,
     }
     changes = {name: value for name, value in options.items() if value is not None}
-    if isinstance(client.queue, ByJobId):
-        return _redrive_by_id(client.queue, changes, limit, dry_run=dry_run, **filters)
+    if isinstance(client.backend, ApiBackend):
+        return _redrive_by_id(client.backend, changes, limit, dry_run=dry_run, **filters)
     done = redrive(client, _selector(client, **filters), changes, limit, dry_run=dry_run)
     for one in done:
         if one.problem:
@@ -132,7 +132,7 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
 
 
 def _redrive_by_id(
-    queue: ByJobId,
+    backend: ApiBackend,
     changes: Mapping[str, Any],
     limit: int | None,
     *,
@@ -143,7 +143,7 @@ def _redrive_by_id(
     """Send jobs back through an API, which finds their letters itself."""
     if not job_ids or dry_run or limit is not None or any(others.values()):
         raise click.UsageError("with --api, dead letters are redriven by --job-id alone")
-    missing = [job_id for job_id in job_ids if not queue.redrive(job_id, changes)]
+    missing = [job_id for job_id in job_ids if not backend.queue.redrive(job_id, changes)]
     for job_id in job_ids:
         if job_id not in missing:
             click.echo(job_id)

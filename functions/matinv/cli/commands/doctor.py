@@ -105,12 +105,13 @@ def _reaches(client: Client) -> dict[str, Callable[[], str]]:
         return settings.jobs_table
 
     def queue() -> str:
-        receives = client.queue.max_receive_count()
+        receives = client.stack("the queue's redrive policy").queue.max_receive_count()
         return f"{settings.jobs_queue_url} (dead letters after {receives} receives)"
 
     def dead() -> str:
-        found = client.queue.receive_dead(1, 1)
-        client.queue.release_dead(found)
+        queue = client.stack("looking into the dead letters").queue
+        found = queue.receive_dead(1, 1)
+        queue.release_dead(found)
         return settings.dlq_url + (" (holds messages: matinv dlq list)" if found else " (empty)")
 
     return {

@@ -10,11 +10,18 @@ A test module makes a subclass of a suite and gives it the fixture that it lacks
 
 from matinv.testing.contracts.events import JobEventsContract
 from matinv.testing.contracts.monitor import MonitorContract
-from matinv.testing.contracts.queue import JobQueueContract, delivery, letter
+from matinv.testing.contracts.queue import ClientQueueContract, JobQueueContract, delivery, letter
 from matinv.testing.contracts.store import MatrixStoreContract, digest
-from matinv.testing.contracts.table import JobTableContract, full_record, record
+from matinv.testing.contracts.table import (
+    ClientTableContract,
+    JobTableContract,
+    full_record,
+    record,
+)
 
 __all__ = [
+    "ClientQueueContract",
+    "ClientTableContract",
     "JobEventsContract",
     "JobQueueContract",
     "JobTableContract",

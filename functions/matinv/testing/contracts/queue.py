@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from matinv.errors import Code, Refused
 from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
-from matinv.ports import DeadLetter, JobQueue
+from matinv.ports import ClientQueue, DeadLetter, JobQueue
 
 MESSAGE_BYTES: Final = 256 * 1024
 
@@ -27,29 +27,37 @@ def letter(number: int, body: str | None = None, message: str = "no good") -> De
     return DeadLetter(delivery(number, body), "BAD_FORMAT", message, "message")
 
 
-class JobQueueContract:
-    """`matinv.ports.JobQueue` with five receives, and 256 KiB per message."""
+class ClientQueueContract:
+    """`matinv.ports.ClientQueue`."""
 
     @pytest.fixture
-    def queue(self) -> JobQueue:
-        """Return empty queues."""
+    def queue(self) -> Any:
+        """Return an empty queue."""
         raise NotImplementedError
+
+    def sent(self, queue: Any) -> list[str]:
+        """Return the bodies on the jobs queue."""
+        raise NotImplementedError
+
+    def test_a_queue_that_is_there_passes_its_check(self, queue: ClientQueue) -> None:
+        queue.check()
+
+    def test_messages_are_sent(self, queue: ClientQueue) -> None:
+        queue.send('{"matrix": [[1]], "tags": {"é": "逆"}}')
+        assert self.sent(queue) == ['{"matrix": [[1]], "tags": {"é": "逆"}}']
+
+
+class JobQueueContract(ClientQueueContract):
+    """`matinv.ports.JobQueue` with five receives, and 256 KiB per message."""
 
     @pytest.fixture
     def lane(self) -> Lane:
         """Return a lane with a queue that is there and empty."""
         raise NotImplementedError
 
-    def sent(self, queue: JobQueue) -> list[str]:
-        """Return the bodies on the jobs queue."""
-        raise NotImplementedError
-
     def forwarded(self, queue: JobQueue, lane: Lane) -> list[str]:
         """Return the bodies on a lane's queue."""
         raise NotImplementedError
-
-    def test_a_queue_that_is_there_passes_its_check(self, queue: JobQueue) -> None:
-        queue.check()
 
     def test_a_dead_letter_says_why(self, queue: JobQueue) -> None:
         assert queue.bury([letter(1, "the body é 逆")]) == [True]
@@ -119,10 +127,6 @@ class JobQueueContract:
         assert [m.message_id for m in queue.receive_dead(100, 60)] == [taken[0].message_id]
         queue.delete_dead([])
         queue.release_dead([])
-
-    def test_messages_are_sent(self, queue: JobQueue) -> None:
-        queue.send('{"matrix": [[1]], "tags": {"é": "逆"}}')
-        assert self.sent(queue) == ['{"matrix": [[1]], "tags": {"é": "逆"}}']
 
     def test_deliveries_are_forwarded_as_they_are(self, queue: JobQueue, lane: Lane) -> None:
         assert queue.forward(lane, []) == []

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
 from matinv.linalg.certificate import Certificate, Checked, Side
-from matinv.ports import JobTable
+from matinv.ports import ClientTable, JobTable
 from matinv.testing.contracts.racing import side_by_side
 
 
@@ -53,13 +55,51 @@ def record(job_id: str, revision: int = 1, status: Status = Status.QUEUED, at: i
     )
 
 
-class JobTableContract:
-    """`matinv.ports.JobTable`."""
+class ClientTableContract:
+    """`matinv.ports.ClientTable`, as far as it reads."""
 
     @pytest.fixture
-    def table(self) -> JobTable:
+    def table(self) -> Any:
         """Return an empty table."""
         raise NotImplementedError
+
+    def write(self, table: ClientTable, records: Sequence[Record]) -> None:
+        """Write records, of which none is there, past a table that cannot."""
+        assert all(table.put(records))
+
+    def test_what_does_not_exist_is_left_out(self, table: ClientTable) -> None:
+        assert table.get([]) == {}
+        assert table.get(["never-there"]) == {}
+        self.write(table, [record("a")])
+        assert table.get(["a", "never-there", "a"]) == {"a": record("a")}
+
+    def test_records_are_listed_newest_first(self, table: ClientTable) -> None:
+        self.write(table, [record(f"j{n}", at=n * 37 % 101) for n in range(30)])
+        listed = list(table.list(Status.QUEUED, 100))
+        assert [r.updated_at for r in listed] == sorted(
+            (r.updated_at for r in listed), reverse=True
+        )
+        assert {r.job_id for r in listed} == {f"j{n}" for n in range(30)}
+        assert [r.job_id for r in table.list(Status.QUEUED, 4)] == [r.job_id for r in listed[:4]]
+        assert list(table.list(Status.QUEUED, 0)) == []
+
+    def test_a_list_goes_on_behind_a_place(self, table: ClientTable) -> None:
+        """Also among records of one time, more of them than a page of the index has."""
+        self.write(
+            table,
+            [record(f"j{n:03d}", at=n // 50) for n in sorted(range(130), key=lambda n: n % 7)],
+        )
+        whole = [(r.updated_at, r.job_id) for r in table.list(Status.QUEUED, 200)]
+        assert whole == sorted(whole, reverse=True)
+        assert len(whole) == 130
+        for size in (1, 7, 60, 129):
+            rest = table.list(Status.QUEUED, 7, before=whole[size - 1])
+            assert [(r.updated_at, r.job_id) for r in rest] == whole[size : size + 7]
+        assert list(table.list(Status.QUEUED, 7, before=whole[-1])) == []
+
+
+class JobTableContract(ClientTableContract):
+    """`matinv.ports.JobTable`."""
 
     @pytest.mark.parametrize(
         "result",
@@ -83,12 +123,6 @@ class JobTableContract:
         little = record("little")
         table.put([little, record("other")])
         assert table.get(["little"]) == {"little": little}
-
-    def test_what_does_not_exist_is_left_out(self, table: JobTable) -> None:
-        assert table.get([]) == {}
-        assert table.get(["never-there"]) == {}
-        table.put([record("a")])
-        assert table.get(["a", "never-there", "a"]) == {"a": record("a")}
 
     def test_only_the_next_revision_is_written(self, table: JobTable) -> None:
         assert table.put([]) == []
@@ -136,29 +170,6 @@ class JobTableContract:
         table.delete("a")
         assert table.get(["a"]) == {}
         assert table.put([record("a")]) == [True]
-
-    def test_records_are_listed_newest_first(self, table: JobTable) -> None:
-        table.put([record(f"j{n}", at=n * 37 % 101) for n in range(30)])
-        listed = list(table.list(Status.QUEUED, 100))
-        assert [r.updated_at for r in listed] == sorted(
-            (r.updated_at for r in listed), reverse=True
-        )
-        assert {r.job_id for r in listed} == {f"j{n}" for n in range(30)}
-        assert [r.job_id for r in table.list(Status.QUEUED, 4)] == [r.job_id for r in listed[:4]]
-        assert list(table.list(Status.QUEUED, 0)) == []
-
-    def test_a_list_goes_on_behind_a_place(self, table: JobTable) -> None:
-        """Also among records of one time, more of them than a page of the index has."""
-        table.put(
-            [record(f"j{n:03d}", at=n // 50) for n in sorted(range(130), key=lambda n: n % 7)]
-        )
-        whole = [(r.updated_at, r.job_id) for r in table.list(Status.QUEUED, 200)]
-        assert whole == sorted(whole, reverse=True)
-        assert len(whole) == 130
-        for size in (1, 7, 60, 129):
-            rest = table.list(Status.QUEUED, 7, before=whole[size - 1])
-            assert [(r.updated_at, r.job_id) for r in rest] == whole[size : size + 7]
-        assert list(table.list(Status.QUEUED, 7, before=whole[-1])) == []
 
     def test_a_record_is_listed_under_its_last_status_only(self, table: JobTable) -> None:
         for revision, status in enumerate(Status, start=1):

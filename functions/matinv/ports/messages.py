@@ -1,0 +1,87 @@
+"""The jobs queue, its dead-letter queue, and the queues of larger lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from matinv.jobs.lanes import Lane
+from matinv.jobs.request import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A copy of a delivery for the dead-letter queue, and why it is there.
+
+    `job_id`, `error_code`, `error_message` and `source` travel as message attributes.
+    """
+
+    delivery: Delivery
+    error_code: str
+    error_message: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message taken from the dead-letter queue, invisible to others until its timeout ends."""
+
+    message_id: str
+    receipt: str
+    body: str = field(repr=False)
+    sent_at_ms: int
+    receive_count: int
+    attributes: Mapping[str, str]
+
+
+class ClientQueue(Protocol):
+    """The jobs queue as a client needs it."""
+
+    def send(self, body: str) -> None:
+        """Send a message to the jobs queue."""
+        ...
+
+    def check(self) -> None:
+        """Raise `Transient` unless the jobs queue answers."""
+        ...
+
+
+class WorkerQueue(Protocol):
+    """The queues as the worker needs them: what Lambda has received leaves by one of these."""
+
+    def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
+        """Copy deliveries to the dead-letter queue; for each, whether it is safely there.
+
+        Never raises: what could not be sent is False. A body so near the queue's limit that the
+        attributes do not fit is sent with `error_code` and `job_id` alone, else it is False.
+        """
+        ...
+
+    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Send deliveries on to a lane's queue; for each, whether it is safely there."""
+        ...
+
+    def delay(self, deliveries: Sequence[Delivery], seconds: Sequence[int]) -> None:
+        """Make received messages visible again after so many seconds, 0 to 43,200; best effort."""
+        ...
+
+    def max_receive_count(self) -> int:
+        """Return after how many receives SQS itself moves a message to the dead-letter queue."""
+        ...
+
+
+class JobQueue(ClientQueue, WorkerQueue, Protocol):
+    """All that can be done with the queues: also to see to the dead letters."""
+
+    def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:
+        """Take up to `limit` messages of the dead-letter queue, none when it is empty."""
+        ...
+
+    def delete_dead(self, messages: Sequence[Received]) -> None:
+        """Remove messages that were taken from the dead-letter queue."""
+        ...
+
+    def release_dead(self, messages: Sequence[Received]) -> None:
+        """Make messages that were taken from the dead-letter queue visible again at once."""
+        ...

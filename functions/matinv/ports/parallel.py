@@ -1,0 +1,39 @@
+"""Calls side by side: waiting for the network, not for the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+# A client's call takes 10 to 30 ms and next to no CPU, so that this many keep one core of a laptop
+# busy.
+CLIENT_THREADS: Final = 16
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def side_by_side(call: Callable[[In], Out], items: Iterable[In], threads: int = 4) -> list[Out]:
+    """Return what `call` returns for each item, in their order, so many at a time.
+
+    Parameters
+    ----------
+    call : callable
+        Applied to each item.
+    items : iterable
+        All are tried, whatever becomes of the others.
+    threads : int
+        How many at most. Four make ten calls of 10 ms take 30, on one core all the same.
+
+    Raises
+    ------
+    Exception
+        The first item's that failed, after the last one was tried.
+    """
+    given = list(items)
+    if len(given) < 2:
+        return [call(item) for item in given]
+    with ThreadPoolExecutor(min(threads, len(given)), "matinv-call") as pool:
+        futures = [pool.submit(call, item) for item in given]
+    return [future.result() for future in futures]
