@@ -58,7 +58,8 @@ class Signed:
         Transient
             If it cannot be signed, or is not answered.
         """
-        request = AWSRequest(method, self._base_url + path, dict(headers), body)
+        content = None if body is None else body.encode()  # of a str botocore counts characters
+        request = AWSRequest(method, self._base_url + path, dict(headers), content)
         with translated(f"{method} {request.url}"):
             service, region = _place(self._base_url, self._session)
             who: Any = self._session.get_credentials()  # without any, signing says so
