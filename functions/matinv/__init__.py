@@ -2,6 +2,13 @@
 
 Importing this package loads nothing else: numpy and botocore, 0.3 s, come with the first name that
 is asked for. The stub beside this file says the same to type checkers.
+
+Examples
+--------
+>>> from matinv import Client
+>>> Client.in_memory().submit([[1, 2], [3, 4]]).result()
+array([[-2. ,  1. ],
+       [ 1.5, -0.5]])
 """
 
 from importlib import import_module

@@ -12,6 +12,7 @@ from typing import Any
 
 from matinv import wiring
 from matinv.client import Client
+from matinv.client.in_memory import NotifyingStore
 from matinv.http_api.entry import Services, respond
 from matinv.jobs.request import Reference
 from matinv.local.api import server
@@ -19,7 +20,7 @@ from matinv.ports import UploadUrl
 from matinv.settings import of_api
 from matinv.telemetry import Context
 from matinv.testing.events import url_event
-from support.memory_service import MemoryService, NotifyingStore
+from support.memory_service import MemoryService
 
 OBJECTS = "/objects/"
 

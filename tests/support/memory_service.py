@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 from matinv import pipeline
 from matinv.backends.memory import MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
 from matinv.client import Client
+from matinv.client.in_memory import NotifyingStore
 from matinv.jobs import intake
 from matinv.jobs.lanes import large, standard
-from matinv.jobs.request import Reference
-from matinv.ports import Backend, Part
+from matinv.ports import Backend
 from matinv.settings import Settings
-from matinv.testing.events import s3_notification, sqs_event
+from matinv.testing.events import sqs_event
 from support.world import INPUTS, RESULTS, World
 
 Run = Callable[..., Result]
@@ -32,28 +31,6 @@ SETTINGS = Settings(
     standard("https://sqs/jobs", large("https://sqs/large")),
     "https://sqs/dead",
 )
-
-
-class NotifyingStore(MemoryStore):
-    """A store whose bucket notifies the queue of uploads."""
-
-    def __init__(self) -> None:
-        super().__init__(INPUTS, RESULTS)
-        self.notifications: list[str] = []
-        self._uploads = 0
-
-    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
-        reference = super().upload(key, parts, metadata)
-        self._uploads += 1
-        notification = s3_notification(
-            INPUTS,
-            key,
-            version_id=reference.version_id,
-            etag=reference.etag,
-            sequencer=f"{self._uploads:016X}",
-        )
-        self.notifications.append(json.dumps(notification))
-        return reference
 
 
 @dataclass
@@ -73,7 +50,7 @@ class MemoryService:
     @classmethod
     def make(cls, **options: Any) -> MemoryService:
         world = World.make(**options)
-        store = NotifyingStore()
+        store = NotifyingStore(INPUTS, RESULTS)
         world.store = store
         world.app = _replaced(world.app, store)
         return cls(world, store)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
@@ -34,6 +35,9 @@ from matinv.linalg.types import Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 from matinv.settings import Settings, of_api
+
+if TYPE_CHECKING:
+    from matinv.client.in_memory import MemoryClient
 
 
 class Client:
@@ -109,6 +113,37 @@ class Client:
         from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
 
         return cls(wiring.api_backend(api) if api else wiring.watched_backend(settings), settings)
+
+    @classmethod
+    def in_memory(cls) -> MemoryClient:
+        """Return a client of a service in this process, for the tests of programs that use one.
+
+        It is the real worker on buckets, a table and queues in memory: results and errors are those
+        of AWS, certificates included. Nothing leaves the process, no thread is started, and waiting
+        takes no time. `submit` does the job before it returns; set ``client.working = False`` for
+        jobs that stay QUEUED until ``client.work()``.
+
+        To test what your program does when something fails, send what fails (a singular matrix ends
+        FAILED), or let a part of the service fail::
+
+            def throttled(moment: str) -> None:
+                if moment == "send:before":
+                    raise Transient(Code.THROTTLED, "too many requests")
+
+            client.memory_queue.fail = throttled   # or memory_table, memory_store
+
+        Examples
+        --------
+        >>> client = Client.in_memory()
+        >>> client.submit([[1, 2], [3, 4]], job_id="mine").result()
+        array([[-2. ,  1. ],
+               [ 1.5, -0.5]])
+        >>> client.job("mine").status()
+        <Status.SUCCEEDED: 'SUCCEEDED'>
+        """
+        from matinv.client.in_memory import MemoryClient  # noqa: PLC0415 - the worker, for tests
+
+        return MemoryClient()
 
     def submit(  # noqa: PLR0913 - the fields of a message
         self,

@@ -1,0 +1,156 @@
+"""A service in this process, for tests: the real worker on a backend in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+import numpy as np
+
+from matinv import __version__, pipeline
+from matinv.backends.memory import MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
+from matinv.client.client import Client, Job
+from matinv.client.submission import Submission
+from matinv.errors import MatinvError
+from matinv.jobs import intake
+from matinv.jobs.lanes import standard
+from matinv.jobs.request import Reference
+from matinv.ports import Backend, Part
+from matinv.settings import DAY_S, Settings
+
+_BATCH_S: Final = 900.0  # what Lambda gives an invocation
+_BEGIN_S: Final = 1_700_000_000.0  # of the clock, which only waiting moves
+
+
+class NotifyingStore(MemoryStore):
+    """A store whose inputs bucket notifies the queue of uploads."""
+
+    def __init__(self, inputs_bucket: str, results_bucket: str) -> None:
+        super().__init__(inputs_bucket, results_bucket)
+        self.notifications: list[str] = []
+        self._uploads = 0
+
+    def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
+        """Write an object of the inputs bucket."""
+        reference = super().upload(key, parts, metadata)
+        self._uploads += 1
+        uploaded = {
+            "key": quote_plus(key, safe="/"),
+            "versionId": reference.version_id,
+            "eTag": reference.etag,
+            "sequencer": f"{self._uploads:016X}",
+        }
+        record = {
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": self.inputs_bucket}, "object": uploaded},
+        }
+        self.notifications.append(json.dumps({"Records": [record]}))
+        return reference
+
+
+class _SameThread(Executor):
+    """Does what is submitted at once, so that a test sees the same order of events each time."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - a future keeps whatever was raised
+            done.set_exception(error)
+        return done
+
+
+class MemoryClient(Client):
+    """A client of a service in this process; made by `Client.in_memory`.
+
+    Attributes
+    ----------
+    memory_store, memory_table, memory_queue
+        The backend: what is in it, ``calls`` counted by name, and ``fail``, a function that is
+        called with ``"put:before"``, ``"put:after"`` and so on around each effect and may raise.
+    working : bool
+        Whether a worker runs. While none does, jobs stay QUEUED until `work` is called.
+    now_s : float
+        The clock, seconds since the epoch: waiting moves it, and takes no time.
+    """
+
+    def __init__(self) -> None:
+        settings = Settings(
+            "inputs", "results", "jobs", standard("https://memory/jobs"), "https://memory/dead"
+        )
+        self.memory_store = NotifyingStore(settings.inputs_bucket, settings.results_bucket)
+        self.memory_table = MemoryTable()
+        self.memory_queue = MemoryQueue()
+        self.working = True
+        self.now_s = _BEGIN_S
+        self._receives: list[tuple[str, int]] = []  # what was handed back, and how often it came
+        super().__init__(
+            Backend(self.memory_store, self.memory_table, self.memory_queue, MemoryMonitor()),
+            settings,
+            now=lambda: self.now_s,
+            sleep=self._passed,
+            jitter=lambda: 0.5,
+        )
+        self._app = pipeline.App(
+            self.memory_store,
+            self.memory_table,
+            self.memory_queue,
+            inputs_bucket=settings.inputs_bucket,
+            lane=settings.lane,
+            inline_result_bytes=settings.inline_result_bytes,
+            retention_s=settings.retention_days * DAY_S,
+            engine={"version": __version__, "numpy": np.__version__},
+            now=lambda: self.now_s,
+            jitter=lambda: 0.5,
+            pool=lambda threads, name: _SameThread(),  # noqa: ARG005 - the port's
+        )
+
+    def send(self, submissions: Sequence[Submission]) -> Sequence[Job | MatinvError]:
+        """Send prepared matrices; the jobs have ended when this returns, if a worker runs."""
+        sent = super().send(submissions)
+        if self.working:
+            self.work()
+        return sent
+
+    def work(self) -> None:
+        """Do all that is on the queue, once: a job that is put off comes again in the next call."""
+        messages = [
+            *self._receives,
+            *((body, 1) for body in [*self.memory_queue.sent, *self.memory_store.notifications]),
+        ]
+        self._receives.clear()
+        self.memory_queue.sent.clear()
+        self.memory_store.notifications.clear()
+        if not messages:
+            return
+        records = [
+            {
+                "eventSource": "aws:sqs",
+                "messageId": f"message-{number}",
+                "body": body,
+                "attributes": {
+                    "ApproximateReceiveCount": str(count),
+                    "SentTimestamp": str(int(1000 * self.now_s)),
+                },
+            }
+            for number, (body, count) in enumerate(messages)
+        ]
+        deadline = pipeline.Deadline(lambda: _BATCH_S, _BATCH_S)
+        report = pipeline.process(self._app, intake.deliveries({"Records": records}), deadline)
+        back = {f["itemIdentifier"] for f in report.batch_item_failures()["batchItemFailures"]}
+        for number, (body, count) in enumerate(messages):
+            if f"message-{number}" not in back:
+                continue
+            if count < self.memory_queue.max_receive_count():
+                self._receives.append((body, count + 1))
+            else:
+                self.memory_queue.give_up(body)
+
+    def _passed(self, seconds: float) -> None:
+        self.now_s += seconds
+        if self.working:
+            self.work()
