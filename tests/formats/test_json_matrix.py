@@ -152,9 +152,6 @@ def test_an_element_that_is_a_list_is_not_called_a_mistake_in_the_syntax(text: s
         b"[[1e]]",
         b"[[0x1]]",
         b"[[1_0]]",
-        b"[[NaN]]",
-        b"[[Infinity, 1], [1, 1]]",
-        b"[[1, 2], [3, -Infinity]]",
         b"[['1']]",
         b"[[1]]\x00",
         b"\x00[[1]]",
@@ -180,6 +177,29 @@ def test_text_that_is_no_json_is_refused_as_what_the_caller_calls_that(text: byt
         with pytest.raises(Refused) as caught:
             json_matrix.decode(text, code)
         assert caught.value.code is code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[[NaN]]",
+        b"[[4,1,NaN],[2,5,1],[0,3,6]]",
+        b"[[Infinity, 1], [1, 1]]",
+        b"[[1, 2], [3, -Infinity]]",
+        b"[[[nan]]]",
+        b'{"re": [[NaN]], "im": [[0]]}',
+        b"[" + b"[1,2]," * 40_000 + b"[1,NaN]]",
+    ],
+)
+def test_nan_is_not_finite_in_a_file_and_no_json_in_a_message(text: bytes) -> None:
+    for syntax, code in (
+        (Code.BAD_FORMAT, Code.NON_FINITE),
+        (Code.BAD_MESSAGE, Code.BAD_MESSAGE),
+    ):
+        with pytest.raises(Refused) as caught:
+            json_matrix.decode(text, syntax)
+        assert caught.value.code is code
+        assert "NaN" in caught.value.info.message
 
 
 def test_an_element_nested_too_deep_is_a_mistake_in_the_syntax() -> None:

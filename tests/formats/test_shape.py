@@ -43,6 +43,14 @@ def test_an_array_with_its_axes_in_another_order_gets_numpy_s_call_that_makes_it
     assert mended.size == a.size
 
 
+def test_pairs_on_the_last_axis_may_be_complex_numbers() -> None:
+    with pytest.raises(Refused) as caught:
+        check_shape((4, 4, 2))
+    (call,) = re.findall(r"send ([^,]*, 0\] [^,]*, 1\])", caught.value.info.hint)
+    a = np.arange(32).reshape(4, 4, 2)
+    assert np.array_equal(eval(call, {"a": a}), a[..., 0] + 1j * a[..., 1])
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 9), (2, 3, 4), (2, 3, 4, 5)])
 def test_what_no_reordering_makes_square_gets_no_such_call(shape: tuple[int, ...]) -> None:
     with pytest.raises(Refused, match="NOT_SQUARE") as caught:

@@ -65,8 +65,9 @@ OURS = """
     matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout matinv.linalg.pseudo_inverse
     matinv.linalg.scaling matinv.linalg.schulz matinv.linalg.self_test matinv.linalg.small
     matinv.linalg.types
-    matinv.formats matinv.formats.codecs matinv.formats.json_matrix matinv.formats.json_rows
-    matinv.formats.json_text matinv.formats.npy matinv.formats.npy_header matinv.formats.npz
+    matinv.formats matinv.formats.codecs matinv.formats.foreign matinv.formats.json_matrix
+    matinv.formats.json_rows matinv.formats.json_text matinv.formats.npy matinv.formats.npy_header
+    matinv.formats.npz
     matinv.formats.npz_archive matinv.formats.opened matinv.formats.result matinv.formats.shape
     matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.lanes matinv.jobs.limits
     matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request

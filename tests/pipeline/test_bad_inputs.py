@@ -186,7 +186,7 @@ OBJECTS: dict[str, tuple[bytes, set[str]]] = {
         {"BAD_FORMAT"},
     ),
     "header that calls": (header("__import__('os').getcwd()") + bytes(32), {"BAD_FORMAT"}),
-    "Python 2 header": (shaped("(2L, 2L)"), {"BAD_FORMAT"}),
+    "text in a shape": (shaped("(2X, 2X)"), {"BAD_FORMAT"}),
     "header of minus": (header("-" * 9000), {"BAD_FORMAT"}),
     "header of sums": (header("1+" * 4000), {"BAD_FORMAT"}),
     "header of parentheses": (header("(" * 4900), {"BAD_FORMAT"}),

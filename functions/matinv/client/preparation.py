@@ -32,6 +32,7 @@ from matinv.formats.codecs import (
     format_of_key,
     open_file,
 )
+from matinv.formats.foreign import check_encoding, eight_bit, is_split, without_mark
 from matinv.formats.opened import OpenedFile
 from matinv.jobs.ids import checked_id, job_id_of
 from matinv.jobs.message import (
@@ -126,6 +127,7 @@ def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
         if _base64_bytes(size_bytes) < INLINE_LIMIT_BYTES:
             file.seek(0)
             return _of_bytes(file.read(), format_, job_id, options)
+        _check_finite(opened.read())
     info = InputInfo("", "", None, size_bytes, opened.header.shape, opened.header.dtype.name)
     content, metadata = partial(_mapped, path), metadata_of(options)
     return Submission(job_id, options, info, format_, metadata=metadata, content=content)
@@ -142,6 +144,7 @@ def _of_headed(
     matrix: Matrix, form: Format, content: Sequence[Part], job_id: str | None, options: Options
 ) -> Submission:
     """Take a matrix and its file; inline, if it is small and messages have a field for it."""
+    _check_finite(matrix)
     size_bytes = _base64_bytes(sum(memoryview(part).nbytes for part in content))
     file = CODECS[form].input
     if isinstance(file, Headed) and file.message_field and size_bytes < INLINE_LIMIT_BYTES:
@@ -188,16 +191,30 @@ def _is_message(text: str) -> bool:
     if text.lstrip()[:1] != "{":
         return False
     try:
-        return not members(text).keys() & {"re", "im"}
+        found = members(text)
     except ValueError as error:
         raise Refused(Code.BAD_FORMAT, f"the text is not valid JSON: {error}", _WRITE) from None
+    return not found.keys() & {"re", "im"} and not is_split(found)
 
 
 def _text(data: bytes) -> str:
+    text = without_mark(data)
+    check_encoding(text, Code.BAD_FORMAT)
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise Refused(Code.BAD_FORMAT, f"the text is not UTF-8: {error.reason}", _WRITE) from None
+        return text.decode()
+    except UnicodeDecodeError:
+        raise eight_bit(Code.BAD_FORMAT) from None
+
+
+def _check_finite(matrix: Matrix) -> None:
+    """Refuse what the worker would: a matrix, or every slice of a stack, with NaN or infinity."""
+    stack = matrix.reshape(-1, *matrix.shape[-2:])
+    if not any(np.isfinite(one).all() for one in stack):  # most end at the first
+        raise Refused(
+            Code.NON_FINITE,
+            "the matrix has elements that are NaN or infinite",
+            "such a matrix has no inverse: fill in or remove these elements",
+        )
 
 
 def upload_of(
@@ -216,14 +233,39 @@ def _base64_bytes(size_bytes: int) -> int:
 
 
 def _as_array(source: ArrayLike) -> NDArray[Any]:
+    if _is_masked(source):
+        raise _missing("masked")
     try:
-        return np.asarray(source)
+        array = np.asarray(source)
     except ValueError:  # numpy: "setting an array element with a sequence … inhomogeneous shape"
         raise Refused(
             Code.RAGGED,
             "the rows do not have the same length",
             "give every row as many elements as there are rows",
         ) from None
+    if array.dtype == object and any(map(_is_missing, array.flat)):
+        raise _missing("missing")
+    return array
+
+
+def _is_masked(source: object) -> bool:
+    """Whether an array, or one of the arrays in a list, has masked elements: numpy drops masks."""
+    if isinstance(source, list | tuple):
+        return any(map(_is_masked, source))
+    return bool(np.ma.is_masked(source))
+
+
+def _is_missing(element: object) -> bool:
+    """Whether an element of an array of objects stands for no value: None, or pandas' NA."""
+    return element is None or type(element).__name__ in {"NAType", "NaTType"}
+
+
+def _missing(how: str) -> Refused:
+    return Refused(
+        Code.NON_FINITE,
+        f"the matrix has elements that are {how}",
+        "such a matrix has no inverse: fill in or remove these elements",
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from matinv.errors import Code, Refused
+from matinv.formats.foreign import check_layout, unwrapped
 from matinv.formats.json_rows import KINDS, Real, read, refusal
 from matinv.formats.json_text import Run, loads, parse
 from matinv.formats.result import Result
@@ -48,8 +49,10 @@ def matrix_of(value: object, syntax: Code) -> Matrix:
     Refused
         As `decode`.
     """
+    value = unwrapped(value)
     if not isinstance(value, dict):
         return _real_of(value, syntax)
+    check_layout(value)
     if value.keys() != {"re", "im"}:
         raise Refused(
             Code.BAD_MESSAGE,

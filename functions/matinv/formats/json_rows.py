@@ -19,7 +19,8 @@ import orjson
 from numpy.typing import NDArray
 
 from matinv.errors import Code, Refused
-from matinv.formats.json_text import Run, not_json
+from matinv.formats.foreign import advice_on_elements
+from matinv.formats.json_text import Run, non_finite, not_json
 from matinv.formats.shape import check_shape
 
 # A piece of text: its floats take about as much memory as an L2 cache has.
@@ -121,6 +122,8 @@ def _load(piece: Run, syntax: Code, before: bytes = b"", after: bytes = b"") -> 
         number = _NUMBER.match(whole, error.pos)
         if number and math.isinf(float(number[0])):
             raise _beyond_float64(number) from None
+        if literal := non_finite(whole, error.pos, syntax):
+            raise literal from None
         raise not_json(error.msg, error.pos + piece.start - len(before), syntax) from None
     return value
 
@@ -273,7 +276,7 @@ def _bad_element(kinds: set[str]) -> Refused:
     return Refused(
         Code.BAD_FORMAT,
         "the matrix holds something else than numbers",
-        "every element must be a JSON number, every row a list of them",
+        advice_on_elements(kinds),
         observed=", ".join(sorted(kinds)),
     )
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 import orjson
 
 from matinv.errors import Code, Refused
+from matinv.formats.foreign import check_encoding, eight_bit
 
-_ARRAY_NAMES: Final = ("matrix", "re", "im")
+_ARRAY_NAMES: Final = ("matrix", "re", "im", "data")
 _LONGEST_NAME: Final = 6 * len("matrix")  # bytes, every letter written like \u006d
 
 # A message has two arrays at most, and no object in a message or event has so many fields. More of
@@ -27,6 +28,9 @@ _LIST: Final = re.compile(rb"[ \t\r\n]*+\[")
 _COLON_AND_LIST: Final = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(?=\[)")
 # A string, or the rest of the text if the string does not end: so a search never starts over.
 _STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?+\Z)', re.DOTALL)
+
+
+_NON_FINITE: Final = re.compile(rb"-?(?:NaN|nan|Infinity|[Ii]nf)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Run:
 def parse(text: bytes, syntax: Code) -> Any:
     """Parse JSON `text`, but leave its arrays unread, as `Run`.
 
-    These are the lists under the keys matrix, re and im, and a text that is a list as a whole.
+    These are the lists under the keys matrix, re, im and data, and a text that is one list.
 
     Parameters
     ----------
@@ -68,6 +72,7 @@ def parse(text: bytes, syntax: Code) -> Any:
     Refused
         `syntax`; BAD_MESSAGE for a key that stands twice in one object, or for 1,000 keys there.
     """
+    check_encoding(text, syntax)
     if _LIST.match(text):
         return Run(text, 0, len(text))
     keys, strings = _array_keys(text)
@@ -96,7 +101,41 @@ def loads(text: bytes, syntax: Code) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise not_json(error.msg, error.pos, syntax) from None
+        if "UTF-8" in error.msg and not _has_surrogates(text):
+            raise eight_bit(syntax) from None
+        raise non_finite(text, error.pos, syntax) or not_json(
+            error.msg, error.pos, syntax
+        ) from None
+
+
+def _has_surrogates(text: bytes) -> bool:
+    """Whether a text would be UTF-8, were it not for lone surrogates."""
+    try:
+        text.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def non_finite(text: bytes, position: int, syntax: Code) -> Refused | None:
+    """Return why a text that stops being JSON at `position` does so, if a NaN or Infinity is there.
+
+    Readers of files take these words for what they mean; a message must be JSON.
+    """
+    if not _NON_FINITE.match(text, position) and not _NON_FINITE.match(text, position - 1):
+        return None
+    if syntax is Code.BAD_FORMAT:
+        return Refused(
+            Code.NON_FINITE,
+            "the matrix has elements that are NaN or infinite",
+            "such a matrix has no inverse: fill in or remove these elements",
+        )
+    return Refused(
+        syntax,
+        "the text is not valid JSON: it has NaN or Infinity",
+        "such a matrix has no inverse: fill in or remove these elements",
+        observed=f"the error is at character {position}",
+    )
 
 
 def not_json(reason: str, position: int, syntax: Code) -> Refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from matinv.errors import Code, Refused
+from matinv.formats.foreign import COMPLEX
 
 _SHOWN = 32  # dimensions; numpy has no more than 64
 
@@ -39,6 +40,11 @@ def _advice(shape: tuple[int, ...]) -> str:
     match shape:
         case (n, m, 1) if n == m:
             return "the last axis is one too many: send a[..., 0]"
+        case (n, m, 2) if n == m:
+            return (
+                "if the pairs are complex numbers, send a[..., 0] + 1j * a[..., 1], "
+                f"in JSON {COMPLEX}"
+            )
         case (n, m, _) if n == m:
             return "a stack counts its matrices on the first axis: send np.moveaxis(a, -1, 0)"
         case (n, _, m) if n == m:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,6 +23,7 @@ from pydantic_core import core_schema as cs
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_matrix, json_text
 from matinv.formats.codecs import CODECS, Format, Headed, either
+from matinv.formats.foreign import check_layout, unwrapped, without_mark
 from matinv.formats.result import Result
 from matinv.jobs.ids import checked_id, hashed_id, job_id_of
 from matinv.jobs.request import Inline, Options, Output, Reference, Request
@@ -38,6 +40,9 @@ _FILES: Final = {
 INPUTS: Final = ("matrix", *_FILES, "s3")
 _METADATA_PREFIX: Final = "matinv-"
 _TAG_PREFIX: Final = "tag-"
+
+# Older versions of the client call the class MessageS3Pointer.
+_POINTER: Final = re.compile(rb'[ \t\r\n]*+\[[ \t\r\n]*+"[A-Za-z.]{1,100}S3Pointer"')
 
 Fields = dict[str, cs.TypedDictField]
 Schema = Callable[[], cs.TypedDictSchema]
@@ -190,10 +195,12 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
         BAD_FORMAT for text that is not JSON; BAD_JOB_ID, if the file names another job than its
         key; else as for a message.
     """
-    tree = json_text.parse(text, Code.BAD_FORMAT)
+    tree = unwrapped(json_text.parse(without_mark(text), Code.BAD_FORMAT))
     if not isinstance(tree, dict) or tree.keys() & {"re", "im"}:
         matrix = json_matrix.matrix_of(tree, Code.BAD_FORMAT)
         return Inline(matrix, Format.JSON, len(text)), request.options
+    if not tree.keys() & message_schema()["fields"].keys():
+        check_layout(tree)
     fields = _checked(tree)
     if alien := fields.keys() & {"s3", "redrive"}:
         raise Refused(
@@ -310,12 +317,26 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
                 observed=where,
                 limit=", ".join(schema()["fields"]),
             ) from None
+        if isinstance(value := _at(tree, first["loc"]), list):
+            raise Refused(
+                Code.BAD_MESSAGE,
+                f"field {where}: a list was found where a single value belongs",
+                "write the value without brackets; in R: jsonlite::toJSON(x, auto_unbox = TRUE)",
+                observed=f"a list of {len(value)}",
+            ) from None
         raise Refused(
             Code.BAD_MESSAGE,
             f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
             "the README lists the fields of a message and their values",
         ) from None
     return found
+
+
+def _at(tree: Any, path: Sequence[int | str]) -> object:
+    """Return what stands at a path of keys, None if it leads nowhere."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
 
 
 @cache
@@ -330,6 +351,8 @@ def _over(options: Options, fields: Mapping[str, Any]) -> Options:
 
 
 def _checked(tree: object) -> dict[str, Any]:
+    if isinstance(tree, json_text.Run):
+        tree = _pointer(tree)
     if not isinstance(tree, dict):
         raise Refused(
             Code.BAD_MESSAGE,
@@ -347,6 +370,19 @@ def _checked(tree: object) -> dict[str, Any]:
         )
     named = {"job_id": checked_id(tree["job_id"])} if "job_id" in tree else {}
     return validated(message_schema, tree) | named
+
+
+def _pointer(run: json_text.Run) -> object:
+    """Return the reference that a message of Amazon's extended client for SQS is, if it is one.
+
+    It is ``["….PayloadS3Pointer", {"s3BucketName": …, "s3Key": …}]``.
+    """
+    if not _POINTER.match(run.text, run.start, run.end):
+        return run
+    match json_text.loads(run.text[run.start : run.end], Code.BAD_MESSAGE):
+        case [str(), {"s3BucketName": str(bucket), "s3Key": str(key)}]:
+            return {"s3": {"bucket": bucket, "key": key}}
+    return run
 
 
 def _request(fields: Mapping[str, Any]) -> Request:
