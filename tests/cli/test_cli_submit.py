@@ -155,12 +155,20 @@ def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: MemorySe
     assert len(service.queue.sent) == 1
 
 
-def test_job_that_ended_before_is_told_on_stderr(run: Run, service: MemoryService) -> None:
+def test_job_that_succeeded_before_is_told_on_stderr(run: Run, service: MemoryService) -> None:
+    run("submit", "a.npy", "--wait")
+    result = run("submit", "a.npy")
+    assert (result.exit_code, result.stdout) == (0, "a\n")
+    assert "matinv: ENDED: a: " in result.stderr
+    assert service.queue.sent == []
+
+
+def test_job_that_failed_before_is_done_again(run: Run, service: MemoryService) -> None:
     run("submit", "singular.json", "--wait")
-    result = run("submit", "singular.json")
-    assert (result.exit_code, result.stdout) == (0, "singular\n")
-    assert "matinv: ENDED: singular: " in result.stderr
-    assert "matinv dlq redrive --job-id singular" in result.stderr
+    assert run("submit", "singular.json", "--wait").exit_code == 3
+    assert [letter.error_code for letter in service.queue.dead] == ["SINGULAR", "SINGULAR"]
+    result = run("submit", "singular.json", "--method", "pinv", "--wait")
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_wait_prints_ids_and_succeeds(run: Run) -> None:
@@ -254,3 +262,65 @@ def test_bad_job_id_is_refused(run: Run, job_id: str) -> None:
     assert result.exit_code == 7
     assert result.stderr.startswith("matinv: BAD_JOB_ID: a.npy: ")
     assert len(result.stderr.splitlines()) == 2
+
+
+# One job is one question: other content, or other options, never take its id unasked
+
+
+@pytest.mark.parametrize("n", [3, 200], ids=["small", "large"])
+def test_two_folders_with_the_same_names_do_not_overwrite_each_other(
+    run: Run, service: MemoryService, tmp_path: Path, n: int
+) -> None:
+    for number, patient in enumerate(["patientA", "patientB"]):
+        (tmp_path / patient).mkdir()
+        np.save(tmp_path / patient / "cov0.npy", general(n, number))
+    assert run("submit", "patientA", "--wait").stdout == "cov0\n"
+    before = service.client.job("cov0").result()
+    sent = len(service.store.uris())
+    refused = run("submit", "patientB")
+    assert (refused.exit_code, refused.stdout) == (7, "")
+    assert "JOB_ID_CONFLICT" in refused.stderr
+    assert (service.queue.sent, len(service.store.uris())) == ([], sent)
+    assert np.array_equal(service.client.job("cov0").result(), before)
+    below = run("submit", "patientB", "--prefix", "study/B", "--wait")
+    assert (below.exit_code, below.stdout) == (0, "study/B/cov0\n")
+    replaced = run("submit", "patientB", "--replace", "--wait")
+    assert (replaced.exit_code, replaced.stdout) == (0, "cov0\n")
+    inverse = service.client.job("cov0").result()
+    assert np.allclose(inverse @ general(n, 1), np.eye(n))
+
+
+@pytest.mark.parametrize("n", [3, 200], ids=["small", "large"])
+def test_what_is_done_is_skipped_by_its_content(
+    run: Run, service: MemoryService, tmp_path: Path, n: int
+) -> None:
+    np.save(tmp_path / "m.npy", general(n))
+    run("submit", "m.npy", "--wait")
+    uploads = len(service.store.notifications)
+    again = run("submit", "m.npy", "--skip-done")
+    assert (again.exit_code, again.stdout, again.stderr) == (0, "m\n", "")
+    assert (service.queue.sent, len(service.store.notifications)) == ([], uploads)
+    np.save(tmp_path / "m.npy", general(n, 1))
+    assert run("submit", "m.npy", "--skip-done").exit_code == 7
+    assert run("submit", "m.npy", "--skip-done", "--replace", "--wait").exit_code == 0
+    assert np.allclose(service.client.job("m").result() @ general(n, 1), np.eye(n))
+
+
+@pytest.mark.parametrize("n", [3, 200], ids=["small", "large"])
+def test_other_options_under_a_known_id_are_refused_by_name(
+    run: Run, service: MemoryService, tmp_path: Path, n: int
+) -> None:
+    np.save(tmp_path / "m.npy", general(n))
+    run("submit", "m.npy", "--wait")
+    refused = run("submit", "m.npy", "--method", "pinv")
+    assert refused.exit_code == 7
+    assert "method: pinv" in refused.stderr
+    assert "method: auto" in refused.stderr
+    assert run("submit", "m.npy", "--method", "pinv", "--replace", "--wait").exit_code == 0
+    certificate = service.client.job("m").record().certificate
+    assert certificate
+    assert certificate.method == "pinv"
+
+
+def test_a_prefix_that_no_id_can_begin_with_is_refused(run: Run) -> None:
+    assert "BAD_JOB_ID" in run("submit", "a.npy", "--prefix", "../x").stderr

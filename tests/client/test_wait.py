@@ -125,7 +125,7 @@ def test_newer_upload_is_waited_for_although_the_older_has_ended(
 ) -> None:
     old = client.submit(general(200), job_id="same")
     old.wait()
-    new = client.submit(2 * general(200), job_id="same")
+    new = client.submit(2 * general(200), job_id="same", replace=True)
     assert new.status() is Status.QUEUED
     with pytest.raises(NotFinished):
         new.result()

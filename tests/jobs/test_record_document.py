@@ -26,7 +26,7 @@ RENAMED = {
     "result.size_bytes": "result.bytes",
 }
 ADDED = {"error.retryable"}
-MAPPINGS = {"timings", "tags", "engine"}  # by names that users or workers choose
+MAPPINGS = {"timings", "tags", "engine", "options"}  # by names that users or workers choose
 
 LANE = Lane("standard", "", 1769, 1, 60.0)
 

@@ -46,7 +46,8 @@ def test_an_object_is_known_by_its_version_or_etag(
     assert info == InputInfo("s3://inputs/run/a b.npy", identity, "01")
 
 
-def test_opening_an_object_completes_what_is_known_and_changes_nothing_else() -> None:
+def test_opening_an_object_completes_what_is_known() -> None:
     assert opened(UNREAD, "v7", "e", 160) == replace(UNREAD, id="version:v7", size_bytes=160)
     assert opened(UNREAD, None, "e", 160).id == "etag:e"
-    assert opened(OLD, "v7", "e", 160) == replace(OLD, size_bytes=160)
+    by_etag = replace(OLD, id="etag:e")
+    assert opened(by_etag, "v7", "e", 160) == replace(OLD, id="version:v7", size_bytes=160)

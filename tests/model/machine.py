@@ -132,14 +132,26 @@ class Machine(RuleBasedStateMachine):
     def send(self, job_id: str, matrix: Any, options: dict[str, str]) -> None:
         identity = f"sha256:{matrix_digest(np.array(matrix))}"
         self.witness.matrices[identity] = matrix
-        self.sent.append({"job_id": job_id, "matrix": matrix, **options})
-        self.simulator.send(self.sent[-1])
+        self._send({"job_id": job_id, "matrix": matrix, **options})
 
     @precondition(lambda self: self.sent)
     @rule(back=st.integers(0, 2), changes=_changes)
     def send_again(self, back: int, changes: dict[str, str]) -> None:
         """Send a job again, with other options."""
-        self.simulator.send(self.sent[max(0, len(self.sent) - 1 - back)] | changes)
+        self._send(self.sent[max(0, len(self.sent) - 1 - back)] | changes)
+
+    @rule(job_id=st.sampled_from(JOB_IDS), matrix=st.sampled_from(MATRICES), options=_options)
+    def send_replacing(self, job_id: str, matrix: Any, options: dict[str, str]) -> None:
+        """Send what may take the job id from another question."""
+        identity = f"sha256:{matrix_digest(np.array(matrix))}"
+        self.witness.matrices[identity] = matrix
+        self._send({"job_id": job_id, "matrix": matrix, **options, "replace": True})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+        names = ("method", "output", "format", "on_ill_conditioned")
+        asked = {name: message[name] for name in names if name in message}
+        self.witness.asked[self.simulator.send(message)] = asked
 
     @rule()
     def send_killer(self) -> None:
@@ -208,7 +220,21 @@ class Machine(RuleBasedStateMachine):
         """Send a message that refers to an upload."""
         upload = self.uploaded[max(0, len(self.uploaded) - 1 - back)]
         s3 = {"bucket": INPUTS, "key": upload["key"], "version_id": upload["version_id"]}
-        self.simulator.send({"s3": s3, **options})
+        self.witness.asked[self.simulator.send({"s3": s3, **options})] = options
+
+    @precondition(lambda self: self.uploaded)
+    @rule(back=st.integers(0, 3))
+    def replay(self, back: int) -> None:
+        """Let a re-drive tool tell of an upload: without a sequencer, and much later."""
+        number = max(0, len(self.uploaded) - 1 - back)
+        self._announce(number, _without_sequencer)
+
+    @precondition(lambda self: self.uploaded)
+    @rule(key=st.sampled_from(KEYS), options=_options)
+    def refer_to_whatever_stands_there(self, key: str, options: dict[str, str]) -> None:
+        """Refer to a key without a version, whether anything stands there or not."""
+        s3 = {"bucket": INPUTS, "key": key}
+        self.witness.asked[self.simulator.send({"s3": s3, **options})] = options
 
     @precondition(lambda self: self.simulator.jobs.history)
     @rule(back=st.integers(0, 4))
@@ -252,6 +278,12 @@ class Machine(RuleBasedStateMachine):
     def redrive(self, changes: dict[str, str], limit: int | None, faults: list[Fault]) -> None:
         self.simulator.redrive(changes, limit, faults)
 
+    @precondition(lambda self: self.simulator.dead.messages)
+    @rule(limit=st.sampled_from([1, 100]))
+    def move(self, limit: int) -> None:
+        """Press "Start DLQ redrive" in the console of SQS."""
+        self.simulator.move(limit)
+
     def teardown(self) -> None:
         if not hasattr(self, "patch"):
             return
@@ -290,11 +322,17 @@ class Messages(Machine):
 class Files(Machine):
     """Without matrices in messages, so that uploads of one key meet more often."""
 
-    send = send_poison = send_killer = None
+    send = send_replacing = send_poison = send_killer = None
     tally = Tally()
 
 
 MACHINES = (Machine, Messages, Files)
+
+
+def _without_sequencer(event: dict[str, Any]) -> dict[str, Any]:
+    for record in event["Records"]:
+        del record["s3"]["object"]["sequencer"]
+    return event
 
 
 def _written(key: str, matrix: Any) -> bytes:

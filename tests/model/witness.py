@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from math import inf
 from typing import Any
 
@@ -19,6 +20,7 @@ from support.simulator import MAX_RECEIVES, Frame, Simulator
 
 from .matrices import may_fail, wrong
 
+_REPLACES = re.compile(r'"replace": ?true')
 _OF_ONE_JOB = ("open", "read", "put_result")  # calls that concern one job of a batch
 
 
@@ -31,17 +33,22 @@ class Witness:
         The matrix behind the identity of an input; None if it holds none.
     uploads : dict of str to int
         The order of uploads, by the identity of the input.
+    asked : dict of str to dict
+        The options that a message asked for, by its id.
     """
 
     def __init__(self, simulator: Simulator) -> None:
         self.matrices: dict[str, Any] = {}
         self.uploads: dict[str, int] = {}
         self._simulator = simulator
+        self.asked: dict[str, dict[str, str]] = {}
+        self._questions: dict[str, Any] = {}
         self._seen: dict[str, Record] = {}
         self._newest: dict[str, int] = {}
         self._objects: dict[str, Any] = {}
         self._ended: set[tuple[str, str]] = set()
         self._statuses: set[tuple[str, str]] = set()
+        self._last_ended_ms: dict[tuple[str, str], int] = {}
         simulator.watch = self.look
         simulator.judge = self.judge
 
@@ -70,6 +77,8 @@ class Witness:
         self._newest[new.input.source] = max(order, self._newest.get(new.input.source, -1))
         if new.status.terminal:
             self._ended.add((new.job_id, new.input.id))
+            at_ms = self._last_ended_ms.get((new.job_id, new.input.source), 0)
+            self._last_ended_ms[new.job_id, new.input.source] = max(at_ms, new.message_at_ms)
             self._statuses.add((new.job_id, new.status))
         if new.status is Status.FAILED:
             self._look_at_failure(new)
@@ -81,12 +90,22 @@ class Witness:
             return
 
         assert not self._supersedes(old.input, new.input), "an older upload won over a newer one"
-        if old.status is Status.FAILED and old.error:
-            again = new.redrive > old.redrive
-            assert again or (old.error.retryable and new.input.id == old.input.id), (old, new)
+        if old.status is Status.FAILED:
+            passing = old.error is not None and old.error.retryable
+            assert passing or new.message_id != old.message_id, "one message failed twice"
+            return
+        if new.message_id in self._replacing():
+            assert new.message_at_ms >= old.message_at_ms, "an older message replaced a newer one"
             return
         assert not old.status.terminal, f"{old.status} was reopened"
         assert new.input.id == old.input.id, "another input took the job id"
+        if new.options and old.options:
+            assert new.options == old.options, "other options took the job id"
+
+    def _replacing(self) -> set[str]:
+        """Return the messages that may take a job id from another question."""
+        sent = self._simulator.jobs.history
+        return {message.message_id for message in sent if _REPLACES.search(message.body)}
 
     def _supersedes(self, new: InputInfo, old: InputInfo) -> bool:
         orders = (self.uploads.get(new.id), self.uploads.get(old.id))
@@ -120,6 +139,11 @@ class Witness:
         assert len(data) == result.size_bytes
         problem = wrong(record, self.matrices[record.input.id], data)
         assert problem is None, f"{problem}: {record}"
+        asked = self.asked.get(record.message_id)
+        assert asked is None or asked.items() <= record.options.items(), "another question's answer"
+        question = (record.input.id, tuple(sorted(record.options.items())))
+        if result.uri:
+            assert self._questions.setdefault(result.uri, question) == question, "a key of two"
 
     def _is_buried(self, job_id: str, code: str, body: str | None = None) -> bool:
         return any(
@@ -145,7 +169,8 @@ class Witness:
                 delivery = outcome.delivery
                 assert self._is_buried(delivery.job_id, outcome.error.code, delivery.body)
         if not frame.faults:
-            assert ids == [], "a message came back although nothing was amiss"
+            why = [outcome.error for outcome in report.outcomes if outcome.error]
+            assert ids == [], f"a message came back although nothing was amiss: {why}"
         alone = all(moment.partition(":")[0] in _OF_ONE_JOB for moment in frame.faults)
         if alone and not frame.paused:
             jobs = {o.delivery.job_id for o in report.outcomes if o.verdict is Verdict.RETRY}
@@ -171,6 +196,11 @@ class Witness:
             return True
         if self.uploads.get(input_.id, inf) < self._newest.get(input_.source, -1):
             return True  # a newer upload under the same key has taken over
+        ended_ms = self._last_ended_ms.get((delivery.job_id, input_.source), -1)
+        if not input_.id and ended_ms >= 0:
+            return True  # it named whatever stood there, and that was done
+        if _REPLACES.search(message.body) and ended_ms >= int(1000 * message.sent_at_s):
+            return True  # one that was sent later has replaced it
         copies = {message.body, delivery.body}
         return any(letter.body in copies for letter in self._simulator.dead.history)
 
@@ -182,7 +212,7 @@ class Witness:
         again = {
             (delivery.job_id, task_of(self._simulator.app, delivery, None).input.id)
             for message in self._simulator.jobs.history
-            if '"redrive"' in message.body
+            if '"redrive"' in message.body or message.text("error_code") or message.moved
             for delivery in _deliveries(message)
         }
         return all(

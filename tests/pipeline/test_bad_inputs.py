@@ -252,7 +252,8 @@ def test_bad_body_ends_with_its_code_and_hurts_nobody(name: str) -> None:
     for batch in placements(body):
         world = World.make()
         assert world.deliver(*batch) == []
-        assert [c for c, _ in dead(world)] == [code]
+        once = name == "foreign notification"  # of two of one upload the second is a duplicate
+        assert [c for c, _ in dead(world)] == [code] * (1 if once else batch.count(body))
         assert world.error(dead(world)[0][1]) == code
         good = [b["job_id"] for b in batch if isinstance(b, dict)]
         assert all(world.record(job_id).status is Status.SUCCEEDED for job_id in good)

@@ -58,13 +58,16 @@ def test_of_two_uploads_in_one_batch_only_the_newer_is_read(world: World) -> Non
     assert world.store.calls["open"] == 1
 
 
-def test_failed_job_is_reopened_only_by_a_redrive(world: World) -> None:
+def test_failed_job_is_done_again_by_any_other_message(world: World) -> None:
     world.deliver(job("x", SINGULAR))
+    failed = world.record("x")
+    assert world.deliver_again() == []
+    assert world.record("x") == failed
+    assert dead_codes(world) == ["SINGULAR"]
+    assert world.deliver(job("x", SINGULAR)) == []
+    assert dead_codes(world) == ["SINGULAR", "SINGULAR"]
     assert world.deliver(job("x", SINGULAR, method="pinv")) == []
-    assert world.record("x").status is Status.FAILED
-    assert world.deliver(job("x", SINGULAR, method="pinv", redrive=1)) == []
     assert world.record("x").status is Status.SUCCEEDED
-    assert world.record("x").redrive == 1
 
 
 def test_newer_upload_replaces_a_redriven_one(world: World) -> None:

@@ -60,9 +60,9 @@ def test_batch_of_only_bad_messages_is_reported_whole(world: World) -> None:
     assert sorted(dead_codes(world)) == sorted(code for _, code in BAD.values())
 
 
-def test_same_bad_message_twice_is_buried_once(world: World) -> None:
-    world.deliver(job("bad", SINGULAR), job("bad", SINGULAR))
+def test_same_bad_message_delivered_again_is_buried_once(world: World) -> None:
     world.deliver(job("bad", SINGULAR))
+    world.deliver_again()
     assert dead_codes(world) == ["SINGULAR"]
 
 

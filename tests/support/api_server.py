@@ -102,8 +102,8 @@ class ApiServer:
         store = self.service.store
         sign_upload = store.upload_url
 
-        def upload_url(key: str, *arguments: Any) -> UploadUrl:
-            signed = sign_upload(key, *arguments)
+        def upload_url(key: str, *arguments: Any, **options: Any) -> UploadUrl:
+            signed = sign_upload(key, *arguments, **options)
             place = UploadUrl(signed.uri, f"{self.url}{OBJECTS}{key}", signed.headers)
             self.uploads[OBJECTS + key] = place
             return place
@@ -143,7 +143,7 @@ class ApiServer:
         if not place.headers.items() <= event["headers"].items():
             return _answer(403)
         key = path.removeprefix(OBJECTS)
-        if store.find_input(key):
+        if "if-none-match" in place.headers and store.find_input(key):
             return _answer(412)
         names = {n: t for n, t in place.headers.items() if n.startswith("x-amz-meta-")}
         metadata = {name.removeprefix("x-amz-meta-"): text for name, text in names.items()}

@@ -45,6 +45,7 @@ class MemoryService:
     working: bool = True
     pauses: list[float] = field(default_factory=list)
     on_sleep: Callable[[], None] | None = None
+    delivered: int = 0
     monitor: MemoryMonitor = field(default_factory=MemoryMonitor)
 
     @classmethod
@@ -90,7 +91,8 @@ class MemoryService:
         if not bodies:
             return
         deadline = pipeline.Deadline(lambda: 60.0, 60.0)
-        event = sqs_event(bodies, receive_count=receive_count)
+        event = sqs_event(bodies, receive_count=receive_count, first=self.delivered)
+        self.delivered += len(bodies)
         pipeline.process(self.world.app, intake.deliveries(event), deadline)
 
 

@@ -45,7 +45,10 @@ class VirtualClock:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A message of a queue; ``receipts`` are those of all of its receives."""
+    """A message of a queue; ``receipts`` are those of all of its receives.
+
+    ``moved`` says whether a message-move task brought it there.
+    """
 
     message_id: str
     body: str
@@ -55,6 +58,7 @@ class Message:
     receive_count: int = 0
     received_at_s: float = 0.0
     receipts: list[str] = field(default_factory=list)
+    moved: bool = False
 
     def text(self, name: str) -> str | None:
         """Return the text of an attribute, if there is one."""
@@ -140,6 +144,29 @@ class SimulatedSQS(FaultInjection):
             receipts = list(message.receipts)
             copy = replace(message, visible_at_s=self._clock.now_s, receipts=receipts)
             queue.messages.append(copy)
+
+    def move(self, source: Queue, destination: Queue, limit: int) -> int:
+        """Do what a message-move task does, the console's redrive; return how many it moved.
+
+        The messages keep body and attributes, and are new ones otherwise: "Learn how to configure
+        a dead-letter queue redrive", SQS Developer Guide.
+        """
+        now_s = self._clock.now_s
+        source.expire(now_s)
+        for message in [m for m in source.messages if m.visible_at_s <= now_s][:limit]:
+            source.messages.remove(message)
+            destination.add(
+                Message(
+                    message_id=f"{next(self._numbers):08x}-e4ca-4bd3-a5b6-2e8f3a6b4f10",
+                    body=message.body,
+                    attributes=message.attributes,
+                    sent_at_s=now_s,
+                    visible_at_s=now_s,
+                    moved=True,
+                )
+            )
+            limit -= 1
+        return limit
 
     def send_message(self, **request: Any) -> Answer:
         """Send one message."""

@@ -289,10 +289,15 @@ class Simulator:
         self._moment("invoke:after", FunctionError("the answer was lost"))
         return report.batch_item_failures()
 
-    def send(self, body: object) -> None:
-        """Send a message."""
+    def send(self, body: object) -> str:
+        """Send a message and return its id."""
         text = body if isinstance(body, str) else json.dumps(body)
-        self.sqs.send_message(QueueUrl=JOBS, MessageBody=text)
+        sent = self.sqs.send_message(QueueUrl=JOBS, MessageBody=text)
+        return str(sent["MessageId"])
+
+    def move(self, limit: int) -> None:
+        """Do what the SQS console's "Start DLQ redrive" does, and stop it after so many."""
+        self.sqs.move(self.dead, self.jobs, limit)
 
     def redrive(
         self, changes: dict[str, Any], limit: int | None = None, faults: Sequence[Fault] = ()

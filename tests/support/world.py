@@ -41,7 +41,10 @@ class World:
     now_s: float = 1_700_000_000.0
     remaining_s: float = 60.0
     report: pipeline.Report | None = None
+    event: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
     _keys: int = field(default=0)
+    _messages: int = field(default=0)
 
     @classmethod
     def make(
@@ -71,9 +74,20 @@ class World:
         return world
 
     def deliver(self, *bodies: object, receive_count: int = 1) -> list[int]:
-        """Process one batch; return the positions of the messages that come back."""
+        """Process one batch of new messages; return the positions of those that come back."""
         texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
-        event = sqs_event(texts, receive_count=receive_count)
+        sent_at_ms = int(1000 * self.now_s) + self._messages
+        self.event = sqs_event(
+            texts, receive_count=receive_count, sent_at_ms=sent_at_ms, first=self._messages
+        )
+        for record in self.event["Records"]:
+            record["messageAttributes"] = dict(self.attributes)
+        self._messages += len(texts)
+        return self.deliver_again()
+
+    def deliver_again(self) -> list[int]:
+        """Process the same messages as the last time."""
+        event = self.event
         ids = [record["messageId"] for record in event["Records"]]
         deadline = pipeline.Deadline(lambda: self.remaining_s, 60.0)
         self.report = pipeline.process(self.app, intake.deliveries(event), deadline)

@@ -13,7 +13,7 @@ import click
 
 from matinv.client import Submission, prepare
 from matinv.formats.codecs import ENDINGS, either
-from matinv.jobs.ids import job_id_of
+from matinv.jobs.ids import checked_id, job_id_of
 from matinv.jobs.request import Options
 
 STDIN: Final = "-"
@@ -45,8 +45,10 @@ class Source:
         return prepare(self.path or self.content, self.job_id, options)
 
 
-def find(paths: Iterable[str], job_id: str | None = None) -> list[Source]:
+def find(paths: Iterable[str], job_id: str | None = None, prefix: str = "") -> list[Source]:
     """Return what paths, directories, patterns and ``-`` stand for, each once.
+
+    Ids that follow from names are put under `prefix`.
 
     Raises
     ------
@@ -54,14 +56,24 @@ def find(paths: Iterable[str], job_id: str | None = None) -> list[Source]:
         If one of them stands for nothing, or `job_id` is given for several.
     FileNotFoundError
         If a file does not exist.
+    Refused
+        BAD_JOB_ID, for a prefix that no id can begin with.
     """
     found = list(dict.fromkeys(source for path in paths for source in _find(path)))
-    if job_id is None:
-        return found
-    if len(found) > 1:
-        message = f"--job-id is for a single matrix (found {len(found)})"
+    if job_id is not None:
+        if len(found) > 1:
+            message = f"--job-id is for a single matrix (found {len(found)})"
+            raise click.UsageError(message)
+        found = [replace(source, job_id=job_id) for source in found]
+    return [_below(checked_id(prefix.rstrip("/")), source) for source in found] if prefix else found
+
+
+def _below(prefix: str, source: Source) -> Source:
+    name = source.job_id or (source.path.name if source.path else None)
+    if name is None:
+        message = "--prefix needs a name to stand before: give a matrix on stdin a --job-id"
         raise click.UsageError(message)
-    return [replace(source, job_id=job_id) for source in found]
+    return replace(source, job_id=job_id_of(f"{prefix}/{name}"))
 
 
 def _find(text: str) -> Iterator[Source]:

@@ -155,6 +155,7 @@ class Client:
         format: Format | str | None = None,  # noqa: A002 - the message's name for it
         on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
         tags: Mapping[str, str] | None = None,
+        replace: bool = False,
     ) -> Job:
         """Send a matrix: inside a message when it is small, else as a file.
 
@@ -167,17 +168,20 @@ class Client:
             it, so that the same array is the same job.
         method, output, format, on_ill_conditioned, tags
             See the README.
+        replace : bool
+            Whether the job id may be taken from another matrix, or from other options.
 
         Returns
         -------
         Job
-            If a job with this id and this very input has ended before, that job; nothing is sent.
+            If a job with this id has succeeded for this very matrix and these options, that job;
+            nothing is sent. One that failed is done again.
 
         Raises
         ------
         Refused
             What the worker would refuse, as far as it can be seen from here, and
-            JOB_ID_CONFLICT if another input owns the job id.
+            JOB_ID_CONFLICT if another matrix, or other options, own the job id.
         Transient
             If a part of the service is out of order.
         OSError
@@ -190,7 +194,8 @@ class Client:
             OnIllConditioned(on_ill_conditioned),
             dict(tags or {}),
         )
-        (sent,) = self.send([prepare(source, job_id, options)])
+        submission = prepare(source, job_id, options)
+        (sent,) = self.send([submission.replacing() if replace else submission])
         if isinstance(sent, MatinvError):
             raise sent
         return sent
@@ -214,7 +219,8 @@ class Client:
         def send_one(submission: Submission) -> Job | MatinvError:
             try:
                 sent = send(sender, submission, records.get(submission.job_id))
-                return Job(self, sent.job_id, sent.input, sent.matrix, sent.ended)
+                matrix, ended, revision = sent.matrix, sent.ended, sent.revision
+                return Job(self, sent.job_id, sent.input, matrix, ended, revision=revision)
             except MatinvError as error:
                 return error
 
@@ -325,6 +331,8 @@ class Job:
         Whether `Client.submit` found that the job had ended before, for this very input.
     asked : str
         The name by which somebody asked for it, if nobody sent it from here.
+    revision : int
+        As in `matinv.client.send.Sent`.
     """
 
     client: Client = field(repr=False)
@@ -333,6 +341,7 @@ class Job:
     matrix: Matrix | None = field(default=None, repr=False)
     ended: bool = False
     asked: str = field(default="", repr=False)
+    revision: int = field(default=0, repr=False)
 
     def record(self) -> Record:
         """Return the job's record as it is now.

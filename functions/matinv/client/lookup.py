@@ -29,6 +29,11 @@ class Known(Protocol):
         ...
 
     @property
+    def revision(self) -> int:
+        """Only a record of a later revision is about what was sent."""
+        ...
+
+    @property
     def input(self) -> InputInfo | None:
         """The input that was sent."""
         ...
@@ -51,7 +56,7 @@ def look(
     found = table.get([job.job_id for job in jobs])
     for job in jobs:
         record = found.get(job.job_id)
-        if job.input and (record is None or _is_older(store, record, job.input)):
+        if job.input and (record is None or _is_older(store, record, job)):
             found[job.job_id] = _waiting(job.job_id, job.input)
     missing = [job for job in jobs if job.job_id not in found and job.job_id not in queued]
     keys = {key: job.job_id for job in missing for key in _keys(job)}
@@ -77,9 +82,12 @@ def _is_key(text: str) -> bool:
     return 0 < size_bytes <= _KEY_BYTES and whole and ".." not in text.split("/")
 
 
-def _is_older(store: ClientStore, record: Record, sent: InputInfo) -> bool:
-    """Whether a record is about an older file than the one sent, which is still to come."""
-    if record.input.id == sent.id or record.input.source != sent.source:
+def _is_older(store: ClientStore, record: Record, job: Known) -> bool:
+    """Whether a record is older than what was sent, whose own record is still to come."""
+    sent = job.input
+    if job.revision:
+        return record.revision <= job.revision
+    if sent is None or record.input.id == sent.id or record.input.source != sent.source:
         return False
     current = store.find_input(record.input.source.removeprefix("s3://").partition("/")[2])
     return current is not None and input_info(Request(record.job_id, current)).id == sent.id

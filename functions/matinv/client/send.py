@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from matinv.client.submission import Submission
 from matinv.errors import Code, Refused, Transient
-from matinv.jobs.ownership import Claim, claim
+from matinv.jobs.message import CONTENT, REPLACE
+from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
-from matinv.jobs.request import Request, input_info
+from matinv.jobs.request import MESSAGE_SOURCE, Request, answer_options, input_info
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Matrix
 from matinv.ports import ClientQueue, ClientStore, ClientTable
@@ -40,7 +42,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A matrix that was sent, or whose job had ended before.
+    """A matrix that was sent, or whose question was answered before.
 
     Parameters
     ----------
@@ -51,7 +53,10 @@ class Sent:
     matrix : ndarray or None
         The matrix, if it travelled inside a message.
     ended : bool
-        Whether the job had ended before, for this very input.
+        Whether the job had ended before, for this very question.
+    revision : int
+        Of the record of an ended job that this one replaces: only a later one is about what was
+        sent. 0 if there is none.
     record : Record or None
         The job's record as far as sending knows it; None of an uploaded file.
     """
@@ -60,11 +65,12 @@ class Sent:
     input: InputInfo
     matrix: Matrix | None = field(default=None, repr=False)
     ended: bool = False
+    revision: int = 0
     record: Record | None = None
 
 
 def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
-    """Send a matrix, unless its job has ended before for this very input.
+    """Send a matrix, unless its question was answered before.
 
     Parameters
     ----------
@@ -78,43 +84,91 @@ def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
     Raises
     ------
     Refused
-        JOB_ID_CONFLICT, if another input owns the job id.
+        JOB_ID_CONFLICT, if another question owns the job id: the worker would say the same.
     Transient
         If it could not be sent.
     """
+    sha256 = _sha256(submission)
+    question = _question(submission, record, sha256)
+    found = owner(record, question)
+    if record and found is Ownership.CONFLICT:
+        raise _conflict(submission.job_id, record, question)
+    if record and found is Ownership.ENDED:
+        info = record.input if submission.body is None else submission.input
+        return Sent(submission.job_id, info, submission.matrix, ended=True, record=record)
+    over = found is Ownership.OURS and record is not None and record.status.terminal
+    revision = record.revision if record and over else 0
     if submission.body is None:
-        return _upload(sender, submission, record)
-    ended = _ended(submission.job_id, record, submission.input)
-    queued = _queued(sender, submission)
-    if not ended:
-        sender.queue.send(submission.body)
-        if record is None:
-            # Only now: what was sent counts, even if the table cannot be written at the moment.
-            with suppress(Transient):
-                sender.table.put([queued])
-    known = record or queued
-    return Sent(submission.job_id, submission.input, submission.matrix, ended, known)
+        info = _upload(sender, submission, sha256)
+        return Sent(submission.job_id, info, submission.matrix, revision=revision)
+    queued = _queued(sender, submission, question)
+    sender.queue.send(submission.body)
+    if record is None:
+        # Only now: what was sent counts, even if the table cannot be written at the moment.
+        with suppress(Transient):
+            sender.table.put([queued])
+    known = queued if record is None or over else record
+    return Sent(
+        submission.job_id,
+        submission.input,
+        submission.matrix,
+        revision=revision,
+        record=known,
+    )
 
 
-def _upload(sender: Sender, submission: Submission, record: Record | None) -> Sent:
-    key = f"{submission.job_id}.{submission.format}"
-    uri = f"s3://{sender.settings.inputs_bucket}/{key}"
-    if record and record.input.source != uri:
-        raise _conflict(submission.job_id, record)
+def check_free(submission: Submission, record: Record | None) -> None:
+    """Raise what `send` would say of a job id that another question owns; send nothing.
+
+    Raises
+    ------
+    Refused
+        JOB_ID_CONFLICT.
+    """
+    if record is not None:
+        question = _question(submission, record, _sha256(submission))
+        if owner(record, question) is Ownership.CONFLICT:
+            raise _conflict(submission.job_id, record, question)
+
+
+def _question(submission: Submission, record: Record | None, sha256: str) -> Question:
+    """Return the question that a submission asks, as `matinv.jobs.ownership` compares it.
+
+    A file that is not uploaded yet has no version: it is known by the SHA-256 of its bytes, which
+    the record of a file has if its sender wrote it into the metadata. Of a message that refers to
+    a file its worker alone knows all options.
+    """
+    info, options = submission.input, answer_options(submission.options, submission.format)
+    if submission.body is None:
+        same = record is not None and record.input.content == sha256
+        known = record.input.id if record and same else sha256
+        info = replace(info, source=f"file of {submission.job_id}", id=known)
+    elif info.source != MESSAGE_SOURCE:
+        return Question(info, None, replaces=submission.replaces)
+    return Question(info, options, replaces=submission.replaces)
+
+
+def _sha256(submission: Submission) -> str:
+    """Return the digest of a file's bytes, ``""`` for a message."""
+    if submission.body is not None:
+        return ""
+    digest = hashlib.sha256()
     with submission.content() as parts:
-        reference = sender.store.upload(key, parts, submission.metadata)
-    info = input_info(Request(submission.job_id, reference))
-    return Sent(submission.job_id, info, submission.matrix)
+        for part in parts:
+            digest.update(part)
+    return digest.hexdigest()
 
 
-def _ended(job_id: str, record: Record | None, info: InputInfo) -> bool:
-    verdict = claim(record, info, redrive=0)
-    if record and verdict is Claim.CONFLICT:
-        raise _conflict(job_id, record)
-    return verdict is Claim.DUPLICATE
+def _upload(sender: Sender, submission: Submission, sha256: str) -> InputInfo:
+    metadata = dict(submission.metadata) | {CONTENT: sha256}
+    metadata |= {REPLACE: "true"} if submission.replaces else {}
+    with submission.content() as parts:
+        key = f"{submission.job_id}.{submission.format}"
+        reference = sender.store.upload(key, parts, metadata)
+    return input_info(Request(submission.job_id, reference))
 
 
-def _queued(sender: Sender, submission: Submission) -> Record:
+def _queued(sender: Sender, submission: Submission, question: Question) -> Record:
     now = sender.now()
     return Record(
         submission.job_id,
@@ -124,14 +178,20 @@ def _queued(sender: Sender, submission: Submission) -> Record:
         updated_at=timestamp(now),
         expires_at=int(now) + sender.settings.retention_days * DAY_S,
         revision=1,
+        question=digest_of(submission.input, question.options) if question.options else "",
+        options=question.options or {},
         tags=submission.options.tags,
     )
 
 
-def _conflict(job_id: str, record: Record) -> Refused:
+def _conflict(job_id: str, record: Record, question: Question) -> Refused:
+    options = differing(record, question)
+    come, stand = options or (job_id, record.input.source)
     return Refused(
         Code.JOB_ID_CONFLICT,
-        f"job id {job_id} belongs to another input",
-        "choose another job id; a file is replaced by uploading a newer one of the same name",
-        observed=record.input.source,
+        f"job id {job_id} belongs to "
+        + ("the same input with other options" if options else "another input"),
+        "choose another job id, or replace what it has: replace=True, --replace",
+        observed=come,
+        limit=stand,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from matinv.client.message_text import edited
 from matinv.formats.codecs import Format
 from matinv.jobs.record import InputInfo
 from matinv.jobs.request import Options
@@ -38,6 +39,8 @@ class Submission:
         The options, as the metadata of a file.
     content : callable
         Opens a file's content.
+    replaces : bool
+        Whether it may take its job id from another question.
     """
 
     job_id: str
@@ -48,3 +51,9 @@ class Submission:
     matrix: Matrix | None = field(default=None, repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
     content: Content = field(default=lambda: nullcontext(()))
+    replaces: bool = False
+
+    def replacing(self) -> Submission:
+        """Return the same, allowed to take its job id from another question."""
+        body = None if self.body is None else edited(self.body, {"replace": True})
+        return replace(self, body=body, replaces=True)

@@ -53,6 +53,7 @@ class Input(_Model):
     bytes: int | Absent = None
     shape: list[int] | Absent = None
     dtype: str | Absent = None
+    content: str | Absent = Field(None, description="SHA-256 of a file, if its sender said it.")
 
 
 class JobError(_Model):
@@ -119,6 +120,10 @@ class Job(_Model):
     attempts: int
     redrive: int
     revision: int
+    question: str | Absent = Field(None, description="Digest of input and options.")
+    options: dict[str, str] | Absent = Field(None, description="Those that shape the answer.")
+    message_id: str | Absent = Field(None, description="The SQS message worked on last.")
+    message_at_ms: int
     error: JobError | Absent = None
     result: Result | Absent = None
     certificate: Certificate | Absent = None

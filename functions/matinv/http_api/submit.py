@@ -17,6 +17,8 @@ from matinv.formats.codecs import format_of_key
 from matinv.http_api.bodies import Body
 from matinv.jobs.ids import checked_id
 from matinv.jobs.message import (
+    CONTENT,
+    REPLACE,
     message_schema,
     metadata_of,
     object_schema,
@@ -70,7 +72,8 @@ def submission_of(body: Body) -> Submission:
         )
     asked = request.input
     form = asked.format if isinstance(asked, Inline) else format_of_key(asked.key)
-    return Submission(parsed.job_id, request.options, input_info(request), form, body=message)
+    info, takes = input_info(request), bool(request.replace)
+    return Submission(parsed.job_id, request.options, info, form, body=message, replaces=takes)
 
 
 def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
@@ -82,7 +85,8 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     Raises
     ------
     Refused
-        What is wrong with the request; JOB_ID_CONFLICT, if the job is known.
+        What is wrong with the request; JOB_ID_CONFLICT, if the job is
+        known, has not failed and is not to be replaced.
     """
     fields = validated(upload_schema, body.tree)
     size_bytes = fields["upload"]["bytes"]
@@ -97,15 +101,19 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     job_id = checked_id(fields.get("job_id") or f"upload-{uuid4().hex}")
     chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
     metadata = metadata_of(Options(**chosen))
-    if client.records([job_id]):
+    takes, sha256 = fields.get("replace", False), fields["upload"].get("sha256")
+    metadata |= {REPLACE: "true"} if takes else {}
+    metadata |= {CONTENT: sha256} if sha256 else {}
+    record = client.records([job_id]).get(job_id)
+    if record and not record.status.failed and not takes:
         raise Refused(
             Code.JOB_ID_CONFLICT,
             f"job id {job_id} has an input already",
-            "choose another job id",
+            'choose another job id, or say "replace": true to take this one',
         )
     key = f"{job_id}.{fields['upload']['format']}"
     store = client.stack("making URLs for uploads").store
-    place = store.upload_url(key, size_bytes, metadata, EXPIRES_S)
+    place = store.upload_url(key, size_bytes, metadata, EXPIRES_S, overwrite=record is not None)
     return job_id, {
         "method": "PUT",
         "url": place.url,
@@ -123,12 +131,14 @@ def upload_schema() -> cs.TypedDictSchema:
         {
             "format": cs.typed_dict_field(format_["schema"], required=True),
             "bytes": cs.typed_dict_field(cs.int_schema(ge=1), required=True),
+            "sha256": cs.typed_dict_field(cs.str_schema(pattern="^[0-9a-f]{64}$")),
         }
     )
     return object_schema(
         {
             **options,
             "job_id": message_schema()["fields"]["job_id"],
+            "replace": message_schema()["fields"]["replace"],
             "upload": cs.typed_dict_field(form, required=True),
         }
     )

@@ -42,13 +42,13 @@ class _Upload:
     etag: str | None = None
     sequencer: str | None = None
 
-    def reference(self, key: str, time: object) -> Reference:
+    def reference(self, key: str) -> Reference:
         return Reference(
             self.bucket,
             key,
             self.version_id,
             self.etag.strip('"') if self.etag else None,
-            self.sequencer.ljust(_SEQUENCER_WIDTH, "0") if self.sequencer else _sortable(time),
+            self.sequencer.ljust(_SEQUENCER_WIDTH, "0") if self.sequencer else "",
         )
 
 
@@ -78,10 +78,6 @@ def _either(schema: cs.CoreSchema, *names: str) -> cs.TypedDictField:
     """Return a field that may be null, by the first of its names that is there."""
     aliases: list[list[str | int]] = [[name] for name in names]
     return cs.typed_dict_field(cs.nullable_schema(schema), validation_alias=aliases)
-
-
-def _sortable(time: object) -> str:
-    return str(time)[:64] if isinstance(time, str | int | float) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +146,15 @@ def _delivery(record: Record, part: _Part) -> Delivery:
         sent_at_ms=_attribute(record, "SentTimestamp", 0),
         job_id=part.parsed.job_id,
         content=part.parsed.content,
+        error_code=_error_code(record),
     )
+
+
+def _error_code(record: Record) -> str:
+    """Return why a message lay among the dead letters: what moves it back keeps its attributes."""
+    attributes = record.get("messageAttributes")
+    found = attributes.get("error_code") if isinstance(attributes, dict) else None
+    return str(found.get("stringValue", "")) if isinstance(found, dict) else ""
 
 
 def _body(record: Record) -> str:
@@ -219,7 +223,7 @@ def _parts_of_record(record: Any, body: str) -> list[_Part]:
         return [_refused(body, "the notification has a record that is not from S3")]
     if not name.removeprefix("s3:").startswith("ObjectCreated:"):
         return []
-    return _parts_of_upload(record.get("s3"), record.get("eventTime"), body, encoded=True)
+    return _parts_of_upload(record.get("s3"), body, encoded=True)
 
 
 def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
@@ -228,10 +232,10 @@ def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
         return [_refused(body, "the event is not one of S3's about an object")]
     if kind != "Object Created":
         return []
-    return _parts_of_upload(event.get("detail"), event.get("time"), body, encoded=False)
+    return _parts_of_upload(event.get("detail"), body, encoded=False)
 
 
-def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) -> list[_Part]:
+def _parts_of_upload(tree: object, body: str, *, encoded: bool) -> list[_Part]:
     try:
         upload = _upload(tree)
         key = _decoded(upload.key) if encoded else upload.key
@@ -240,7 +244,7 @@ def _parts_of_upload(tree: object, time: object, body: str, *, encoded: bool) ->
     if key.endswith("/"):  # what consoles create for an empty folder
         return []
     job_id = job_id_of(key)
-    request = Request(job_id, upload.reference(key, time), dropped=True)
+    request = Request(job_id, upload.reference(key), dropped=True, replace=None)
     return [_Part(Parsed(job_id, request), body)]
 
 

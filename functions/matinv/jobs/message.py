@@ -26,7 +26,7 @@ from matinv.formats.codecs import CODECS, Format, Headed, either
 from matinv.formats.foreign import check_layout, unwrapped, without_mark
 from matinv.formats.result import Result
 from matinv.jobs.ids import checked_id, hashed_id, job_id_of
-from matinv.jobs.request import Inline, Options, Output, Reference, Request
+from matinv.jobs.request import Inline, Options, Output, Reference, Request, answer_options
 from matinv.linalg.types import Method, OnIllConditioned
 
 VERSION: Final = 1
@@ -43,6 +43,11 @@ _TAG_PREFIX: Final = "tag-"
 
 # Older versions of the client call the class MessageS3Pointer.
 _POINTER: Final = re.compile(rb'[ \t\r\n]*+\[[ \t\r\n]*+"[A-Za-z.]{1,100}S3Pointer"')
+
+# Metadata of a file that its sender wrote for itself and for the worker's `matinv.jobs.ownership`.
+REPLACE: Final = "matinv-replace"
+CONTENT: Final = "matinv-content"  # the SHA-256 of the file
+_NO_OPTIONS: Final = frozenset({REPLACE, CONTENT})
 
 Fields = dict[str, cs.TypedDictField]
 Schema = Callable[[], cs.TypedDictSchema]
@@ -83,6 +88,7 @@ def message_schema() -> cs.TypedDictSchema:
             **{name: cs.typed_dict_field(cs.nullable_schema(cs.str_schema())) for name in _FILES},
             "s3": cs.typed_dict_field(cs.nullable_schema(_reference_schema())),
             "redrive": cs.typed_dict_field(cs.int_schema(ge=1, le=2**31)),
+            "replace": cs.typed_dict_field(cs.bool_schema()),
         }
     )
 
@@ -202,7 +208,7 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
     if not tree.keys() & message_schema()["fields"].keys():
         check_layout(tree)
     fields = _checked(tree)
-    if alien := fields.keys() & {"s3", "redrive"}:
+    if alien := fields.keys() & {"s3", "redrive", "replace"}:
         raise Refused(
             Code.BAD_MESSAGE,
             "the file has a field that only messages have",
@@ -231,7 +237,7 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
     ours = {
         key.lower().removeprefix(_METADATA_PREFIX): value
         for key, value in metadata.items()
-        if key.lower().startswith(_METADATA_PREFIX)
+        if key.lower().startswith(_METADATA_PREFIX) and key.lower() not in _NO_OPTIONS
     }
     if not ours:
         return Options()
@@ -247,6 +253,11 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
         if not name.startswith(_TAG_PREFIX)
     }
     return _over(Options(), validated(options_schema, fields))
+
+
+def replaces(metadata: Mapping[str, str]) -> bool:
+    """Whether the metadata of a file lets its question take the job id from another one."""
+    return metadata.get(REPLACE) == "true"
 
 
 def metadata_of(options: Options) -> dict[str, str]:
@@ -279,9 +290,8 @@ def id_of_content(inline: Inline, options: Options) -> str:
 
     Blanks in the text, ``1`` or ``1.0``, and tags make no difference.
     """
-    asked = (options.method, options.output, options.format or inline.format)
-    content = (inline.digest, *asked, options.on_ill_conditioned)
-    return hashed_id(" ".join(content).encode())
+    asked = answer_options(options, inline.format).values()
+    return hashed_id(" ".join((inline.digest, *asked)).encode())
 
 
 def checked_options(options: Options) -> Options:
@@ -388,11 +398,14 @@ def _pointer(run: json_text.Run) -> object:
 def _request(fields: Mapping[str, Any]) -> Request:
     options = _over(Options(), fields)
     job_id, redrive = fields.get("job_id"), fields.get("redrive", 0)
+    takes = fields.get("replace", False)
     if _only(fields, "s3") and fields["s3"] is not None:
         reference = Reference(**fields["s3"])
-        return Request(job_id or job_id_of(reference.key), reference, options, redrive)
+        job_id = job_id or job_id_of(reference.key)
+        return Request(job_id, reference, options, redrive, replace=takes)
     inline = _inline(fields, Code.BAD_MESSAGE)
-    return Request(job_id or id_of_content(inline, options), inline, options, redrive)
+    job_id = job_id or id_of_content(inline, options)
+    return Request(job_id, inline, options, redrive, replace=takes)
 
 
 def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:

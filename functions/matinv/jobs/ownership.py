@@ -1,63 +1,180 @@
-"""Which input owns a job id: the one rule behind dedupe and every conditional write."""
+"""Who owns a job id: the one rule behind dedupe, every conditional write, and every sender.
+
+A job is a question: an input, by its content or its object's version, and the options that shape
+its answer. The rule compares the question that stands in the record with the one that comes. It
+reads nothing but its arguments; where they do not tell, it says what else to find out.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
-from matinv.jobs.record import InputInfo, Record, Status
+from matinv.jobs.record import InputInfo, Record
+from matinv.jobs.request import MESSAGE_SOURCE
 
 
-class Claim(StrEnum):
-    """What a delivery may do with the record that it finds under its job id."""
+class Ownership(StrEnum):
+    """How a question that comes stands to the record that it finds under its job id."""
 
-    WORK = "work"  # the job is ours to do
-    DUPLICATE = "duplicate"  # it has ended for this very input
-    STALE = "stale"  # a newer upload of the same key owns the job id
-    CONFLICT = "conflict"  # another input owns the job id
-    UNDECIDED = "undecided"  # only the object itself can tell: open it, but write nothing yet
+    OURS = "ours"  # it may be worked on, and its record written
+    ENDED = "ended"  # it was answered before: a duplicate
+    STALE = "stale"  # a newer question owns the id
+    CONFLICT = "conflict"  # another question owns the id
+    OPEN_FIRST = "open first"  # its object tells: open it, and write nothing yet
+    ASK_S3 = "ask S3"  # which content stands at the key now tells
 
 
-def claim(record: Record | None, input_: InputInfo, redrive: int) -> Claim:
-    """Decide who owns a job id: the one rule behind dedupe and every conditional write.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that comes, as far as it is known.
+
+    Parameters
+    ----------
+    input : InputInfo
+        What is to be inverted; its ``id`` is ``""`` until its object is open.
+    options : mapping of str to str, optional
+        The options that shape the answer (`answer_options`); None until all of them are read.
+    upload : bool
+        Whether a notification of an upload brings it.
+    replaces : bool or None
+        Whether it asks to take the job id from another question; None until that is read.
+    message_id : str
+        The SQS message that brings it, ``""`` for what is not sent yet.
+    sent_at_ms : int
+        When that message was sent, in milliseconds since the epoch.
+    was_dead : bool
+        Whether that message lay among the dead letters, and somebody moved it back.
+    """
+
+    input: InputInfo
+    options: Mapping[str, str] | None = None
+    upload: bool = False
+    replaces: bool | None = False
+    message_id: str = ""
+    sent_at_ms: int = 0
+    was_dead: bool = False
+
+
+def digest_of(input_: InputInfo, options: Mapping[str, str]) -> str:
+    """Return the SHA-256 of a question: its input's identity and the options, in hex."""
+    texts = [input_.id, *(f"{name}={options[name]}" for name in sorted(options))]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def owner(
+    record: Record | None, question: Question, current: frozenset[str] | None = None
+) -> Ownership:
+    """Decide what may become of a question.
 
     Parameters
     ----------
     record : Record or None
-        What the table says now.
-    input_ : InputInfo
-        The delivery's input.
-    redrive : int
-        The delivery's ``redrive`` count, 0 unless an operator sent it.
+        What the table says of the job id now.
+    question : Question
+        What comes.
+    current : frozenset of str, optional
+        The identities of the content that stands at the question's key now, once S3 was asked:
+        none if nothing stands there, and by version and by ETag if something does.
 
     Returns
     -------
-    Claim
-        WORK if the delivery may work and write.
+    Ownership
+        OURS if the question may be worked on.
     """
     if record is None:
-        return Claim.WORK
-    redriven = record.status is Status.FAILED and redrive > record.redrive
-    if redriven and not _is_other_upload(record.input, input_):
-        return Claim.WORK
-    same_source = record.input.source == input_.source
-    if record.input.id == input_.id and (input_.id or same_source):
-        return Claim.WORK if _reopens(record) else Claim.DUPLICATE
-    if not input_.id:
-        return Claim.WORK if same_source and not record.status.terminal else Claim.UNDECIDED
+        return Ownership.OURS
+    if record.status.failed and _is_again(record, question):
+        return Ownership.ENDED
+    same_source = question.input.source == record.input.source
+    if not question.input.id:
+        going_on = same_source and not record.status.terminal
+        return Ownership.OURS if going_on or record.status.failed else Ownership.OPEN_FIRST
+    if question.input.id == record.input.id or {question.input.id, record.input.id} <= (
+        current or frozenset()
+    ):
+        return _of_the_same_input(record, question)
     if same_source and not record.input.id:  # the object was never opened
-        return Claim.WORK
-    if input_.order is None or record.input.order is None or not same_source:
-        return Claim.CONFLICT
-    return Claim.WORK if input_.order >= record.input.order else Claim.STALE
+        return Ownership.OURS
+    if same_source and question.input.source != MESSAGE_SOURCE:
+        return _of_another_content(record, question, current)
+    return Ownership.OURS if record.status.failed else _if_it_replaces(record, question)
 
 
-def _is_other_upload(found: InputInfo, input_: InputInfo) -> bool:
-    """Whether both are known to be of one key, and their order decides, whoever sends them."""
-    known = found.id and input_.id and found.order is not None
-    return bool(known) and found.source == input_.source and found.id != input_.id
+def differing(record: Record, question: Question) -> tuple[str, str] | None:
+    """Return which options of the same input differ: as they come, and as the record has them."""
+    if question.input.id != record.input.id:
+        return None
+    come, stand = question.options or {}, record.options
+    names = [name for name in {**stand, **come} if come.get(name) != stand.get(name)]
+    shown = [", ".join(f"{n}: {side.get(n, 'none')}" for n in names) for side in (come, stand)]
+    return (shown[0], shown[1]) if names else None
 
 
-def _reopens(record: Record) -> bool:
-    if record.status is Status.FAILED:
-        return record.error is not None and record.error.retryable
-    return not record.status.terminal
+def _of_the_same_input(record: Record, question: Question) -> Ownership:
+    same = Ownership.ENDED if record.status.succeeded else Ownership.OURS
+    if record.status.failed or _is_again(record, question) or not record.options:
+        return same
+    if question.options is None:
+        return Ownership.OPEN_FIRST
+    if question.options == record.options:
+        return same
+    if question.upload and _is_newer_upload(record, question):
+        return Ownership.OURS
+    return _if_it_replaces(record, question)
+
+
+def _of_another_content(
+    record: Record, question: Question, current: frozenset[str] | None
+) -> Ownership:
+    """Decide between two contents of one key: the newer one owns the id, whoever tells of it."""
+    if _sequencer(record.input) and _sequencer(question.input):
+        newer = _sequencer(question.input) >= _sequencer(record.input)
+    elif current is None:
+        return Ownership.ASK_S3
+    else:
+        newer = question.input.id in current
+    if newer:
+        return Ownership.OURS
+    # An upload that is not the newest is answered by the newest; a message asks for this one.
+    told = question.upload or question.input.order is not None
+    return Ownership.STALE if told else _if_it_replaces(record, question)
+
+
+def _if_it_replaces(record: Record, question: Question) -> Ownership:
+    """Let a question take the id if it says so; of two that do, SQS's own time tells the newer."""
+    if question.replaces is None:
+        return Ownership.OPEN_FIRST
+    if not question.replaces:
+        return Ownership.CONFLICT
+    stands = (record.message_at_ms, record.message_id)
+    newer = not question.message_id or (question.sent_at_ms, question.message_id) > stands
+    return Ownership.OURS if newer else Ownership.STALE
+
+
+def _is_again(record: Record, question: Question) -> bool:
+    """Whether this very message, or this upload's notification, was done before.
+
+    A failure that may pass is not done: its message is still SQS's to deliver, and no copy of it
+    lies among the dead letters.
+    """
+    if record.status.failed and record.error and record.error.retryable:
+        return False
+    if question.message_id and question.message_id == record.message_id:
+        return True
+    known = question.input.id != "" and question.input.id == record.input.id
+    told = question.upload and record.input.order is not None
+    return known and told and not question.was_dead and not _is_newer_upload(record, question)
+
+
+def _is_newer_upload(record: Record, question: Question) -> bool:
+    """Whether S3 has put the upload behind the record's; without both sequencers nobody knows."""
+    stands = _sequencer(record.input)
+    return stands != "" and _sequencer(question.input) > stands
+
+
+def _sequencer(info: InputInfo) -> str:
+    """Return S3's sequencer of an upload; records of earlier versions may have its time there."""
+    return info.order if info.order and info.order.isalnum() else ""

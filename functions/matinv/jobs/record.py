@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from matinv.errors import ErrorInfo
 from matinv.formats.codecs import Format
@@ -25,10 +24,17 @@ class Status(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether the job has ended."""
-        return self in _TERMINAL
+        return self.succeeded or self is Status.FAILED
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the job has ended with a result, which is final."""
+        return self in {Status.SUCCEEDED, Status.PARTIAL}
 
-_TERMINAL: Final = frozenset({Status.SUCCEEDED, Status.PARTIAL, Status.FAILED})
+    @property
+    def failed(self) -> bool:
+        """Whether the job has ended without a result: that protects nothing."""
+        return self.terminal and not self.succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,9 @@ class InputInfo:
         Its shape, once known.
     dtype : str or None
         Its dtype as written, once known (``float64``, ``>f8`` reads ``float64``).
+    content : str or None
+        The SHA-256 of an uploaded file, if its sender wrote that into the metadata: only senders
+        compare it.
     """
 
     source: str
@@ -58,6 +67,7 @@ class InputInfo:
     size_bytes: int | None = None
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,10 @@ class Record:
     """The state of a job, as the jobs table keeps it.
 
     ``revision`` counts the writes: a write names the revision that it replaces, so that of two
-    workers only one succeeds and the other decides again.
+    workers only one succeeds and the other decides again. ``question`` is the digest of what was
+    asked (`matinv.jobs.ownership.digest_of`), ``options`` are those that shape its answer, both
+    empty until they are read; ``message_id`` is the SQS message that was worked on last, which was
+    sent at ``message_at_ms``.
     """
 
     job_id: str
@@ -140,6 +153,10 @@ class Record:
     attempts: int = 0
     redrive: int = 0
     revision: int = 0
+    question: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    message_id: str = ""
+    message_at_ms: int = 0
     error: ErrorInfo | None = None
     result: ResultInfo | None = None
     certificate: Certificate | None = None

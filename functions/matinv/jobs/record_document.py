@@ -92,6 +92,10 @@ def record_of(document: Mapping[str, Any]) -> Record:
         attempts=document.get("attempts", 0),
         redrive=document.get("redrive", 0),
         revision=document.get("revision", 0),
+        question=document.get("question", ""),
+        options=document.get("options", {}),
+        message_id=document.get("message_id", ""),
+        message_at_ms=document.get("message_at_ms", 0),
         error=_error(document["error"]) if "error" in document else None,
         result=_result_of(document["result"]) if "result" in document else None,
         certificate=_certificate(document["certificate"]) if "certificate" in document else None,
@@ -118,6 +122,7 @@ def _input_of(fields: Mapping[str, Any]) -> InputInfo:
         size_bytes=fields.get("bytes"),
         shape=None if shape is None else tuple(shape),
         dtype=fields.get("dtype"),
+        content=fields.get("content"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
@@ -34,6 +34,17 @@ class Options:
     format: Format | None = None
     on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+# An answer is the same whatever they are; every other option, also one yet to come, shapes it.
+_BESIDE_THE_ANSWER: Final = frozenset({"tags"})
+
+
+def answer_options(options: Options, own_format: Format | None) -> dict[str, str]:
+    """Return the options that shape an answer; where none says its format, it is `own_format`."""
+    chosen = {f.name: getattr(options, f.name) for f in fields(options)}
+    chosen["format"] = options.format or own_format
+    return {n: str(v) for n, v in chosen.items() if v is not None and n not in _BESIDE_THE_ANSWER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +85,8 @@ class Reference:
     version_id, etag : str or None
         Which content, as far as the sender knows; `etag` is without quotes.
     order : str or None
-        For notifications: S3's sequencer (or the event's time), which orders uploads of one key.
-        None for a reference in a message, unless a redrive knows it from a notification.
+        For uploads: S3's sequencer, which orders those of one key, or ``""`` if the notification
+        had none. None for a reference in a message, unless a redrive knows it from a notification.
     """
 
     bucket: str
@@ -94,7 +105,8 @@ class Reference:
 class Request:
     """One job that somebody asked for: what to invert, how, and under which id.
 
-    Of a file that was dropped the options are in its metadata, to be read with it.
+    Of a file that was dropped the options are in its metadata, to be read with it, and so is
+    `replace`: whether this question may take its job id from another one.
     """
 
     job_id: str
@@ -102,6 +114,7 @@ class Request:
     options: Options = Options()
     redrive: int = 0
     dropped: bool = False
+    replace: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,8 @@ class Delivery:
         The job's id, or, where the message does not say one that is valid, ``sha256-…`` of it.
     content : Request or MatinvError
         The job, or why the body is not one.
+    error_code : str
+        Why the message lay among the dead letters before somebody moved it back, if it did.
     """
 
     message_id: str
@@ -132,6 +147,7 @@ class Delivery:
     sent_at_ms: int
     job_id: str
     content: Request | MatinvError
+    error_code: str = ""
 
 
 MESSAGE_SOURCE: Final = "message"
@@ -159,8 +175,14 @@ def _name_of(dtype: np.dtype[Any]) -> str:
 
 
 def opened(info: InputInfo, version_id: str | None, etag: str, size_bytes: int) -> InputInfo:
-    """Complete `info` with what S3 said of the object; an identity once known stays."""
-    return replace(info, id=info.id or _object_id(version_id, etag), size_bytes=size_bytes)
+    """Complete `info` with what S3 said of the object; of version and ETag the version counts."""
+    return replace(info, id=_object_id(version_id, etag), size_bytes=size_bytes)
+
+
+def identities(reference: Reference) -> frozenset[str]:
+    """Return all identities by which an input may name the content of an object."""
+    found = {_object_id(reference.version_id, None), _object_id(None, reference.etag)}
+    return frozenset(found - {""})
 
 
 def reference_of(info: InputInfo) -> Reference:

@@ -11,7 +11,7 @@ from matinv.jobs.request import Delivery, Request, input_info
 from matinv.pipeline.announce import Announcer, news
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error, within_deadline
-from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.dedupe import check_owner
 from matinv.pipeline.finish import Finished, hand_back, settle
 from matinv.pipeline.invert import run
 from matinv.pipeline.outcome import Outcome, Report, Verdict, failure, stop_of
@@ -67,9 +67,8 @@ def _given_up(
     except MatinvError as unknown:
         return _hand_back_all(app, [delivery], unknown, deadline)
     task = task_of(app, delivery, found.get(delivery.job_id))
-    decided = result_or_error(
-        check_claim, task
-    )  # the job may be another's, or have ended meanwhile
+    # The job may be another's, or have ended meanwhile.
+    decided = result_or_error(check_owner, app, task)
     return _settled(app, [Finished(task, decided or error)], deadline)
 
 

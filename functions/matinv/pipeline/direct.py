@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import uuid4
 
 import orjson
 
@@ -19,7 +20,7 @@ from matinv.pipeline.admission import check_fits
 from matinv.pipeline.announce import Announcer
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error
-from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.dedupe import check_owner
 from matinv.pipeline.finish import write
 from matinv.pipeline.outcome import NotOurs, Outcome, Report, Verdict, as_matinv_error, failure
 from matinv.pipeline.publish import describe, document, draft, new_record, publish
@@ -55,7 +56,8 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
         The result, or ``{"error": …}`` for what is wrong with the call, a JOB_ID_CONFLICT, an
         answer above 6 MB (TOO_LARGE), a passing fault, or a bug (INTERNAL).
     """
-    delivery = Delivery("call", "", "", 1, int(1000 * app.now()), call.job_id, call.content)
+    id_, sent_at_ms = f"call-{uuid4().hex}", int(1000 * app.now())
+    delivery = Delivery(id_, "", "", 1, sent_at_ms, call.job_id, call.content)
     task = task_of(app, delivery, None)
     announcer = Announcer(app, deadline)
     error: MatinvError | None = None
@@ -95,7 +97,7 @@ def _bounded(text: bytes, *, stored: bool) -> bytes:
 def _invert(
     app: App, task: Task, deadline: Deadline, keeping: Announcer | None
 ) -> tuple[Inverses, Record]:
-    ours = keeping is not None and _claimed(app, task)
+    ours = keeping is not None and _owned(app, task)
     array = _inline(task).array
     check_fits(app, task, predict(array.shape, array.dtype, task.options.method), deadline)
     with task.timed("invert_ms", app.now):
@@ -123,11 +125,11 @@ def _inline(task: Task) -> Inline:
     )
 
 
-def _claimed(app: App, task: Task) -> bool:
+def _owned(app: App, task: Task) -> bool:
     """Whether the job's record is ours to write: not if the job has ended before."""
     task.record = app.table.get([task.job_id]).get(task.job_id)
     try:
-        check_claim(task)
+        check_owner(app, task)
     except NotOurs:
         return False
     return True

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
-from matinv.jobs.ownership import Claim, claim
+from matinv.jobs.ownership import Ownership
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery
 from matinv.pipeline.app import App
-from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.dedupe import check_owner, ownership_of
 from matinv.pipeline.outcome import NotOurs, Outcome, Verdict, failure
 from matinv.pipeline.publish import new_record
 from matinv.pipeline.retry import delay_s
@@ -164,9 +164,8 @@ def _write_failures(
     app: App, failures: Sequence[tuple[FailedTask, Status]]
 ) -> dict[int, Record | Exception]:
     """Write the records of failures whose job is theirs; return what became of each task."""
-    pairs = [
-        (f.task, new_record(app, f.task, to, error=f.error)) for f, to in failures if _owns(f.task)
-    ]
+    ours = [(f, to) for f, to in failures if _owns(app, f.task)]
+    pairs = [(f.task, new_record(app, f.task, to, error=f.error)) for f, to in ours]
     return {id(end.task): end.result for end in write(app, pairs)}
 
 
@@ -183,9 +182,12 @@ def _postpone(
         yield Outcome(f.task.delivery, f.verdict, record, f.error, f.exception)
 
 
-def _owns(task: Task) -> bool:
-    """Whether a failure of this task is the job's failure."""
-    return claim(task.record, task.input, task.redrive) is Claim.WORK
+def _owns(app: App, task: Task) -> bool:
+    """Whether a failure of this task is the job's failure, as far as anybody can tell."""
+    try:
+        return ownership_of(app, task) is Ownership.OURS
+    except Transient:
+        return False
 
 
 def _last_receive(app: App) -> int:
@@ -225,10 +227,10 @@ def _rebased(
     for task, record in lost:
         task.record = found.get(task.job_id)
         try:
-            check_claim(task)
+            check_owner(app, task)
         except (NotOurs, Refused) as decided:
             ended.append(Finished(task, decided))
             continue
-        if _owns(task):
+        if _owns(app, task):
             revision = task.record.revision if task.record else 0
             yield task, replace(record, revision=revision + 1)

@@ -28,7 +28,7 @@ from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error
-from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.dedupe import check_owner
 from matinv.pipeline.finish import Finished
 from matinv.pipeline.load import loaded
 from matinv.pipeline.publish import UnpublishedResult, draft, new_record, publish
@@ -80,9 +80,9 @@ def run(
     tasks : sequence of Task
         Distinct jobs, with the records that were found for them.
     """
-    claims = [(task, result_or_error(_check, task)) for task in tasks]
-    yield [Finished(task, error) for task, error in claims if error]
-    ours = [task for task, error in claims if not error]
+    checked = [(task, result_or_error(_check, app, task)) for task in tasks]
+    yield [Finished(task, error) for task, error in checked if error]
+    ours = [task for task, error in checked if not error]
     objects = [task for task in ours if not isinstance(_input(task), Inline)]
     threads = app.lane.threads if len(objects) == 1 else 1
     cores = BoundedSemaphore(app.lane.threads)
@@ -134,11 +134,11 @@ def _collect(
         yield [Finished(pending.pop(future), future.result()) for future in done]
 
 
-def _check(task: Task) -> None:
-    """Raise why a task needs no work: what is wrong with its body, or with its claim."""
+def _check(app: App, task: Task) -> None:
+    """Raise why a task needs no work: what is wrong with its body, or that it owns no job."""
     content = task.delivery.content
     try:
-        check_claim(task)
+        check_owner(app, task)
     except MatinvError:
         if isinstance(content, MatinvError):
             raise content from None
@@ -199,7 +199,7 @@ def _announce(app: App, task: Task) -> None:
         task.record = running
         return
     task.record = app.table.get([task.job_id]).get(task.job_id)
-    check_claim(task)
+    check_owner(app, task)
 
 
 def _invert_inline(

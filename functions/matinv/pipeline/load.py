@@ -11,12 +11,12 @@ from matinv.errors import Code, Refused
 from matinv.formats.codecs import Text, format_of_key, open_file
 from matinv.formats.opened import OpenedFile
 from matinv.jobs.limits import Prediction, predict, predict_text
-from matinv.jobs.message import options_of_metadata, parse_file
+from matinv.jobs.message import CONTENT, options_of_metadata, parse_file, replaces
 from matinv.jobs.request import Options, Reference, Request, opened
 from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate, check_fits
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.dedupe import check_claim
+from matinv.pipeline.dedupe import check_owner
 from matinv.pipeline.outcome import NotOurs, Verdict
 from matinv.pipeline.task import Task
 from matinv.ports import Blob
@@ -63,21 +63,28 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
     with ExitStack() as held:
         with _open(app, request, reference) as blob:
             task.input = opened(task.input, blob.version_id, blob.etag, blob.size_bytes)
-            check_claim(task)
+            task.input = replace(task.input, content=blob.metadata.get(CONTENT))
             if request.dropped:
-                request = replace(request, options=options_of_metadata(blob.metadata))
-                task.request = request
+                task.request = replace(request, replace=replaces(blob.metadata))
+                check_owner(app, task)  # before what is wrong with a duplicate is looked for
+                options = options_of_metadata(blob.metadata)
+                request = task.request = replace(task.request, options=options)
             form = format_of_key(reference.key)
             match open_file(form, blob, blob.size_bytes):
                 case OpenedFile(header, read, read_s):
+                    task.options_known = True
+                    check_owner(app, task)
                     task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
                     form = task.options.format or form
                     method = task.options.method
                     admit(predict(header.shape, header.dtype, method, form, read_s))
                     matrix = read()
                 case Text() as text:
+                    check_owner(app, task)
                     admit(predict_text(text, blob.size_bytes))
                     matrix = _read_text(task, request, blob)
+                    task.options_known = True
+                    check_owner(app, task)
         yield matrix
 
 

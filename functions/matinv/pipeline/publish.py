@@ -12,15 +12,16 @@ import orjson
 
 from matinv.errors import Code, Refused
 from matinv.formats import json_matrix
-from matinv.formats.codecs import CODECS, Format, format_of_key
+from matinv.formats.codecs import CODECS, Format
 from matinv.formats.result import Result
+from matinv.jobs.ownership import digest_of
 from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status, result_facts
-from matinv.jobs.request import Inline, Output, Reference, Request
+from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.linalg.inverse import Inverses
 from matinv.pipeline.app import App
-from matinv.pipeline.task import Task
+from matinv.pipeline.task import Task, own_format
 from matinv.ports import Part
 
 LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
@@ -120,12 +121,14 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
         Fields of the record that say how the job went: ``error``, ``certificate`` and so on.
     """
     now = app.now()
+    question = task.question()
     written_at = timestamp(now)
     found = task.record
     same = found if found and found.input.id == task.input.id else None
     input_ = task.input
     # A message may not know it, and that of a redrive may be older; newer uploads ask for it.
-    if same and (same.input.order or "") > (input_.order or ""):
+    known = same.input.order if same else None
+    if same and known is not None and (input_.order is None or known > input_.order):
         input_ = replace(input_, order=same.input.order)
     return Record(
         job_id=task.job_id,
@@ -137,6 +140,10 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
         attempts=task.delivery.receive_count,
         redrive=task.redrive,
         revision=(found.revision if found else 0) + 1,
+        question=digest_of(input_, question.options) if question.options else "",
+        options=question.options or {},
+        message_id=question.message_id,
+        message_at_ms=question.sent_at_ms,
         timings_ms=dict(task.timings_ms),
         tags=task.options.tags,
         engine=app.engine,
@@ -157,15 +164,11 @@ def _result(job_id: str, verdict: _Quality, inverses: Inverses) -> Result:
 
 def _format(task: Task) -> Format:
     """Return the result's format: the one asked for, else the input's own."""
-    if task.options.format:
-        return task.options.format
-    match task.request:
-        case Request(input=Inline(format=form)):
-            return form
-        case Request(input=Reference(key=key)):
-            return format_of_key(key)
-    message = "a task without a request has no result"
-    raise TypeError(message)
+    found = task.options.format or own_format(task.request)
+    if found is None:
+        message = "a task without a request has no result"
+        raise TypeError(message)
+    return found
 
 
 def _sha256(parts: Sequence[Part]) -> str:
@@ -190,12 +193,9 @@ def _goes_inline(app: App, output: Output, size_bytes: int) -> bool:
 
 
 def _key(task: Task, form: Format) -> str:
-    """Return a key that only the same input, inverted and judged in the same way, leads to."""
-    options = task.options
-    ways = f"{options.method}\n{options.on_ill_conditioned}"
-    identity = f"{task.input.source}\n{task.input.id}\n{ways}"
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return f"{task.job_id}/{digest}.{form}"
+    """Return a key that only this very question leads to."""
+    options = task.question().options or {}
+    return f"{task.job_id}/{digest_of(task.input, options)[:32]}.{form}"
 
 
 def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> Record:

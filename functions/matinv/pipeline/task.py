@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from matinv.errors import Refused
+from matinv.formats.codecs import Format, format_of_key
+from matinv.jobs.ownership import Question
 from matinv.jobs.record import InputInfo, Record
-from matinv.jobs.request import MESSAGE_SOURCE, Delivery, Options, Request, input_info
+from matinv.jobs.request import (
+    MESSAGE_SOURCE,
+    Delivery,
+    Inline,
+    Options,
+    Reference,
+    Request,
+    answer_options,
+    input_info,
+)
 from matinv.pipeline.app import App
 
 
@@ -25,6 +37,7 @@ class Task:
     record: Record | None
     timings_ms: dict[str, float] = field(default_factory=dict)
     predicted_s: float = 0.0
+    options_known: bool = True
 
     @property
     def job_id(self) -> str:
@@ -41,6 +54,19 @@ class Task:
         """How often an operator sent the job again."""
         return self.request.redrive if self.request else 0
 
+    def question(self) -> Question:
+        """Return what is asked, as far as it is known."""
+        request = self.request
+        return Question(
+            self.input,
+            answer_options(self.options, own_format(request)) if self.options_known else None,
+            upload=bool(request and request.dropped),
+            replaces=request.replace if request else False,
+            message_id=self.delivery.message_id,
+            sent_at_ms=self.delivery.sent_at_ms,
+            was_dead=bool(self.delivery.error_code),
+        )
+
     @contextmanager
     def timed(self, stage: str, now: Callable[[], float]) -> Iterator[None]:
         """Add the duration of the block to the task's timings."""
@@ -52,11 +78,25 @@ class Task:
             self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_ms
 
 
+def own_format(request: Request | None) -> Format | None:
+    """Return the format of an input, which its message or its key says; None for no such key."""
+    match request:
+        case Request(input=Inline(format=form)):
+            return form
+        case Request(input=Reference(key=key)):
+            with suppress(Refused):
+                return format_of_key(key)
+    return None
+
+
 def task_of(app: App, delivery: Delivery, record: Record | None) -> Task:
     """Begin the task of a delivery, whose job has `record`."""
     content = delivery.content
     if isinstance(content, Request):
         task = Task(delivery, content, input_info(content), record)
+        # Metadata of a dropped file, and a file of text, may hold options.
+        asked = isinstance(content.input, Inline) or own_format(content) is not Format.JSON
+        task.options_known = asked and not content.dropped
     else:
         body = delivery.body.encode("utf-8", "surrogatepass")
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"

@@ -129,6 +129,10 @@ class InputStore(Protocol):
 class WorkerStore(InputStore, Protocol):
     """Objects as the worker needs them: inputs to read, results to write."""
 
+    def find_input(self, key: str) -> Reference | None:
+        """Return which content stands at `key` of the inputs bucket now, if any does."""
+        ...
+
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
     ) -> Stored:
@@ -158,9 +162,17 @@ class MatrixStore(ClientStore, WorkerStore, Protocol):
     """All that can be done with the two buckets."""
 
     def upload_url(
-        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+        self,
+        key: str,
+        size_bytes: int,
+        metadata: Mapping[str, str],
+        expires_s: int,
+        *,
+        overwrite: bool = False,
     ) -> UploadUrl:
-        """Return a URL that anybody can upload `key` of the inputs bucket to, unless it exists.
+        """Return a URL that anybody can upload `key` of the inputs bucket to.
+
+        Unless it may `overwrite`, the URL works only while nothing stands at the key.
 
         Raises
         ------

@@ -24,6 +24,7 @@ def sqs_event(
     receive_count: int = 1,
     sent_at_ms: int = SENT_AT_MS,
     queue: str = "matinv-jobs",
+    first: int = 0,
 ) -> Json:
     """Return Lambda's event for a batch of messages, of which each has its own id.
 
@@ -37,6 +38,8 @@ def sqs_event(
         When they were sent.
     queue : str
         Name of the queue.
+    first : int
+        The number in the first message's id: other messages have other ids.
     """
     texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
     return {
@@ -59,7 +62,7 @@ def sqs_event(
                 "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
                 "awsRegion": REGION,
             }
-            for i, text in enumerate(texts)
+            for i, text in enumerate(texts, first)
         ]
     }
 

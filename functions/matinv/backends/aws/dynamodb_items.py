@@ -35,8 +35,7 @@ def item_of(record: Record) -> dict[str, Value]:
         "attempts": _number(record.attempts),
         "revision": _number(record.revision),
     }
-    if record.redrive:
-        item["redrive"] = _number(record.redrive)
+    item |= _question_of(record)
     if record.error:
         item["error"] = _error_map(record.error)
     if record.result:
@@ -56,6 +55,15 @@ def item_of(record: Record) -> dict[str, Value]:
     return item
 
 
+def _question_of(record: Record) -> dict[str, Value]:
+    """Return what a record says of who asked, and of what was asked."""
+    texts = {"question": record.question, "message_id": record.message_id}
+    numbers = {"redrive": record.redrive, "message_at_ms": record.message_at_ms}
+    fields = {name: _text(text) for name, text in texts.items() if text}
+    fields |= {name: _number(number) for name, number in numbers.items() if number}
+    return fields | ({"options": _texts(record.options)} if record.options else {})
+
+
 def record_of(item: Item) -> Record:
     """Return the record that an item holds; attributes of later versions are ignored."""
     return Record(
@@ -68,6 +76,10 @@ def record_of(item: Item) -> Record:
         attempts=_int(item["attempts"]),
         redrive=_int(item["redrive"]) if "redrive" in item else 0,
         revision=_int(item["revision"]),
+        question=_optional_text(item, "question") or "",
+        options={name: text["S"] for name, text in _members(item, "options").items()},
+        message_id=_optional_text(item, "message_id") or "",
+        message_at_ms=_int(item["message_at_ms"]) if "message_at_ms" in item else 0,
         error=_optional(item, "error", _error_of),
         result=_optional(item, "result", _result_of),
         certificate=_optional(item, "certificate", _certificate_of),
@@ -94,6 +106,8 @@ def _input_map(info: InputInfo) -> Value:
         fields["shape"] = {"L": [_number(length) for length in info.shape]}
     if info.dtype is not None:
         fields["dtype"] = _text(info.dtype)
+    if info.content is not None:
+        fields["content"] = _text(info.content)
     return {"M": fields}
 
 
@@ -105,6 +119,7 @@ def _input_of(fields: Item) -> InputInfo:
         size_bytes=_int(fields["bytes"]) if "bytes" in fields else None,
         shape=tuple(map(_int, fields["shape"]["L"])) if "shape" in fields else None,
         dtype=_optional_text(fields, "dtype"),
+        content=_optional_text(fields, "content"),
     )
 
 

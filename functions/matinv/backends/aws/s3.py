@@ -207,7 +207,13 @@ class S3Store:
         return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
 
     def upload_url(
-        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+        self,
+        key: str,
+        size_bytes: int,
+        metadata: Mapping[str, str],
+        expires_s: int,
+        *,
+        overwrite: bool = False,
     ) -> UploadUrl:
         """Return a presigned URL; all headers are signed, so that no other ones will do."""
         encoded_ = encoded(metadata)
@@ -215,7 +221,7 @@ class S3Store:
         headers = {
             "content-length": str(size_bytes),
             "content-type": media_type_of(key),
-            "if-none-match": "*",
+            **({} if overwrite else {"if-none-match": "*"}),
             **{f"x-amz-meta-{name}": text for name, text in encoded_.items()},
         }
         owner: Any = {}
@@ -231,7 +237,7 @@ class S3Store:
                     "Key": key,
                     "ContentLength": size_bytes,
                     "ContentType": media_type_of(key),
-                    "IfNoneMatch": "*",
+                    **({} if overwrite else {"IfNoneMatch": "*"}),
                     "Metadata": encoded_,
                     **owner,
                 },

@@ -87,7 +87,7 @@ class SQSQueue:
 
     def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
         """Send deliveries on to a lane's queue; never raises."""
-        messages = [_Outgoing(_sendable(delivery.body), {}, {}) for delivery in deliveries]
+        messages = [_forwarded(delivery) for delivery in deliveries]
         return self._send_all(lane.queue_url, messages)
 
     def _send_all(self, url: str, messages: Sequence[_Outgoing]) -> list[bool]:
@@ -208,6 +208,12 @@ class SQSQueue:
                 )
 
         side_by_side(change, pages(delays, _ENTRIES))
+
+
+def _forwarded(delivery: Delivery) -> _Outgoing:
+    """Return a delivery as it is, and the mark of what somebody moved back."""
+    mark = {"error_code": delivery.error_code} if delivery.error_code else {}
+    return _Outgoing(_sendable(delivery.body), mark, mark)
 
 
 def _outgoing(letter: DeadLetter) -> _Outgoing:

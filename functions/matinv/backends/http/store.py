@@ -11,7 +11,7 @@ from matinv.backends.http.api import Api
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.api_paths import path_of
 from matinv.jobs.ids import job_id_of, names_of
-from matinv.jobs.message import options_of_metadata
+from matinv.jobs.message import CONTENT, options_of_metadata, replaces
 from matinv.jobs.record_document import record_of
 from matinv.jobs.request import Reference, reference_of
 from matinv.ports import BytesBlob, Part
@@ -34,7 +34,10 @@ class RemoteStore:
         job_id, _, form = key.rpartition(".")
         size_bytes = sum(memoryview(part).nbytes for part in parts)
         options = {k: v for k, v in asdict(options_of_metadata(metadata)).items() if v}
-        body = {"job_id": job_id, "upload": {"format": form, "bytes": size_bytes}, **options}
+        file = {"format": form, "bytes": size_bytes, "sha256": metadata.get(CONTENT)}
+        upload = {name: value for name, value in file.items() if value is not None}
+        takes = {"replace": True} if replaces(metadata) else {}
+        body = {"job_id": job_id, "upload": upload, **options, **takes}
         place = json.loads(self._api.ask("POST", "/jobs", json.dumps(body)).content)["upload"]
         reply = self._api.http.send_plain(place["method"], place["url"], place["headers"], parts)
         if reply.status == 412:

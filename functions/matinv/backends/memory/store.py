@@ -100,14 +100,21 @@ class MemoryStore(FaultInjection):
         return Reference(self.inputs_bucket, key, written.version_id, written.etag)
 
     def upload_url(
-        self, key: str, size_bytes: int, metadata: Mapping[str, str], expires_s: int
+        self,
+        key: str,
+        size_bytes: int,
+        metadata: Mapping[str, str],
+        expires_s: int,
+        *,
+        overwrite: bool = False,
     ) -> UploadUrl:
         """Return something that looks like a presigned URL."""
         _check_metadata(metadata)
         uri = f"s3://{self.inputs_bucket}/{key}"
         with self.operation("upload_url"):
             headers = {f"x-amz-meta-{name}": text for name, text in metadata.items()}
-            headers |= {"content-length": str(size_bytes), "if-none-match": "*"}
+            headers |= {"content-length": str(size_bytes)}
+            headers |= {} if overwrite else {"if-none-match": "*"}
             return UploadUrl(uri, f"memory:{uri}?expires={expires_s}", headers)
 
     def find_input(self, key: str) -> Reference | None:

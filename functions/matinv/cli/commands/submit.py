@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -14,6 +15,7 @@ from matinv.cli.options import OneOf, Pair, client_of, output_option, timeout_op
 from matinv.cli.output import emit
 from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
+from matinv.client.send import check_free
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.error_answers import ANSWERS, Exit
@@ -21,8 +23,6 @@ from matinv.jobs.record import Status
 from matinv.jobs.record_document import note
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Method, OnIllConditioned
-
-_DONE: Final = frozenset({Status.SUCCEEDED, Status.PARTIAL})
 
 # Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
 _CHUNK: Final = 256
@@ -48,7 +48,18 @@ _CHUNK: Final = 256
     help="What to do when more than half of the digits are lost.",
 )
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="Kept in the record; repeatable.")
-@click.option("--skip-done", is_flag=True, help="Do not send what has succeeded under its id.")
+@click.option("--prefix", metavar="P", default="", help="Put the ids under P: P/id.")
+@click.option(
+    "--replace",
+    "replacing",
+    is_flag=True,
+    help="Take ids from other matrices and other options; they are refused otherwise.",
+)
+@click.option(
+    "--skip-done",
+    is_flag=True,
+    help="Say nothing of what has succeeded: this very matrix, with these options.",
+)
 @click.option("--keep-going", is_flag=True, help="Send the good ones although others are bad.")
 @click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
 @click.option("--wait", is_flag=True, help="Wait for the jobs and print how they did.")
@@ -65,6 +76,8 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     form: Format | None,
     on_ill_conditioned: OnIllConditioned,
     tags: tuple[tuple[str, str], ...],
+    prefix: str,
+    replacing: bool,
     skip_done: bool,
     keep_going: bool,
     dry_run: bool,
@@ -79,13 +92,16 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     job's id is the file's name without extension; inside a directory, its path from there.
     Matrices that fit travel inside a message, others are uploaded.
 
-    Everything is checked before anything is sent, and nothing is sent if a file is bad.
+    Everything is checked before anything is sent, and nothing is sent if a file is bad, or if its
+    id belongs to another matrix or to other options. What has succeeded before is not sent again;
+    what has failed is.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout without --wait has no effect")
     options = Options(method, output_to, form, on_ill_conditioned, dict(tags))
-    sources = find(paths, job_id)
-    bad = set(_complaints(sources, options))
+    sources = find(paths, job_id, prefix)
+    client = None if dry_run else client_of(ctx)
+    bad = set(_complaints(sources, options, None if replacing else client))
     if bad and not keep_going:
         click.echo(
             f"matinv: REFUSED: {len(bad)} of {len(sources)} inputs are bad, nothing was sent; "
@@ -95,11 +111,10 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         return Exit.REFUSED
     codes = {Exit.REFUSED} if bad else {Exit.OK}
     good = [source for source in sources if source not in bad]
-    if dry_run:
+    if client is None:
         emit(map(_plan, _prepared(good, options)), _PLAN_COLUMNS, output)
         return gravest(codes)
-    client = client_of(ctx)
-    jobs = _send(client, good, options, codes, skip_done=skip_done)
+    jobs = _send(client, good, options, codes, replacing=replacing, skip_done=skip_done)
     if wait:
         sent = list(jobs if output == "json" else _printed(jobs))
         codes.add(_wait(client, sent, timeout, output))
@@ -110,63 +125,78 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     return gravest(codes)
 
 
-def _complaints(sources: Iterable[Source], options: Options) -> Iterator[Source]:
-    """Yield the sources that cannot be sent, after saying why."""
+def _complaints(
+    sources: Sequence[Source], options: Options, client: Client | None
+) -> Iterator[Source]:
+    """Yield the sources that cannot be sent, after saying why.
+
+    With a client also those whose ids belong to other questions.
+    """
     owners: dict[str, str] = {}
-    for source in sources:
-        try:
-            submission = source.prepare(options)
-            owner = owners.setdefault(submission.job_id, source.name)
-            if owner != source.name:
-                raise Refused(
-                    Code.JOB_ID_CONFLICT,
-                    f"{owner} has the same job id",
-                    "rename one of the files, or submit them one by one with --job-id",
-                    observed=submission.job_id,
-                )
-        except MatinvError as error:
-            complain(error.info, source.name)
-            yield source
+    fine: list[tuple[Source, Submission]] = []
+
+    def check(source: Source) -> None:
+        submission = source.prepare(options)
+        owner = owners.setdefault(submission.job_id, source.name)
+        if owner != source.name:
+            raise Refused(
+                Code.JOB_ID_CONFLICT,
+                f"{owner} has the same job id",
+                "rename one of the files, or submit them one by one with --job-id",
+                observed=submission.job_id,
+            )
+        fine.append((source, submission))
+
+    for start in range(0, len(sources), _CHUNK):
+        for source in sources[start : start + _CHUNK]:
+            yield from _complaint(source, partial(check, source))
+        records = client.table.get([one.job_id for _, one in fine]) if client and fine else {}
+        for source, one in fine:
+            record = records.get(one.job_id)
+            yield from _complaint(source, partial(check_free, one, record))
+        fine.clear()
+
+
+def _complaint(source: Source, check: Callable[[], None]) -> Iterator[Source]:
+    """Yield a source if a check fails, after saying why."""
+    try:
+        check()
+    except MatinvError as error:
+        complain(error.info, source.name)
+        yield source
 
 
 def _prepared(sources: Iterable[Source], options: Options) -> Iterator[Submission]:
     return (source.prepare(options) for source in sources)
 
 
-def _send(
+def _send(  # noqa: PLR0913 - two are options of the command
     client: Client,
     sources: Sequence[Source],
     options: Options,
     codes: set[Exit],
     *,
+    replacing: bool,
     skip_done: bool,
 ) -> Iterator[Job]:
     """Send matrices, chunk by chunk, and yield their jobs; complain of what could not be sent."""
     for start in range(0, len(sources), _CHUNK):
         chunk = list(_prepared(sources[start : start + _CHUNK], options))
-        done = _done(client, chunk) if skip_done else set()
-        yield from (client.job(job_id) for job_id in done)
-        fresh = [submission for submission in chunk if submission.job_id not in done]
-        for submission, sent in zip(fresh, client.send(fresh), strict=True):
+        chunk = [submission.replacing() for submission in chunk] if replacing else chunk
+        for submission, sent in zip(chunk, client.send(chunk), strict=True):
             if isinstance(sent, MatinvError):
                 complain(sent.info, submission.job_id)
                 codes.add(ANSWERS[sent.code].exit)
                 continue
-            if sent.ended:
+            if sent.ended and not skip_done:
                 _note_ended(sent)
             yield sent
 
 
-def _done(client: Client, submissions: Iterable[Submission]) -> dict[str, None]:
-    records = client.table.get([submission.job_id for submission in submissions])
-    return {job_id: None for job_id, record in records.items() if record.status in _DONE}
-
-
 def _note_ended(job: Job) -> None:
     click.echo(
-        f"matinv: ENDED: {job.job_id}: this job has ended before, for this very input, and was "
-        f"not sent again; see: matinv status {job.job_id}; if it failed, send it back with: "
-        f"matinv dlq redrive --job-id {job.job_id}",
+        f"matinv: ENDED: {job.job_id}: this very matrix was inverted before, with these options, "
+        f"and was not sent again; see: matinv status {job.job_id}",
         err=True,
     )
 

@@ -22,13 +22,19 @@ def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Recor
     return Record(
         job_id=job_id,
         status=Status.PARTIAL,
-        input=InputInfo("s3://inputs/мир.npy", "version:v1", "0A1B", 2**40, (3, 2, 2), "float64"),
+        input=InputInfo(
+            "s3://inputs/мир.npy", "version:v1", "0A1B", 2**40, (3, 2, 2), "float64", "cd" * 32
+        ),
         created_at="2026-11-21T03:00:00.000Z",
         updated_at="2026-11-21T03:00:01.500Z",
         expires_at=1_790_000_000,
         attempts=3,
         redrive=2,
         revision=1,
+        question="ef" * 32,
+        options={"method": "auto", "format": "npy"},
+        message_id="00000001-e4ca-4bd3-a5b6-2e8f3a6b4f10",
+        message_at_ms=1_790_000_000_123,
         error=ErrorInfo(Code.SINGULAR, "two rows agree", "use pinv", "rcond 0", "1e-14"),
         result=result or ResultInfo(Format.NPY, "ab" * 32, 96, "s3://results/x.npy", "v2"),
         certificate=Certificate(
