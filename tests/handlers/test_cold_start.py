@@ -60,7 +60,8 @@ print(json.dumps({
 
 OURS = """
     matinv matinv.errors
-    matinv.linalg matinv.linalg.certificate matinv.linalg.closed_form matinv.linalg.gates
+    matinv.linalg matinv.linalg.ball matinv.linalg.bounds matinv.linalg.budget
+    matinv.linalg.step_up matinv.linalg.certificate matinv.linalg.closed_form matinv.linalg.gates
     matinv.linalg.gauss_jordan matinv.linalg.hermitian matinv.linalg.inverse matinv.linalg.kernels
     matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout matinv.linalg.pseudo_inverse
     matinv.linalg.scaling matinv.linalg.schulz matinv.linalg.self_test matinv.linalg.small
