@@ -200,10 +200,10 @@ def adopts(rig: Rig) -> Call:
 
 
 def finds(rig: Rig) -> Call:
-    rig.upload()
+    key = rig.upload().key
 
     def find() -> bool:
-        return rig.store.find_input(rig.name) is not None
+        return rig.store.find_input(key) is not None
 
     return find
 
