@@ -296,3 +296,60 @@ def test_jobs_queue_that_is_away_leaves_everything_dead(run: Run, service: Memor
     service.queue.fail = None
     assert len(listed(run)) == 1
     assert service.queue._in_flight == set()
+
+
+def working_at_once(service: MemoryService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker do each job as soon as it is sent: what fails is dead again at once."""
+    send = service.queue.send
+
+    def send_and_work(body: str) -> None:
+        send(body)
+        service.work()
+
+    monkeypatch.setattr(service.queue, "send", send_and_work)
+
+
+def test_redrive_touches_only_letters_that_were_there_before(
+    run: Run, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {fail(service, job_id=name) for name in ("a", "b", "c")}
+    working_at_once(service, monkeypatch)
+    result = run("dlq", "redrive", "--output", "json")
+    assert {json.loads(line)["job_id"] for line in result.stdout.splitlines()} == ids
+    assert len(result.stdout.splitlines()) == 3
+    assert {letter["job_id"] for letter in listed(run)} == ids  # new ones, of the same jobs
+
+
+def test_letters_sent_after_the_command_began_are_left(run: Run, service: MemoryService) -> None:
+    fail(service, job_id="old")
+    fail(service, job_id="new")
+    age(service, "dead-2", -5.0)
+    result = run("dlq", "redrive", "--output", "json")
+    assert [json.loads(line)["job_id"] for line in result.stdout.splitlines()] == ["old"]
+    assert [letter["job_id"] for letter in listed(run)] == ["new"]
+
+
+def test_redrive_of_a_job_without_a_letter_exits_6(run: Run, service: MemoryService) -> None:
+    fail(service, job_id="a")
+    result = run("dlq", "redrive", "--job-id", "a.npy", "--job-id", "nobody")
+    assert result.exit_code == 6
+    assert "nobody: no dead letter of this job" in result.stderr
+    assert [json.loads(body)["job_id"] for body in service.queue.sent] == ["a"]
+
+
+def test_nothing_is_hidden_after_an_interruption(
+    run: Run, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        fail(service, job_id=name)
+    send, bodies = service.queue.send, []
+
+    def interrupted(body: str) -> None:
+        if bodies:
+            raise KeyboardInterrupt
+        bodies.append(body)
+        send(body)
+
+    monkeypatch.setattr(service.queue, "send", interrupted)
+    assert run("dlq", "redrive").exit_code == 130
+    assert len(listed(run)) == 2

@@ -74,6 +74,9 @@ _options = st.fixed_dictionaries(
 _changes = st.sampled_from(
     [{}, {}, {"method": "pinv"}, {"on_ill_conditioned": "warn"}, {"output": "s3"}]
 )
+_takes = st.sampled_from(
+    [{"replace": True, "output": "s3"}, {"replace": True, "output": "s3", "method": "pinv"}]
+)
 
 
 @dataclass
@@ -135,8 +138,8 @@ class Machine(RuleBasedStateMachine):
         self._send({"job_id": job_id, "matrix": matrix, **options})
 
     @precondition(lambda self: self.sent)
-    @rule(back=st.integers(0, 2), changes=_changes)
-    def send_again(self, back: int, changes: dict[str, str]) -> None:
+    @rule(back=st.integers(0, 2), changes=st.one_of(_changes, _takes))
+    def send_again(self, back: int, changes: dict[str, Any]) -> None:
         """Send a job again, with other options."""
         self._send(self.sent[max(0, len(self.sent) - 1 - back)] | changes)
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from matinv import pipeline
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.backends.memory import MemoryStore, MemoryTable
+from matinv.jobs.ownership import Ownership, Question, owner
 from matinv.jobs.record import Record, Status
 
 from .machine import Files, Machine, Messages, Tally
@@ -22,6 +23,7 @@ from .test_model import SETTINGS
 pytestmark = pytest.mark.deep
 
 Patch = pytest.MonkeyPatch
+publish = import_module("matinv.pipeline.publish")
 settle = import_module("matinv.pipeline.finish")  # the package has a function of that name
 
 
@@ -47,8 +49,8 @@ def write_whatever_stands_there(patch: Patch) -> None:
 
 
 def do_not_look_whose_job_it_is_after_losing(patch: Patch) -> None:
-    patch.setattr(settle, "check_claim", lambda task: None)
-    patch.setattr(settle, "_owns", lambda task: True)
+    patch.setattr(settle, "check_owner", lambda app, task: None)
+    patch.setattr(settle, "_owns", lambda app, task: True)
 
 
 def overwrite_results(patch: Patch) -> None:
@@ -60,7 +62,40 @@ def bury_nothing(patch: Patch) -> None:
 
 
 def reopen_what_has_succeeded(patch: Patch) -> None:
-    patch.setattr("matinv.jobs.ownership._reopens", lambda record: True)
+    def reopens(record: Record | None, *question: Any) -> Ownership:
+        found = owner(record, *question)
+        return Ownership.OURS if found is Ownership.ENDED else found
+
+    patch.setattr("matinv.pipeline.dedupe.owner", reopens)
+
+
+def compare_orders_of_different_kinds(patch: Patch) -> None:
+    """Put an upload without a sequencer above all others, as its time once did."""
+    patch.setattr("matinv.jobs.ownership._sequencer", lambda info: info.order or "~")
+
+
+def ignore_options(patch: Patch) -> None:
+    def ignores(record: Record | None, question: Question, *current: Any) -> Ownership:
+        known = question.options is not None and record is not None
+        asked = replace(question, options=record.options) if known and record else question
+        return owner(record, asked, *current)
+
+    patch.setattr("matinv.pipeline.dedupe.owner", ignores)
+
+
+def take_failures_for_final(patch: Patch) -> None:
+    patch.setattr("matinv.jobs.ownership._is_again", lambda record, question: True)
+
+
+def share_a_key_between_questions(patch: Patch) -> None:
+    patch.setattr(publish, "_key", lambda task, form: f"{task.job_id}/{task.input.id[-16:]}")
+
+
+def let_an_older_one_replace_a_newer(patch: Patch) -> None:
+    def whenever(record: Record, question: Question) -> Ownership:
+        return Ownership.OURS if question.replaces else Ownership.CONFLICT
+
+    patch.setattr("matinv.jobs.ownership._if_it_replaces", whenever)
 
 
 def answer_null(patch: Patch) -> None:
@@ -89,6 +124,11 @@ def fail_the_batch_with_its_poison(patch: Patch) -> None:
         (overwrite_results, Files),
         (bury_nothing, Messages),
         (reopen_what_has_succeeded, Messages),
+        (compare_orders_of_different_kinds, Files),
+        (ignore_options, Messages),
+        (take_failures_for_final, Messages),
+        (share_a_key_between_questions, Messages),
+        (let_an_older_one_replace_a_newer, Messages),
         (answer_null, Machine),
         (fail_the_batch_with_its_poison, Messages),
     ],

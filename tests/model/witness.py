@@ -11,8 +11,8 @@ from matinv import pipeline
 from matinv.backends.aws.event_source import Event
 from matinv.jobs import intake
 from matinv.jobs.record import InputInfo, Record, Status
-from matinv.jobs.request import Delivery
-from matinv.pipeline import Verdict
+from matinv.jobs.request import Delivery, Request
+from matinv.pipeline.outcome import Outcome, Verdict
 from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event
 from support.simulated_sqs import Message
@@ -164,6 +164,8 @@ class Witness:
         for outcome in report.outcomes:
             if outcome.exception:  # a bug, or one of the assertions above
                 raise outcome.exception
+            if outcome.verdict is Verdict.DUPLICATE:
+                self._judge_duplicate(outcome)
             if outcome.verdict is Verdict.REFUSED:
                 assert outcome.error
                 delivery = outcome.delivery
@@ -175,6 +177,17 @@ class Witness:
         if alone and not frame.paused:
             jobs = {o.delivery.job_id for o in report.outcomes if o.verdict is Verdict.RETRY}
             assert len(jobs) <= len(frame.faults), "one job's fault came upon others"
+
+    def _judge_duplicate(self, outcome: Outcome) -> None:
+        """Look whether what was taken for a duplicate had its answer."""
+        record, delivery = outcome.record, outcome.delivery
+        assert record
+        same = record.message_id == delivery.message_id
+        if record.status is Status.FAILED:
+            uploads = isinstance(delivery.content, Request) and delivery.content.dropped
+            assert same or (uploads and not delivery.error_code), "a failure was taken for final"
+        asked = self.asked.get(delivery.message_id, {})
+        assert same or asked.items() <= record.options.items(), "other options were ignored"
 
     # In the end
 

@@ -33,6 +33,17 @@ class DeadJob:
     delivery: Delivery
     record: Record | None
 
+    @property
+    def redrive(self) -> int:
+        """How often the job was sent back before this letter."""
+        content = self.delivery.content
+        return content.redrive if isinstance(content, Request) else 0
+
+    @property
+    def next_redrive(self) -> int:
+        """The count that sending it back gives the job."""
+        return max(self.redrive, self.record.redrive if self.record else 0) + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -80,6 +91,11 @@ class Letter:
                 tags |= job.delivery.content.options.tags
             tags |= job.record.tags if job.record else {}
         return tags
+
+    def follows(self, sent: Mapping[str, int]) -> bool:
+        """Whether a job of it was sent back (`sent`: with which count) and has failed again."""
+        jobs = ((job.redrive, sent.get(job.delivery.job_id)) for job in self.jobs)
+        return any(count is not None and redrive >= count for redrive, count in jobs)
 
     @property
     def problem(self) -> ErrorInfo | None:
@@ -141,17 +157,19 @@ class DeadLetters:
         self._taken.pop(letter.received.message_id, None)  # SQS may hand out a message twice
 
 
-def redrive(
+def redrive(  # noqa: PLR0913 - two say how it is done
     client: Client,
     selected: Callable[[Letter], bool],
     changes: Mapping[str, Any],
     limit: int | None = None,
     *,
     dry_run: bool = False,
+    on_done: Callable[[Redriven], None] | None = None,
 ) -> list[Redriven]:
     """Send dead jobs back to the jobs queue, each as a message that reopens its record.
 
-    Sent first, then deleted: a crash in between makes a duplicate, and loses nothing.
+    Sent first, then deleted: a crash in between makes a duplicate, and loses nothing. Only letters
+    that were there before are sent back: one that a job leaves behind because it fails again stays.
 
     Parameters
     ----------
@@ -165,6 +183,8 @@ def redrive(
         How many letters at most.
     dry_run : bool
         Only look.
+    on_done : callable, optional
+        Called with each letter as it is done.
 
     Returns
     -------
@@ -172,12 +192,19 @@ def redrive(
         One for each letter that was selected.
     """
     done: list[Redriven] = []
+    began_ms = 1000 * client.now()
+    sent: dict[str, int] = {}  # whatever the clocks say: of each job the redrive that was sent
     with DeadLetters(client) as letters:
         for letter in filter(selected, letters):
+            if letter.received.sent_at_ms > began_ms or letter.follows(sent):
+                continue
             problem = letter.problem or _send(client, letter, changes, dry_run=dry_run)
             if not problem and not dry_run:
                 letters.delete(letter)
+                sent |= {job.delivery.job_id: job.next_redrive for job in letter.jobs}
             done.append(Redriven(letter, problem))
+            if on_done:
+                on_done(done[-1])
             if limit is not None and len(done) >= limit:
                 break
     return done
@@ -203,7 +230,7 @@ def redriven_body(
     fields: dict[str, Any] = {
         **changes,
         "job_id": delivery.job_id,
-        "redrive": max(request.redrive, record.redrive if record else 0) + 1,
+        "redrive": DeadJob(delivery, record).next_redrive,
     }
     if request.dropped and isinstance(request.input, Reference):
         return json.dumps(_reference_fields(request.input, store) | fields)

@@ -155,21 +155,27 @@ class SQSQueue:
     def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:
         """Take messages of the dead-letter queue, ten per call."""
         taken: list[Received] = []
-        while len(taken) < limit:
-            with translated("reading the dead-letter queue"):
-                answer = self._sqs.receive_message(
-                    QueueUrl=self._dlq_url,
-                    MaxNumberOfMessages=min(limit - len(taken), _ENTRIES),
-                    VisibilityTimeout=visibility_s,
-                    WaitTimeSeconds=_WAIT_S,
-                    MessageAttributeNames=["All"],
-                    MessageSystemAttributeNames=["All"],
-                )
-            messages = answer.get("Messages", [])
-            if not messages:
-                break
-            taken += [_received(message) for message in messages]
+        try:
+            while len(taken) < limit and (
+                page := self._receive_dead(limit - len(taken), visibility_s)
+            ):
+                taken += page
+        except BaseException:  # Ctrl-C, too: nobody else would let go of what was taken
+            self.release_dead(taken)
+            raise
         return taken
+
+    def _receive_dead(self, limit: int, visibility_s: int) -> list[Received]:
+        with translated("reading the dead-letter queue"):
+            answer = self._sqs.receive_message(
+                QueueUrl=self._dlq_url,
+                MaxNumberOfMessages=min(limit, _ENTRIES),
+                VisibilityTimeout=visibility_s,
+                WaitTimeSeconds=_WAIT_S,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+        return [_received(message) for message in answer.get("Messages", [])]
 
     def delete_dead(self, messages: Sequence[Received]) -> None:
         """Remove messages of the dead-letter queue."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 import click
 
-from matinv.cli.errors import complain, complain_missing
+from matinv.cli.errors import complain, gravest, say
 from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option
 from matinv.cli.output import emit
 from matinv.client import Client
 from matinv.errors import Code
 from matinv.formats.codecs import Format
 from matinv.jobs.error_answers import Exit
+from matinv.jobs.ids import job_id_of
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned
@@ -110,8 +113,9 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     """Send dead jobs back to the jobs queue.
 
     Without filters all of them. A job that failed for good is done once more, with other options
-    if some are given. What cannot be sent back, a body that is no job, stays where it is and makes
-    the exit code 7.
+    if some are given. Only letters that were there before are touched: one of a job that fails
+    again stays. What cannot be sent back, a body that is no job, stays where it is and makes the
+    exit code 7. The exit code is 6 if there is no dead letter of a job that is named.
     """
     client = client_of(ctx)
     options = {
@@ -123,12 +127,30 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     changes = {name: value for name, value in options.items() if value is not None}
     if isinstance(client.backend, ApiBackend):
         return _redrive_by_id(client.backend, changes, limit, dry_run=dry_run, **filters)
-    done = redrive(client, _selector(client, **filters), changes, limit, dry_run=dry_run)
+    selected, progress = _selector(client, **filters), _progress()
+    done = redrive(client, selected, changes, limit, dry_run=dry_run, on_done=progress)
     for one in done:
         if one.problem:
             complain(one.problem, f"message {one.letter.received.message_id}")
     emit((_redriven_row(one, dry_run=dry_run) for one in done), _REDRIVEN_COLUMNS, output)
-    return Exit.REFUSED if any(one.problem for one in done) else Exit.OK
+    found = {job_id for one in done for job_id in one.letter.job_ids}
+    missing = [] if limit else [name for name in filters["job_ids"] if job_id_of(name) not in found]
+    refused = Exit.REFUSED if any(one.problem for one in done) else Exit.OK
+    return gravest([_complain_none(missing), refused])
+
+
+def _progress() -> Callable[[Redriven], None] | None:
+    """Return what counts on a terminal, where a table comes only in the end."""
+    if not sys.stderr.isatty():
+        return None
+    count = itertools.count(1)
+    return lambda _: click.echo(f"\r{next(count)} dead letters", err=True, nl=False)
+
+
+def _complain_none(names: Sequence[str]) -> Exit:
+    for name in names:
+        say("NOT_FOUND", f"{name}: no dead letter of this job", f"see: matinv status {name}")
+    return Exit.NOT_FOUND if names else Exit.OK
 
 
 def _redrive_by_id(
@@ -143,11 +165,11 @@ def _redrive_by_id(
     """Send jobs back through an API, which finds their letters itself."""
     if not job_ids or dry_run or limit is not None or any(others.values()):
         raise click.UsageError("with --api, dead letters are redriven by --job-id alone")
-    missing = [job_id for job_id in job_ids if not backend.queue.redrive(job_id, changes)]
+    missing = [name for name in job_ids if not backend.queue.redrive(job_id_of(name), changes)]
     for job_id in job_ids:
         if job_id not in missing:
             click.echo(job_id)
-    return complain_missing(missing)
+    return _complain_none(missing)
 
 
 def _selector(  # noqa: PLR0913 - the filters
@@ -161,11 +183,12 @@ def _selector(  # noqa: PLR0913 - the filters
 ) -> Callable[[Letter], bool]:
     """Return the condition that all filters together are; a notification counts as a whole."""
     now = client.now()
+    wanted = {job_id_of(name) for name in job_ids}
 
     def selected(letter: Letter) -> bool:
         age_s = now - letter.received.sent_at_ms / 1000
         return (
-            (not job_ids or bool(set(job_ids) & set(letter.job_ids)))
+            (not job_ids or bool(wanted & set(letter.job_ids)))
             and set(tags) <= letter.tags.items()
             and (newer_than is None or age_s <= newer_than)
             and (older_than is None or age_s >= older_than)

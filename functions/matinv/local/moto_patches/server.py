@@ -29,7 +29,7 @@ from moto.s3 import notifications
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from matinv import processes
-from matinv.local.moto_patches import sqs
+from matinv.local.moto_patches import move_tasks, sqs
 
 _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 
@@ -37,6 +37,7 @@ _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 def serve(host: str, port: int) -> BaseWSGIServer:
     """Return a listening server that does not serve yet; port 0 chooses a free one."""
     sqs.patch()
+    move_tasks.add()
     _patch_s3_events()
     _patch_transactions()
     return make_server(
