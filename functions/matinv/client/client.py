@@ -31,7 +31,7 @@ from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, Output
-from matinv.linalg.types import Matrix, Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 from matinv.settings import Settings, of_api
@@ -153,6 +153,7 @@ class Client:
         method: Method | str = Method.AUTO,
         output: Output | str = Output.AUTO,
         format: Format | str | None = None,  # noqa: A002 - the message's name for it
+        accuracy: Accuracy | str = Accuracy.STANDARD,
         on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
         tags: Mapping[str, str] | None = None,
         replace: bool = False,
@@ -166,7 +167,7 @@ class Client:
         job_id : str, optional
             By default the file's name without extension, made valid; for an array ``sha256-…`` of
             it, so that the same array is the same job.
-        method, output, format, on_ill_conditioned, tags
+        method, output, format, accuracy, on_ill_conditioned, tags
             See the README.
         replace : bool
             Whether the job id may be taken from another matrix, or from other options.
@@ -193,6 +194,7 @@ class Client:
             None if format is None else Format(format),
             OnIllConditioned(on_ill_conditioned),
             dict(tags or {}),
+            Accuracy(accuracy),
         )
         submission = prepare(source, job_id, options)
         (sent,) = self.send([submission.replacing() if replace else submission])

@@ -90,6 +90,8 @@ class Certificate(_Model):
     checked: Checked
     scaled: bool
     regular: bool = False
+    rank: int | Absent = None
+    gap: Number | Absent = None
 
 
 class SliceFailure(_Model):

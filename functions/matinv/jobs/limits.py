@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from matinv.formats.codecs import CODECS, Format, Text
+from matinv.linalg import ball
 from matinv.linalg.gauss_jordan import width_of
 from matinv.linalg.kernels import SMALL_N
-from matinv.linalg.types import Method
+from matinv.linalg.types import Accuracy, Method
 
 _MIB: Final = 2**20
 
@@ -67,12 +68,14 @@ class Prediction:
     matrix_bytes: int
 
 
-def predict(
+def predict(  # noqa: PLR0913 - what a header and its options say
     shape: tuple[int, ...],
     dtype: DTypeLike,
     method: Method = Method.AUTO,
     format: Format = Format.NPY,  # noqa: A002 - what the option is called
     read_s: float = 0.0,
+    *,
+    accuracy: Accuracy = Accuracy.STANDARD,
 ) -> Prediction:
     """Predict what inverting a matrix (n, n) or a stack (k, n, n) in its own memory takes.
 
@@ -88,6 +91,8 @@ def predict(
         In which the result is written.
     read_s : float
         CPU time that reading takes beyond the transfer.
+    accuracy : Accuracy
+        VERIFIED takes ball arithmetic at two precisions.
     """
     kind = _computed(np.dtype(dtype))
     n, k = shape[-1], prod(shape[:-2])
@@ -101,7 +106,15 @@ def predict(
         + (_SVD_COPIES * n * n * _wide_bytes(kind) if method is Method.PINV else 0)
     )
     memory_bytes += CODECS[format].output.memory_bytes(shape, kind)
-    return Prediction(memory_bytes, read_s + _seconds(k, n, kind, method), matrix_bytes)
+    seconds = read_s + _seconds(k, n, kind, method)
+    if accuracy is Accuracy.VERIFIED:
+        n, complex_ = min(n, _ABSURD), kind.kind == "c"
+        memory_bytes += int(ball.predicted_bytes(n, 2 * ball.FIRST_BITS, complex_=complex_))
+        seconds += min(k, _ABSURD) * sum(
+            ball.predicted_s(n, bits, complex_=complex_)
+            for bits in (ball.FIRST_BITS, 2 * ball.FIRST_BITS)
+        )
+    return Prediction(memory_bytes, seconds, matrix_bytes)
 
 
 def predict_text(text: Text, size_bytes: int) -> Prediction:

@@ -27,7 +27,7 @@ from matinv.formats.foreign import check_layout, unwrapped, without_mark
 from matinv.formats.result import Result
 from matinv.jobs.ids import checked_id, hashed_id, job_id_of
 from matinv.jobs.request import Inline, Options, Output, Reference, Request, answer_options
-from matinv.linalg.types import Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 
 VERSION: Final = 1
 
@@ -68,6 +68,7 @@ def options_schema() -> cs.TypedDictSchema:
     return object_schema(
         {
             "method": _one_of(Method),
+            "accuracy": _one_of(Accuracy),
             "output": _one_of(Output),
             "format": _one_of(Format),
             "on_ill_conditioned": _one_of(OnIllConditioned),
@@ -339,6 +340,14 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
             f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
             "the README lists the fields of a message and their values",
         ) from None
+    if found.get("accuracy") is Accuracy.VERIFIED and found.get("method") is Method.PINV:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "a pseudo-inverse cannot be verified: its rank is a choice",
+            'leave "accuracy" out, or use another "method"',
+            observed="pinv",
+            limit="auto, general, spd",
+        )
     return found
 
 

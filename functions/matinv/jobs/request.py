@@ -14,7 +14,7 @@ from matinv.errors import MatinvError
 from matinv.formats.codecs import Format
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.record import InputInfo
-from matinv.linalg.types import Matrix, Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 
 
 class Output(StrEnum):
@@ -34,6 +34,7 @@ class Options:
     format: Format | None = None
     on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN
     tags: Mapping[str, str] = field(default_factory=dict)
+    accuracy: Accuracy = Accuracy.STANDARD
 
 
 # An answer is the same whatever they are; every other option, also one yet to come, shapes it.

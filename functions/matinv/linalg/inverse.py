@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import large, pseudo_inverse, small
+from matinv.linalg import large, pseudo_inverse, small, verified
 from matinv.linalg.budget import Budget, default_budget
-from matinv.linalg.certificate import Certificate
+from matinv.linalg.certificate import Certificate, Side
 from matinv.linalg.gates import Failures, Flaw, Gates, How, Measurements
 from matinv.linalg.kernels import SMALL_N, STANDARD, Kernels
-from matinv.linalg.types import Matrix, Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 
 __all__ = ["SMALL_N", "Inverses", "invert"]
 
@@ -31,6 +31,8 @@ class Inverses:
         As in `Certificate`, of each slice.
     regular : ndarray of bool, shape (k,)
         Likewise.
+    rank, gap : ndarray, shape (k,)
+        As in `Certificate` for pseudo-inverses, -1 and NaN for all others.
     ill_conditioned : ndarray of bool, shape (k,)
         Where kappa_1 > 1/sqrt(eps) and the slice did not fail.
     scaled : ndarray of bool, shape (k,)
@@ -46,6 +48,8 @@ class Inverses:
     residual: NDArray[np.float64]
     digits: NDArray[np.float64]
     regular: NDArray[np.bool_]
+    rank: NDArray[np.int32]
+    gap: NDArray[np.float64]
     ill_conditioned: NDArray[np.bool_]
     scaled: NDArray[np.bool_]
     how: NDArray[np.object_]
@@ -69,6 +73,8 @@ class Inverses:
             self.residual[span],
             self.digits[span],
             self.regular[span],
+            self.rank[span],
+            self.gap[span],
             self.ill_conditioned[span],
             self.scaled[span],
             self.how[span],
@@ -78,6 +84,7 @@ class Inverses:
     def certificate(self, index: int = 0) -> Certificate:
         """Return the certificate of one slice."""
         how: How = self.how[index]
+        gap = np.isfinite(self.gap[index])
         return Certificate(
             rcond_1=float(self.rcond_1[index]),
             residual=float(self.residual[index]),
@@ -88,7 +95,15 @@ class Inverses:
             checked=how.checked,
             scaled=bool(self.scaled[index]),
             regular=bool(self.regular[index]),
+            rank=int(self.rank[index]) if how.side is Side.PINV else None,
+            gap=float(self.gap[index]) if self.rank_deficient[index] and gap else None,
         )
+
+    @property
+    def rank_deficient(self) -> NDArray[np.bool_]:
+        """Which slices are pseudo-inverses of matrices whose rank was cut."""
+        cut = (self.rank >= 0) & (self.rank < self.x.shape[-1])
+        return np.asarray(cut & (self.failures.findings.flaw == Flaw.NONE))
 
     @property
     def overwritten(self) -> bool:
@@ -121,6 +136,7 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
     method: Method = Method.AUTO,
     on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN,
     *,
+    accuracy: Accuracy = Accuracy.STANDARD,
     overwrite: bool = False,
     kernels: Kernels = STANDARD,
     budget: Budget | None = None,
@@ -135,6 +151,9 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         AUTO takes Cholesky for large Hermitian matrices where it succeeds, LU else.
     on_ill_conditioned : OnIllConditioned
         FAIL turns the warning into the slice's error.
+    accuracy : Accuracy
+        VERIFIED proves each element by ball arithmetic, whatever that takes of the budget; not for
+        pseudo-inverses.
     overwrite : bool
         Allow the result in the memory of `a`. The peak for one large matrix is then that matrix
         and O(n); but if its residual fails, there is nothing to compute it from again.
@@ -153,7 +172,10 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
     x = _target(stack, overwrite=overwrite)
     gates = Gates.of(stack.shape[-1], stack.dtype)
     with np.errstate(all="ignore"):
-        findings = _solve(stack, x, method, kernels, budget or default_budget())
+        if accuracy is Accuracy.VERIFIED and method is not Method.PINV:
+            findings = verified.solve(stack, x, method, budget or default_budget())
+        else:
+            findings = _solve(stack, x, method, kernels, budget or default_budget())
         ill = findings.judge(
             gates,
             refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL,
@@ -169,6 +191,8 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         findings.residual,
         digits,
         findings.regular,
+        findings.rank,
+        findings.gap,
         ill,
         findings.scaled,
         findings.how,
@@ -180,7 +204,7 @@ def _solve(
     stack: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
 ) -> Measurements:
     if method is Method.PINV:
-        return pseudo_inverse.solve(stack, x)
+        return pseudo_inverse.solve(stack, x, budget)
     if stack.shape[-1] <= SMALL_N:
         return small.solve(stack, x, method, kernels, budget)
     return large.solve(stack, x, method, kernels, budget)

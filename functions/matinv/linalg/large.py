@@ -212,7 +212,8 @@ class _Inversion:
         """Write what the probes say of the inverse, of the scaled problem and of the given one."""
         findings, n = self.findings, len(self.a)
         image = self.before.image
-        by_cols = not self.flipped or bool(np.ptp(self.rows) or np.ptp(self.cols))
+        apart = bool(findings.scaled[0] and (np.ptp(self.rows) or np.ptp(self.cols)))
+        by_cols = not self.flipped or apart
         after = _survey(self.a, image, by_rows=self.flipped, by_cols=by_cols, squares=by_cols)
         product = self._norm(self.before) * self._norm(after)
         squares = np.abs(after.image - self.probes) ** 2
@@ -225,7 +226,7 @@ class _Inversion:
         findings.residual[:] *= unit / self.gates.residual_unit
         findings.regular[:] = whole < REGULAR / 100
         columns = np.sqrt(after.squares)
-        if np.ptp(self.rows) or np.ptp(self.cols):
+        if apart:
             findings.bound[:] = self._bound_scaled(rows, columns)
         elif self.flipped:
             findings.bound[:] = _PROBE_FACTOR * error + UNIT * product
@@ -309,7 +310,7 @@ def _survey(
         if by_cols:
             cols += ones[: len(block)] @ size
         if squares:
-            squared += np.einsum("ij,ij->j", size, size)
+            squared += ones[: len(block)] @ np.multiply(size, size, out=size)
         np.matmul(wide, vectors, out=image[span])
     return _Survey(rows, cols, squared, image)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinv.linalg import scaling, step_up
-from matinv.linalg.bounds import REGULAR, UNIT, Scaled
+from matinv.linalg.bounds import NEAR, REGULAR, UNIT, Scaled
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements, Vector
@@ -76,8 +76,12 @@ class _Chunk:
         """Return some of the slices."""
         return _Chunk(self.a[chosen], self.norm[chosen], self.gates)
 
-    def invert(self, chain: Sequence[StackKernel], findings: Measurements) -> Matrix:
+    def invert(
+        self, chain: Sequence[StackKernel], findings: Measurements
+    ) -> tuple[Matrix, NDArray[np.bool_]]:
         """Return the inverses, by each of a chain of kernels what the one before it left.
+
+        And which of them have the right residual measured.
 
         Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
         one that does not, rcond says nothing. No zero pivot is believed before the last kernel,
@@ -86,6 +90,7 @@ class _Chunk:
         first, *others = chain
         x = self._inverted(first, findings)
         limit = first.limit
+        right = np.full(len(x), first.side is Side.RIGHT)
         for kernel in others:
             failed = ~(findings.residual < limit) | ~(
                 findings.bound * findings.rcond <= self.gates.slack
@@ -98,7 +103,8 @@ class _Chunk:
             x[failed] = part._inverted(kernel, found)
             findings.replace(failed, found)
             limit = kernel.limit
-        return x
+            right[failed] = kernel.side is Side.RIGHT
+        return x, right
 
     def _inverted(self, kernel: StackKernel, findings: Measurements) -> Matrix:
         """Return inverses, and write how good they are."""
@@ -126,6 +132,11 @@ class _Scaling:
     uneven: NDArray[np.bool_]
     rows: scaling.Shifts
     cols: scaling.Shifts
+
+    @property
+    def exact(self) -> bool:
+        """Whether exponents are so small that no float64 leaves its range."""
+        return bool(max(np.abs(s).max(initial=0) for s in (self.rows, self.cols)) < NEAR)
 
     def undo(self, y: Matrix) -> Matrix:
         """Return the inverses of the matrices that were given."""
@@ -174,9 +185,11 @@ def _solve_chunk(
         findings.scaled[uneven] = True
         scaled = _Scaling(uneven, *shifts)
 
-    y = _Chunk(a, norm, Gates.of(n, a.dtype)).invert(chain, findings)
+    y, right = _Chunk(a, norm, Gates.of(n, a.dtype)).invert(chain, findings)
     broke_down = ~(findings.residual < RESIDUAL_LIMIT)
-    x = _published(a, y, scaled, gates, findings)
+    x = _published(y, scaled, gates, findings)
+    if scaled and uneven.any():
+        _bound_scaled(a, y, x, right, scaled, findings)
     fine = findings.fine(gates)
     if scaled or not fine.all():
         finite = np.isfinite(x).all(axis=(1, 2))
@@ -187,17 +200,15 @@ def _solve_chunk(
     return x
 
 
-def _published(
-    b: Matrix, y: Matrix, scaled: _Scaling | None, gates: Gates, findings: Measurements
-) -> Matrix:
-    """Return inverses in the scale and the dtype that were given, and write their bounds."""
+def _published(y: Matrix, scaled: _Scaling | None, gates: Gates, findings: Measurements) -> Matrix:
+    """Return inverses in the scale and the dtype given; add what that has changed to the bounds."""
     x = y
     if scaled:
         x = scaled.undo(y)
     if x.dtype != gates.dtype:
         x = x.astype(gates.dtype)
         findings.residual[:] *= UNIT / gates.roundoff
-    if x is y:
+    if x.dtype == y.dtype and (not scaled or scaled.exact):
         return x
     back = x.astype(y.dtype)
     if scaled:
@@ -206,29 +217,35 @@ def _published(
     findings.bound[:] += lost
     # ||(Y + D) B - I|| <= ||Y B - I|| + ||D|| ||B||, in the units of the input's precision.
     findings.residual[:] += lost / gates.residual_unit
-    if scaled:
-        _bound_scaled(b, y, back, scaled, findings)
     return x
 
 
-def _bound_scaled(
-    b: Matrix, y: Matrix, back: Matrix, scaled: _Scaling, findings: Measurements
+def _bound_scaled(  # noqa: PLR0913, PLR0917 - a chunk on both sides of its scaling
+    b: Matrix,
+    y: Matrix,
+    x: Matrix,
+    right: NDArray[np.bool_],
+    scaled: _Scaling,
+    findings: Measurements,
 ) -> None:
     """Write the bounds of the slices that were scaled, in the scale of the matrices given."""
     n = b.shape[-1]
     places = np.flatnonzero(scaled.uneven)
-    sides = np.array([how.side for how in findings.how[places]])
     # One factor for a whole matrix changes no relative error.
     apart = (np.ptp(scaled.rows, axis=1) > 0) | (np.ptp(scaled.cols, axis=1) > 0)
     for side in (Side.LEFT, Side.RIGHT):
-        chosen = (sides == side) & apart
+        chosen = (right[places] == (side is Side.RIGHT)) & apart
         if not chosen.any():
             continue
         where = places[chosen]
         error = y[where] @ b[where] if side is Side.LEFT else b[where] @ y[where]
         error.reshape(-1, n * n)[:, :: n + 1] -= 1
         pair = Scaled(b[where], y[where], error, scaled.rows[chosen], scaled.cols[chosen], side)
-        findings.bound[where] = pair.relative() + pair.changed(back[where])
+        findings.bound[where] = pair.relative()
+        if x.dtype != y.dtype or not scaled.exact:
+            back = x[where].astype(y.dtype)
+            scaling.scale(back, -pair.cols, -pair.rows)
+            findings.bound[where] += pair.changed(back)
 
 
 def _mark_not_hermitian(a: Matrix, findings: Measurements) -> None:

@@ -177,11 +177,9 @@ def by_balls(
     if not np.isfinite(given).all():
         findings.mark(Flaw.NON_FINITE, where=True)
         return x
-    filled = given != 0
-    if not (filled.any(axis=0).all() and filled.any(axis=1).all()):
+    if has_zeros(given):
         findings.mark(Flaw.SINGULAR, where=True)
         return x
-    gates = Gates.of(len(given), given.dtype)
     suspect = not findings.rcond[0] >= len(given) * UNIT
     found = ball.invert(given, given.dtype, budget, suspect=suspect)
     if isinstance(found, ball.Deficient):
@@ -194,18 +192,31 @@ def by_balls(
     if found is None or not found.bound < np.nan_to_num(findings.bound[0], nan=np.inf):
         return x
     findings.bound[0], findings.regular[0] = found.bound, True
-    b, y = (m.astype(np.promote_types(m.dtype, np.float64)) for m in (given, found.x))
-    rows, cols = scaling.equilibrate(b)
-    scaling.scale(b, rows, cols)
-    scaling.scale(y, -cols, -rows)
-    findings.scaled[0] = bool(rows.any() or cols.any())
-    _measure(b, y, b @ y - np.eye(len(b)), gates, findings)
-    if broke_down and findings.rcond[0] > _BENIGN * len(given) * UNIT:
+    in_range = not findings.scaled[0]  # else QR may have met the ends of float64
+    measure_scaled(given, found.x, findings)
+    if broke_down and in_range and findings.rcond[0] > _BENIGN * len(given) * UNIT:
         findings.mark(Flaw.RESIDUAL, where=True)
         return x
     checked = Checked.VERIFIED if found.rounded else Checked.FULL
     findings.how[0] = How("general", "arb", Side.RIGHT, checked)
     return found.x
+
+
+def has_zeros(a: Matrix) -> bool:
+    """Whether a matrix has a row or a column of zeros."""
+    filled = a != 0
+    return not (filled.any(axis=0).all() and filled.any(axis=1).all())
+
+
+def measure_scaled(given: Matrix, x: Matrix, findings: Measurements) -> None:
+    """Write rcond and residual of an inverse by the problem as it is scaled first."""
+    b, y = (m.astype(np.promote_types(m.dtype, np.float64)) for m in (given, x))
+    rows, cols = scaling.equilibrate(b)
+    scaling.scale(b, rows, cols)
+    scaling.scale(y, -cols, -rows)
+    findings.scaled[0] = bool(rows.any() or cols.any())
+    gates = Gates.of(len(b), given.dtype)
+    _measure(b, y, b @ y - np.eye(len(b)), gates, findings)
 
 
 def _measure(b: Matrix, y: Matrix, error: Matrix, gates: Gates, findings: Measurements) -> None:

@@ -21,6 +21,13 @@ class Method(StrEnum):
     PINV = "pinv"
 
 
+class Accuracy(StrEnum):
+    """How good an inverse must be: by its bound, or each element proven and correctly rounded."""
+
+    STANDARD = "standard"
+    VERIFIED = "verified"
+
+
 class OnIllConditioned(StrEnum):
     """What to do when half of the digits are gone (kappa_1 > 1/sqrt(eps))."""
 

@@ -99,11 +99,20 @@ def _invert(
 ) -> tuple[Inverses, Record]:
     ours = keeping is not None and _owned(app, task)
     array = _inline(task).array
-    check_fits(app, task, predict(array.shape, array.dtype, task.options.method), deadline)
+    check_fits(
+        app,
+        task,
+        predict(array.shape, array.dtype, task.options.method, accuracy=task.options.accuracy),
+        deadline,
+    )
     with task.timed("invert_ms", app.now):
         budget = Budget(lambda: deadline.remaining_s() - MARGIN_S, app.lane.budget_bytes)
         inverses = invert(
-            array, task.options.method, task.options.on_ill_conditioned, budget=budget
+            array,
+            task.options.method,
+            task.options.on_ill_conditioned,
+            accuracy=task.options.accuracy,
+            budget=budget,
         )
     if keeping is None or not ours:
         return inverses, describe(app, task, inverses)

@@ -187,6 +187,7 @@ def _timed_inverses(
             matrix,
             options.method,
             options.on_ill_conditioned,
+            accuracy=options.accuracy,
             overwrite=overwrite,
             budget=bounds.for_other_ways(app),
         )
@@ -218,7 +219,9 @@ def _group_key(task: Task, array: Matrix) -> object:
     n = array.shape[-1]
     options = task.options
     return (
-        (n, array.dtype, options.method, options.on_ill_conditioned) if n <= SMALL_N else id(task)
+        (n, array.dtype, options.method, options.accuracy, options.on_ill_conditioned)
+        if n <= SMALL_N
+        else id(task)
     )
 
 
@@ -250,12 +253,15 @@ def _invert_stack(app: App, group: Sequence[tuple[Task, Matrix]], bounds: Bounds
     n = group[0][1].shape[-1]
     arrays = [array.reshape(-1, n, n) for _, array in group]
     stack = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-    bounds.deadline.check(predict(stack.shape, stack.dtype, options.method).seconds)
+    bounds.deadline.check(
+        predict(stack.shape, stack.dtype, options.method, accuracy=options.accuracy).seconds
+    )
     with bounds.cores:
         return invert(
             stack,
             options.method,
             options.on_ill_conditioned,
+            accuracy=options.accuracy,
             overwrite=n <= SMALL_N,
             budget=bounds.for_other_ways(app),
         )

@@ -76,8 +76,17 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
                     check_owner(app, task)
                     task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
                     form = task.options.format or form
-                    method = task.options.method
-                    admit(predict(header.shape, header.dtype, method, form, read_s))
+                    asked = task.options
+                    admit(
+                        predict(
+                            header.shape,
+                            header.dtype,
+                            asked.method,
+                            form,
+                            read_s,
+                            accuracy=asked.accuracy,
+                        )
+                    )
                     matrix = read()
                 case Text() as text:
                     check_owner(app, task)

@@ -73,7 +73,11 @@ def _verdict(inverses: Inverses) -> _Quality:
     certificate = inverses.worst()
     if certificate is None:
         raise inverses.failures[0]
-    warnings = ("ILL_CONDITIONED",) if inverses.ill_conditioned.any() else ()
+    found = {
+        "ILL_CONDITIONED": inverses.ill_conditioned,
+        "RANK_DEFICIENT": inverses.rank_deficient,
+    }
+    warnings = tuple(name for name, slices in found.items() if slices.any())
     return certificate, _slices(inverses), warnings
 
 

@@ -177,8 +177,10 @@ def _bytes_of(value: Any) -> bytes:
 
 
 def _certificate_map(certificate: Certificate) -> Value:
+    optional = {"rank": certificate.rank, "gap": certificate.gap}
     return {
         "M": {
+            **{name: _number(value) for name, value in optional.items() if value is not None},
             "rcond_1": _number(certificate.rcond_1),
             "residual": _number(certificate.residual),
             "side": _text(certificate.side),
@@ -203,6 +205,8 @@ def _certificate_of(fields: Item) -> Certificate:
         checked=Checked(fields["checked"]["S"]),
         scaled=fields["scaled"]["BOOL"],
         regular=fields["regular"]["BOOL"] if "regular" in fields else False,
+        rank=_int(fields["rank"]) if "rank" in fields else None,
+        gap=_float(fields["gap"]) if "gap" in fields else None,
     )
 
 

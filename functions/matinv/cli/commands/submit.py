@@ -22,7 +22,7 @@ from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Status
 from matinv.jobs.record_document import note
 from matinv.jobs.request import Options, Output
-from matinv.linalg.types import Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 
 # Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
 _CHUNK: Final = 256
@@ -40,6 +40,13 @@ _CHUNK: Final = 256
     help="Where the result goes.",
 )
 @click.option("--format", "form", type=OneOf(Format), help="How; as the input was.")
+@click.option(
+    "--accuracy",
+    type=OneOf(Accuracy),
+    default=Accuracy.STANDARD.value,
+    show_default=True,
+    help="Verified proves each element, correctly rounded; it takes far longer.",
+)
 @click.option(
     "--on-ill-conditioned",
     type=OneOf(OnIllConditioned),
@@ -74,6 +81,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     method: Method,
     output_to: Output,
     form: Format | None,
+    accuracy: Accuracy,
     on_ill_conditioned: OnIllConditioned,
     tags: tuple[tuple[str, str], ...],
     prefix: str,
@@ -98,7 +106,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout without --wait has no effect")
-    options = Options(method, output_to, form, on_ill_conditioned, dict(tags))
+    options = Options(method, output_to, form, on_ill_conditioned, dict(tags), accuracy)
     sources = find(paths, job_id, prefix)
     client = None if dry_run else client_of(ctx)
     bad = set(_complaints(sources, options, None if replacing else client))

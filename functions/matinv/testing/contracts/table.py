@@ -38,7 +38,17 @@ def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Recor
         error=ErrorInfo(Code.SINGULAR, "two rows agree", "use pinv", "rcond 0", "1e-14"),
         result=result or ResultInfo(Format.NPY, "ab" * 32, 96, "s3://results/x.npy", "v2"),
         certificate=Certificate(
-            5e-324, -0.0, Side.LEFT, 1 / 3, "general", "getrf+getri", Checked.PROBE, scaled=True
+            5e-324,
+            -0.0,
+            Side.LEFT,
+            1 / 3,
+            "general",
+            "getrf+getri",
+            Checked.PROBE,
+            scaled=True,
+            regular=True,
+            rank=2,
+            gap=1e300,
         ),
         slices=Slices(3, 1, (SliceFailure(1, "SINGULAR", "exact zero pivot"),)),
         timings_ms={"queued_ms": 1.7976931348623157e308, "load_ms": 1e-130, "invert_ms": 0.1},

@@ -1,0 +1,59 @@
+"""Inverses of which each element is proven to be the true one, correctly rounded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from matinv.linalg import ball, hermitian, step_up
+from matinv.linalg.budget import Budget
+from matinv.linalg.certificate import Checked, Side
+from matinv.linalg.gates import Flaw, How, Measurements
+from matinv.linalg.types import Matrix, Method
+
+_HOW: Final = How("general", "arb", Side.RIGHT, Checked.VERIFIED)
+
+
+def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
+    """Invert each slice of `a` into that of `x`, which may be the same memory.
+
+    SPD refuses what is not Hermitian, or not positive definite as far as Cholesky can tell.
+    """
+    findings = Measurements.blank(len(a), _HOW)
+    for index, given in enumerate(a):
+        own = findings.part(slice(index, index + 1))
+        if not np.isfinite(given).all():
+            own.mark(Flaw.NON_FINITE, where=True)
+        elif method is Method.SPD and not hermitian.is_hermitian(given):
+            own.mark(Flaw.NOT_HERMITIAN, where=True)
+        elif method is Method.SPD and not _is_definite(given):
+            own.mark(Flaw.NOT_POSITIVE, where=True)
+        elif step_up.has_zeros(given):
+            own.mark(Flaw.SINGULAR, where=True)
+        else:
+            _solve_one(given, x[index], own, budget)
+    return findings
+
+
+def _solve_one(given: Matrix, x: Matrix, findings: Measurements, budget: Budget) -> None:
+    found = ball.invert(given, given.dtype, budget, all_rounded=True)
+    if isinstance(found, ball.Deficient):
+        findings.rank[0], findings.rcond[0] = found.rank, 0
+        findings.mark(Flaw.SINGULAR, where=True)
+    elif found is None or not found.rounded:
+        findings.mark(Flaw.UNPROVEN, where=True)
+    elif not np.isfinite(found.x).all():
+        findings.mark(Flaw.OVERFLOW, where=True)
+    else:
+        findings.bound[0], findings.regular[0] = found.bound, True
+        step_up.measure_scaled(given, found.x, findings)
+        np.copyto(x, found.x)
+
+
+def _is_definite(a: Matrix) -> bool:
+    try:
+        np.linalg.cholesky(a.astype(np.promote_types(a.dtype, np.float64)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
