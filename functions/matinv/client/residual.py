@@ -31,7 +31,7 @@ def residual(matrix: Matrix, inverse: Matrix, side: Side = Side.RIGHT) -> float:
     -------
     float
         ``norm(A X - I, 1) / (n * norm(A, 1) * norm(X, 1) * u)`` of the problem as the service
-        scales it, or of ``A X A - A``, over ``norm(A, 1)`` once more, for a pseudo-inverse. NaN if
+        scales it, or for a pseudo-inverse the largest of Penrose's four conditions. NaN if
         nothing has an inverse or the shapes differ.
     """
     if matrix.shape != inverse.shape:
@@ -153,8 +153,14 @@ def _of_pinv(a: Matrix, x: Matrix) -> NDArray[Any]:
     norm = _norm_1(a)
     if not norm.all():  # the pseudo-inverse of zeros is zeros
         return np.where(norm == 0, _norm_1(x), 0.0)
-    ratios: NDArray[Any] = _norm_1(a @ x @ a - a) / (norm * _norm_1(x) * norm)
-    return ratios
+    size, left, right = _norm_1(x), x @ a, a @ x
+    conditions = (  # of Penrose: the first alone is met by matrices that are no pseudo-inverses
+        _norm_1(right @ a - a) / (norm * size * norm),
+        _norm_1(left @ x - x) / (size * norm * size),
+        _norm_1(right - right.conj().swapaxes(-2, -1)) / (norm * size),
+        _norm_1(left - left.conj().swapaxes(-2, -1)) / (norm * size),
+    )
+    return np.asarray(np.maximum.reduce(conditions))
 
 
 def _norm_1(stack: Matrix) -> NDArray[Any]:
