@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -102,34 +101,23 @@ def page_of(client: Client, query: JobQuery) -> dict[str, Any]:
     last: Place | None = None
     looked = 0
     wanted = query.limit if query.tag is None else LOOKED_THROUGH
-    for record in _since(client.list(query.status, wanted, before), query.since):
+    first = (query.since or "").removesuffix("Z")  # 03:00:00Z is not behind 03:00:00.000Z
+    key, _, value = (query.tag or "").partition("=")
+    for record in client.list(query.status, wanted, before):
+        if record.updated_at < first:
+            break
         looked += 1
         place = (record.updated_at, record.job_id)
         last = place if last is None else min(last, place)
-        if query.tag is None or _tagged(record, query.tag):
+        if query.tag is None or record.tags.get(key) == value:
             found.append(record)
         if len(found) == query.limit:
             break
     more = last is not None and (looked == wanted or len(found) == query.limit)
     page: dict[str, Any] = {"jobs": [document_of(record) for record in found]}
-    return page | ({"cursor": _cursor_of(last)} if more and last else {})
-
-
-def _since(records: Iterator[Record], since: str | None) -> Iterator[Record]:
-    first = (since or "").removesuffix("Z")  # so that 03:00:00Z is not behind 03:00:00.000Z
-    for record in records:
-        if record.updated_at < first:
-            return
-        yield record
-
-
-def _tagged(record: Record, tag: str) -> bool:
-    key, _, value = tag.partition("=")
-    return record.tags.get(key) == value
-
-
-def _cursor_of(place: Place) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+    if more and last:
+        page["cursor"] = base64.urlsafe_b64encode(orjson.dumps(last)).decode().rstrip("=")
+    return page
 
 
 def _place_of(cursor: str) -> Place:

@@ -7,7 +7,6 @@ and bodies are read as a whole, so that what a schema cannot know stands here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -35,6 +34,13 @@ is encoded."""
 _JOB_ID: Final = {"type": "string", "pattern": models.JOB_ID_PATTERN}
 _ROWS: Final = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
 _NUMBERS: Final = {"anyOf": [_ROWS, {"type": "array", "items": _ROWS}]}
+_COMPLEX: Final = {
+    "description": "A complex matrix.",
+    "type": "object",
+    "properties": {"re": _NUMBERS, "im": _NUMBERS},
+    "required": ["re", "im"],
+    "additionalProperties": False,
+}
 _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.Health,
     models.Inverse,
@@ -64,16 +70,20 @@ _NAMED: Final = {
 
 def document() -> str:
     """Return the document as JSON."""
-    made = _response_schemas() | _request_schemas()
-    schemas = {name: {"title": name} | schema for name, schema in made.items()}
+    schemas = {name: {"title": name} | schema for name, schema in _schemas().items()}
     parameters = _shared(query_schema(), schemas)["properties"]
     paths: Json = {}
     for route in ROUTES:
         if route.operation:
             described = _described(route.operation)
-            described["parameters"] = [*_parameters(route.path, route.operation)]
+            taken = described["parameters"] = []
+            if "{job_id}" in route.path:
+                taken.append({"name": "job_id", "in": "path", "required": True, "schema": _JOB_ID})
+            if route.operation.keyed:
+                header = {"name": IDEMPOTENCY_KEY, "in": "header", "required": False}
+                taken.append(header | {"schema": _JOB_ID})
             if route.operation.id == "list_jobs":
-                described["parameters"] += [
+                taken += [
                     {"name": name, "in": "query", "required": False, "schema": schema}
                     for name, schema in parameters.items()
                 ]
@@ -88,30 +98,21 @@ def document() -> str:
     return json.dumps(tree, indent=2, sort_keys=True) + "\n"
 
 
-def _response_schemas() -> Json:
+def _schemas() -> Json:
+    """Return the schemas of bodies: of responses by their models, of requests as they are checked.
+
+    Of two of the same name, that of the requests counts.
+    """
     _, found = models_json_schema(
         [(model, "serialization") for model in _RESPONSES],
         ref_template="#/components/schemas/{model}",
     )
-    schemas: Json = found["$defs"]
-    for schema in schemas.values():
+    responses: Json = found["$defs"]
+    for schema in responses.values():
         for field in schema.get("properties", {}).values():
             if field.get("default", 0) is None:
                 del field["default"]  # it may be absent: pydantic calls that null
-    return schemas
-
-
-def _request_schemas() -> Json:
-    """Return the schemas of bodies, as they are checked."""
-    schemas: Json = {
-        "Complex": {
-            "description": "A complex matrix.",
-            "type": "object",
-            "properties": {"re": _NUMBERS, "im": _NUMBERS},
-            "required": ["re", "im"],
-            "additionalProperties": False,
-        }
-    }
+    schemas: Json = {"Complex": _COMPLEX}
     message = _shared(message_schema(), schemas)
     small = message | {"properties": {k: v for k, v in message["properties"].items() if k != "s3"}}
     schemas["Message"] = message | {
@@ -129,7 +130,7 @@ def _request_schemas() -> Json:
         ("UploadRequest", upload_schema(), "A request for a URL to upload a file to."),
     ):
         schemas[name] = _shared(schema, schemas) | {"description": text}
-    return schemas
+    return responses | schemas
 
 
 def _shared(schema: cs.CoreSchema, schemas: Json) -> Json:
@@ -187,10 +188,3 @@ def _described(operation: Operation) -> Json:
     # Lambda's own answer, before there is a function that could write a problem document.
     responses["429"] = {"description": HTTPStatus.TOO_MANY_REQUESTS.phrase}
     return described | {"responses": responses}
-
-
-def _parameters(path: str, operation: Operation) -> Iterator[Json]:
-    if "{job_id}" in path:
-        yield {"name": "job_id", "in": "path", "required": True, "schema": _JOB_ID}
-    if operation.keyed:
-        yield {"name": IDEMPOTENCY_KEY, "in": "header", "required": False, "schema": _JOB_ID}

@@ -44,10 +44,20 @@ def _chosen(accept: str, stored: Format) -> Format:
     Problem
         406.
     """
-    likes = dict(_weighted(part) for part in accept.split(","))
-    found: dict[Format, float] = {
-        form: _weight(likes, MEDIA_TYPES[form]) for form in (stored, *Format)
-    }
+    # Media ranges and their weights (RFC 9110, 12.5.1).
+    likes: dict[str, float] = {}
+    for part in accept.split(","):
+        range_, *parameters = (word.strip().lower() for word in part.split(";"))
+        weights = [word.removeprefix("q=") for word in parameters if word.startswith("q=")]
+        try:
+            likes[range_] = float(weights[0]) if weights else 1.0
+        except ValueError:
+            likes[range_] = 0.0
+    # How a format is liked: the most exact of the ranges that hold its type says so.
+    found: dict[Format, float] = {}
+    for form in (stored, *Format):
+        ranges = (MEDIA_TYPES[form], *reversed(_ANY))
+        found[form] = next((likes[one] for one in ranges if one in likes), 0.0)
     best = max(found, key=lambda form: found[form])
     if found[best] > 0:
         return best
@@ -59,18 +69,3 @@ def _chosen(accept: str, stored: Format) -> Format:
         observed=printable(accept, 100),
         limit=offered,
     )
-
-
-def _weight(likes: dict[str, float], type_: str) -> float:
-    """Return how a type is liked: the most exact of the ranges that hold it says so."""
-    return next((likes[one] for one in (type_, *reversed(_ANY)) if one in likes), 0.0)
-
-
-def _weighted(part: str) -> tuple[str, float]:
-    """Return a media range and its weight (RFC 9110, 12.5.1)."""
-    type_, *parameters = (word.strip().lower() for word in part.split(";"))
-    weights = [word.removeprefix("q=") for word in parameters if word.startswith("q=")]
-    try:
-        return type_, float(weights[0]) if weights else 1.0
-    except ValueError:
-        return type_, 0.0
