@@ -31,14 +31,10 @@ def place(content: bytes, file: Path) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        Path(name).chmod(0o666 & ~_umask())
+        mask = os.umask(0)  # reading it is setting it
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from matinv.errors import printable
-from matinv.operations.health import Health, LaneHealth
-from matinv.operations.throughput import Bucket, Flow, Percentiles
+from matinv.operations.health import Health
+from matinv.operations.throughput import Bucket, Flow
 from matinv.ports.monitor import Alarm, State
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
@@ -39,22 +39,25 @@ def live() -> Iterator[Callable[[Health], None]]:
 
 def frame(health: Health, width: int) -> Group:
     """Return all that is known, for a terminal of so many columns."""
-    parts: list[RenderableType] = [_title(health), _lanes(health), _dead(health)]
+    title = Text(f"{health.stack or 'HTTP API'}  ", style="bold", no_wrap=True, overflow="ellipsis")
+    title.append(health.at.replace("T", " ")[:19] + " UTC", style="dim")
+    parts: list[RenderableType] = [title, _lanes(health), _dead(health)]
     parts += _alarms(health.alarms)
     if health.flow:
         parts += _flow(health.flow, width)
-    parts.append(_duplicates(health))
-    parts += _failures(health)
+    found = health.duplicates
+    repeated = f"{found.count:,} of {found.deliveries:,} deliveries" if found else _UNKNOWN
+    parts.append(Text(f"duplicates {repeated}"))
+    if health.failures:
+        parts.append(Text("last failures"))
+    for failure in health.failures:
+        at = failure.at.replace("T", " ")[:19]
+        parts.append(_line(f"  {at} {failure.job_id} {failure.code}: {failure.message}", ""))
     parts += [
         _line(f"unknown: {unknown.part}: {unknown.error.message}", "yellow")
         for unknown in health.unknown
     ]
     return Group(*parts)
-
-
-def _title(health: Health) -> Text:
-    text = Text(f"{health.stack or 'HTTP API'}  ", style="bold", no_wrap=True, overflow="ellipsis")
-    return text.append(health.at.replace("T", " ")[:19] + " UTC", style="dim")
 
 
 def _lanes(health: Health) -> Table:
@@ -63,16 +66,11 @@ def _lanes(health: Health) -> Table:
     for title in ("waiting", "working", "delayed", "oldest"):
         table.add_column(title, justify="right")
     for lane in health.lanes:
-        table.add_row(*_lane(lane))
+        numbers = (lane.waiting, lane.working, lane.delayed)
+        shown = [_UNKNOWN if number is None else f"{number:,}" for number in numbers]
+        empty = lane.waiting == lane.working == lane.delayed == 0
+        table.add_row(lane.name, *shown, "-" if empty else _duration(lane.oldest_s))
     return table
-
-
-def _lane(lane: LaneHealth) -> Iterator[str]:
-    yield lane.name
-    for number in (lane.waiting, lane.working, lane.delayed):
-        yield _UNKNOWN if number is None else f"{number:,}"
-    empty = lane.waiting == lane.working == lane.delayed == 0
-    yield "-" if empty else _duration(lane.oldest_s)
 
 
 def _dead(health: Health) -> Text:
@@ -81,13 +79,11 @@ def _dead(health: Health) -> Text:
         text.append(f"{dead:,}", style="bold red").append("  see: matinv dlq list", style="dim")
     else:
         text.append(_UNKNOWN if dead is None else "0")
-    return text.append("\nbacklog ends in ").append(_eta(health))
-
-
-def _eta(health: Health) -> str:
     if health.eta_s is not None:
-        return f"about {_duration(health.eta_s)}" if health.eta_s else "- (there is none)"
-    return "? (nothing moves)" if health.backlog and health.flow else _UNKNOWN
+        eta = f"about {_duration(health.eta_s)}" if health.eta_s else "- (there is none)"
+    else:
+        eta = "? (nothing moves)" if health.backlog and health.flow else _UNKNOWN
+    return text.append("\nbacklog ends in ").append(eta)
 
 
 def _alarms(alarms: Sequence[Alarm] | None) -> Iterator[Text]:
@@ -116,8 +112,9 @@ def _flow(flow: Flow, width: int) -> Iterator[Text]:
     yield _bars("ended", latest, lambda bucket: bucket.ended)
     yield _bars("p95", latest, lambda b: b.latency_ms.p95 if b.latency_ms else 0.0)
     if flow.latency_ms:
-        yield Text("latency ").append(_percentiles(flow.latency_ms))
-        halves = (f"{name} {_ms(of.p50)}" for name, of in flow.phases_ms.items())
+        of = flow.latency_ms
+        yield Text(f"latency p50 {_ms(of.p50)}, p95 {_ms(of.p95)}, p99 {_ms(of.p99)}")
+        halves = (f"{name} {_ms(half.p50)}" for name, half in flow.phases_ms.items())
         yield Text("  of half of the jobs: " + ", ".join(halves), style="dim")
     cost = flow.cost
     each = "" if cost.per_job_usd is None else f", {_usd(cost.per_job_usd)} per job"
@@ -133,25 +130,6 @@ def _bars(title: str, buckets: Sequence[Bucket], value: Callable[[Bucket], float
         bar = _BARS[max(round(share * (len(_BARS) - 1)), share > 0)]
         text.append(bar, style="red" if bucket.failed else "cyan")
     return text
-
-
-def _percentiles(of: Percentiles) -> str:
-    return f"p50 {_ms(of.p50)}, p95 {_ms(of.p95)}, p99 {_ms(of.p99)}"
-
-
-def _duplicates(health: Health) -> Text:
-    found = health.duplicates
-    if found is None:
-        return Text(f"duplicates {_UNKNOWN}")
-    return Text(f"duplicates {found.count:,} of {found.deliveries:,} deliveries")
-
-
-def _failures(health: Health) -> Iterator[Text]:
-    if health.failures:
-        yield Text("last failures")
-    for failure in health.failures:
-        at = failure.at.replace("T", " ")[:19]
-        yield _line(f"  {at} {failure.job_id} {failure.code}: {failure.message}", "")
 
 
 def _line(text: str, style: str) -> Text:

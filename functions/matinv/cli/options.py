@@ -78,16 +78,14 @@ class Pair(_Tag):
 
 
 def client_of(ctx: click.Context) -> Client:
-    """Return the client in the context, or one of the API or the stack that is named."""
+    """Return the client in the context, or one of the API or the stack that is named.
+
+    An option of the command line wins over a variable, and an API's variable over a stack's.
+    """
     root = ctx.find_root()
-    if root.obj is None:
-        root.obj = _connected(root)
-    client: Client = root.obj
-    return client
-
-
-def _connected(root: click.Context) -> Client:
-    """Return a client; an option of the command line wins over a variable, and an API's over it."""
+    if root.obj is not None:
+        client: Client = root.obj
+        return client
     given = [
         name
         for name in ("api", "stack")
@@ -96,9 +94,11 @@ def _connected(root: click.Context) -> Client:
     if len(given) > 1:
         raise click.UsageError("--api and --stack are two ways to a service (allowed: one of them)")
     if root.params.get("api") and given != ["stack"]:
-        return Client.connect(api=root.params["api"])
-    use_stack(root)
-    return Client.connect()
+        root.obj = client = Client.connect(api=root.params["api"])
+    else:
+        use_stack(root)
+        root.obj = client = Client.connect()
+    return client
 
 
 def output_option(command: Command) -> Command:

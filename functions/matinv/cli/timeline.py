@@ -107,10 +107,18 @@ def figure(rows: Sequence[TimelineRow]) -> Figure:
     axes = made.add_subplot()
     named = len(rows) <= _NAMED_ROWS
     _draw(axes, drawn, thick_pt=(0.8 if named else 1.0) * 72 * height_in / len(drawn))
-    axes.set_title(_title(rows), loc="left")
+    # How many jobs there are, and how they ended.
+    counts = Counter(row.status for row in rows)
+    ends = [f"{counts[Status.SUCCEEDED]:,} succeeded"]
+    ends += [f"{counts[status]:,} {name}" for status, (name, *_) in MARKS.items() if counts[status]]
+    jobs = "1 job" if len(rows) == 1 else f"{len(rows):,} jobs"
+    axes.set_title(f"{jobs}: {', '.join(ends)}", loc="left")
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     if named:
-        axes.set_yticks(range(len(rows)), [_shortened(row.job_id) for row in rows])
+        names = [row.job_id for row in rows]
+        cut = _NAME_LENGTH - 1
+        shown = [name if len(name) <= _NAME_LENGTH else f"{name[:cut]}…" for name in names]
+        axes.set_yticks(range(len(rows)), shown)
     else:
         axes.set_ylabel("jobs" if per_row == 1 else f"{per_row} jobs a row, their mean")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -122,7 +130,8 @@ def figure(rows: Sequence[TimelineRow]) -> Figure:
 
 def _draw(axes: Axes, rows: Sequence[TimelineRow], thick_pt: float) -> None:
     zero_s = min(row.begin_s for row in rows)
-    unit, unit_s = _unit(max(row.end_s for row in rows) - zero_s)
+    span_s = max(row.end_s for row in rows) - zero_s
+    unit, unit_s = next((name, size_s) for name, size_s, above_s in _UNITS if span_s >= above_s)
     edges = np.array([[*accumulate(row.lengths_s, initial=row.begin_s)] for row in rows])
     edges = (edges - zero_s) / unit_s
     places = np.arange(len(rows))
@@ -162,20 +171,3 @@ def _mean(rows: Sequence[TimelineRow]) -> TimelineRow:
     lengths = np.mean([row.lengths_s for row in rows], axis=0)
     begin_s = float(np.mean([row.begin_s for row in rows]))
     return TimelineRow(rows[0].job_id, begin_s, tuple(map(float, lengths)), gravest)
-
-
-def _unit(span_s: float) -> tuple[str, float]:
-    return next((name, size_s) for name, size_s, above_s in _UNITS if span_s >= above_s)
-
-
-def _title(rows: Sequence[TimelineRow]) -> str:
-    """Return how many jobs there are, and how they ended."""
-    counts = Counter(row.status for row in rows)
-    ends = [f"{counts[Status.SUCCEEDED]:,} succeeded"]
-    ends += [f"{counts[status]:,} {name}" for status, (name, *_) in MARKS.items() if counts[status]]
-    jobs = "1 job" if len(rows) == 1 else f"{len(rows):,} jobs"
-    return f"{jobs}: {', '.join(ends)}"
-
-
-def _shortened(job_id: str) -> str:
-    return job_id if len(job_id) <= _NAME_LENGTH else f"{job_id[: _NAME_LENGTH - 1]}…"
