@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from uuid import uuid4
 
@@ -49,14 +49,11 @@ def doctor(ctx: click.Context, /, *, timeout: float, output: str) -> Exit:
     failed = False
     for finding in _findings(ctx, timeout):
         failed |= finding.state == "failed"
-        click.echo(_line(finding, output))
+        if output == "json":
+            click.echo(json_line(asdict(finding)))
+        else:
+            click.echo(f"{finding.state:<8}{finding.check:<16}{finding.detail}")
     return Exit.ERROR if failed else Exit.OK
-
-
-def _line(finding: Finding, output: str) -> str:
-    if output == "json":
-        return json_line({"check": finding.check, "state": finding.state, "detail": finding.detail})
-    return f"{finding.state:<8}{finding.check:<16}{finding.detail}"
 
 
 def _findings(ctx: click.Context, timeout_s: float) -> Iterator[Finding]:

@@ -7,9 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -56,7 +55,13 @@ def environment_of(stack: str) -> dict[str, str]:
     SettingsError
         If it does not tell.
     """
-    outputs = _parsed(_outputs(stack), stack)
+    text = _outputs(stack)
+    try:
+        outputs = json.loads(text)
+    except (ValueError, RecursionError):
+        outputs = None
+    if not isinstance(outputs, dict):
+        _fail(stack, "not what terraform output -json prints", "name a file of just that")
     if not outputs:
         _fail(stack, "there are no outputs", "run terraform apply there, or select its workspace")
     if _OUTPUT not in outputs:
@@ -64,55 +69,38 @@ def environment_of(stack: str) -> dict[str, str]:
         _fail(stack, f"no output {_OUTPUT}, only {found}", "name the service's root")
     output = outputs[_OUTPUT]
     environment = output.get("value") if isinstance(output, dict) else None
-    if not isinstance(environment, dict) or not all(map(_is_setting, environment.items())):
+    if not isinstance(environment, dict) or not all(
+        _ALLOWED.fullmatch(name) and isinstance(value, str) for name, value in environment.items()
+    ):
         _fail(stack, f"output {_OUTPUT} is no map of MATINV_* names", "name the service's root")
     # boto3 reads the second name only, other tools the first.
     region = environment.get("AWS_REGION")
     return environment | ({"AWS_DEFAULT_REGION": region} if region else {})
 
 
-def _is_setting(item: tuple[str, object]) -> bool:
-    return _ALLOWED.fullmatch(item[0]) is not None and isinstance(item[1], str)
-
-
 def _outputs(stack: str) -> str:
+    """Return what ``terraform output -json`` prints of a stack."""
     if stack == "-":
         return sys.stdin.read()
     path = Path(stack)
-    if path.is_dir():
-        return _of_terraform(stack)
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        _fail(stack, str(reason), "name a Terraform root, or a file of its outputs")
-
-
-def _of_terraform(root: str) -> str:
-    command = ["terraform", f"-chdir={root}", "output", "-no-color", "-json"]
+    if not path.is_dir():
+        try:
+            return path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            _fail(stack, str(reason), "name a Terraform root, or a file of its outputs")
+    command = ["terraform", f"-chdir={stack}", "output", "-no-color", "-json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
-        _fail(root, "terraform is not installed", "name a file of what terraform output -json says")
+        hint = "name a file of what terraform output -json says"
+        _fail(stack, "terraform is not installed", hint)
     if done.returncode:
-        _fail(root, f"terraform says: {_error(done.stderr)}", "mend that first")
+        # Its first error on one line, without the box around it and warnings before.
+        said = _BOX.sub(" ", done.stderr).strip()
+        error_text = said[max(said.find("Error: "), 0) :]
+        _fail(stack, f"terraform says: {error_text}", "mend that first")
     return done.stdout
-
-
-def _error(stderr: str) -> str:
-    """Return Terraform's first error on one line, without the box around it and warnings before."""
-    text = _BOX.sub(" ", stderr).strip()
-    return text[max(text.find("Error: "), 0) :]
-
-
-def _parsed(text: str, stack: str) -> dict[str, Any]:
-    try:
-        outputs = json.loads(text)
-    except (ValueError, RecursionError):
-        outputs = None
-    if not isinstance(outputs, dict):
-        _fail(stack, "not what terraform output -json prints", "name a file of just that")
-    return outputs
 
 
 def _fail(stack: str, found: str, hint: str) -> NoReturn:
@@ -131,12 +119,9 @@ def env(ctx: click.Context, stack: str | None) -> Exit:
     stack = stack or ctx.find_root().params.get("stack")
     if not stack:
         raise click.UsageError("no stack is named (allowed: --stack DIR_OR_JSON, MATINV_STACK)")
-    click.echo(_exports(environment_of(stack)), nl=False)
-    return Exit.OK
-
-
-def _exports(environment: Mapping[str, str]) -> str:
+    environment = environment_of(stack)
     others = sorted(settings.names_set() - environment.keys())
     lines = [f"unset {' '.join(others)}"] if others else []
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    return "".join(f"{line}\n" for line in lines)
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
+    return Exit.OK

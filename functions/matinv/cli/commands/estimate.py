@@ -17,7 +17,6 @@ from matinv.cli.output import emit
 from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Text, format_of_key, open_file
-from matinv.formats.opened import OpenedFile
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import Prediction, predict, predict_text
@@ -83,7 +82,10 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     if count and not n:
         raise click.UsageError("--count without --n has no effect")
     if n:
-        subjects = [_imagined((count, n, n) if count else (n, n), dtype, method)]
+        shape = (count, n, n) if count else (n, n)
+        prediction = predict(shape, np.dtype(dtype), method)
+        size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
+        subjects = [Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)]
     else:
         subjects = list(_of_files(files, method))
     lanes = lanes_of_environment()
@@ -92,55 +94,55 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
         emit(rows, _COLUMNS, output)
     for row in rows:
         if row["lane"] is None:
-            complain(_too_large(row, [*lanes][-1]).info, row["input"])
+            largest = [*lanes][-1]
+            refused = Refused(
+                Code.TOO_LARGE,
+                "no lane can do this job",
+                "use a smaller matrix, float32, or another method",
+                observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
+                limit=f"{largest.memory_mb:,} MiB, {largest.timeout_s:g} s "
+                f"of {largest.threads} vCPUs",
+            )
+            complain(refused.info, row["input"])
     fits = sum(row["lane"] is not None for row in rows)
     return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
 
 
-def _imagined(shape: tuple[int, ...], dtype: str, method: Method) -> Subject:
-    prediction = predict(shape, np.dtype(dtype), method)
-    size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
-    return Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)
-
-
 def _of_files(files: Iterable[str], method: Method) -> Iterator[Subject]:
     """Yield the files that can be read, and complain of the others."""
-    for file in files:
+    for name in files:
+        path = Path(name)
+        size_bytes = path.stat().st_size
         try:
-            yield _of_file(Path(file), method)
+            form = format_of_key(path.name)
+            with path.open("rb") as file:
+                opened = open_file(form, file, size_bytes)
+            if isinstance(opened, Text):
+                prediction = predict_text(opened, size_bytes)
+                yield Subject(str(path), None, None, size_bytes, prediction)
+            else:
+                shape, dtype = opened.header.shape, opened.header.dtype
+                prediction = predict(shape, dtype, method, form, opened.read_s)
+                yield Subject(str(path), shape, dtype.name, size_bytes, prediction)
         except MatinvError as error:
-            complain(error.info, file)
-
-
-def _of_file(path: Path, method: Method) -> Subject:
-    size_bytes = path.stat().st_size
-    form = format_of_key(path.name)
-    with path.open("rb") as file:
-        match open_file(form, file, size_bytes):
-            case Text() as text:
-                return Subject(str(path), None, None, size_bytes, predict_text(text, size_bytes))
-            case OpenedFile(header, _, read_s):
-                prediction = predict(header.shape, header.dtype, method, form, read_s)
-                return Subject(str(path), header.shape, header.dtype.name, size_bytes, prediction)
-
-
-def _cost(subject: Subject, lane: Lane) -> Cost:
-    message_bytes = subject.size_bytes * 4 // 3
-    uploaded = message_bytes > INLINE_LIMIT_BYTES
-    small = subject.size_bytes <= _INLINE_RESULT_BYTES
-    return cost(
-        subject.prediction.seconds / lane.threads,
-        lane.memory_mb,
-        _NOTIFICATION_BYTES if uploaded else message_bytes,
-        subject.size_bytes if small else 0,
-        uploaded=uploaded,
-    )
+            complain(error.info, name)
 
 
 def _row(subject: Subject, lanes: Lane) -> dict[str, Any]:
     prediction = subject.prediction
     lane = lanes.first_for(prediction.memory_bytes, prediction.seconds)
-    found = _cost(subject, lane) if lane else None
+    found: Cost | None = None
+    if lane:
+        message_bytes = subject.size_bytes * 4 // 3
+        uploaded = message_bytes > INLINE_LIMIT_BYTES
+        small = subject.size_bytes <= _INLINE_RESULT_BYTES
+        found = cost(
+            prediction.seconds / lane.threads,
+            lane.memory_mb,
+            _NOTIFICATION_BYTES if uploaded else message_bytes,
+            subject.size_bytes if small else 0,
+            uploaded=uploaded,
+        )
     return {
         "input": subject.name,
         "shape": subject.shape,
@@ -150,13 +152,3 @@ def _row(subject: Subject, lanes: Lane) -> dict[str, Any]:
         "lane": lane.name if lane else None,
         "cost_usd": asdict(found) | {"total": found.total} if found else None,
     }
-
-
-def _too_large(row: dict[str, Any], largest: Lane) -> Refused:
-    return Refused(
-        Code.TOO_LARGE,
-        "no lane can do this job",
-        "use a smaller matrix, float32, or another method",
-        observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
-        limit=f"{largest.memory_mb:,} MiB, {largest.timeout_s:g} s of {largest.threads} vCPUs",
-    )

@@ -12,7 +12,6 @@ from matinv.cli.files import place
 from matinv.cli.options import Duration, client_of
 from matinv.client.preparation import matrix_of
 from matinv.client.results import (
-    Verification,
     converted,
     decoded,
     fetch_bytes,
@@ -87,25 +86,21 @@ def result(  # noqa: PLR0913 - each is an option of the command
     content = fetch_bytes(client.store, record) if check or not url else b""
     if check:
         matrix = matrix_of(input_) if input_ else None
-        _say_verified(record, verify(client.store, record, content, matrix))
+        found = verify(client.store, record, content, matrix)
+        shown = "" if found.digits is None else f", {found.digits:.1f} digits shown to be right"
+        click.echo(
+            f"matinv: verified: {record.job_id}: SHA-256 {found.sha256}, "
+            f"residual {found.residual:.3g} (allowed: below {found.limit:g}){shown}",
+            err=True,
+        )
     if url:
         click.echo(result_url(client.store, record, int(expires)))
     else:
-        rendered = _rendered(content, record, _target(file, output, record))
-        _write(rendered + b"\n" if output == "json" and not file else rendered, file)
+        _write(content, record, output, file)
     if record.status is Status.PARTIAL:
         say("PARTIAL", f"{job_id}: {note(record)}", f"see which: matinv status {job_id}")
         return Exit.PARTIAL
     return Exit.OK
-
-
-def _say_verified(record: Record, found: Verification) -> None:
-    click.echo(
-        f"matinv: verified: {record.job_id}: SHA-256 {found.sha256}, "
-        f"residual {found.residual:.3g} (allowed: below {found.limit:g})"
-        + ("" if found.digits is None else f", {found.digits:.1f} digits shown to be right"),
-        err=True,
-    )
 
 
 def _target(file: Path | None, output: str, record: Record) -> str:
@@ -119,19 +114,18 @@ def _target(file: Path | None, output: str, record: Record) -> str:
     return "text" if file is None and sys.stdout.isatty() else result_of(record).format
 
 
-def _rendered(content: bytes, record: Record, form: str) -> bytes:
-    """Return a stored result in another form."""
+def _write(content: bytes, record: Record, output: str, file: Path | None) -> None:
+    """Write a stored result, in the form that is asked for."""
+    form = _target(file, output, record)
     if form == "text":
-        return (str(decoded(content, record)) + "\n").encode()
-    return converted(content, record, Format(form))
-
-
-def _write(content: bytes, file: Path | None) -> None:
-    if file is None:
-        stdout = sys.stdout.buffer
-        stdout.write(content)
-        if content[:1] == b"{" and sys.stdout.isatty():
-            stdout.write(b"\n")
-        stdout.flush()
+        rendered = (str(decoded(content, record)) + "\n").encode()
+    else:
+        rendered = converted(content, record, Format(form))
+    if file:
+        place(rendered, file)
         return
-    place(content, file)
+    stdout = sys.stdout.buffer
+    stdout.write(rendered + b"\n" if output == "json" else rendered)
+    if rendered[:1] == b"{" and sys.stdout.isatty():
+        stdout.write(b"\n")
+    stdout.flush()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from itertools import count
 
 import click
 
 from matinv.cli.errors import complain
 from matinv.cli.options import Duration, client_of, output_option
-from matinv.client import Client
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record_document import json_line
-from matinv.operations.health import Health, snapshot
+from matinv.operations.health import snapshot
 from matinv.operations.throughput import Recent
 
 _DAY_S = 86_400.0
@@ -58,18 +56,14 @@ def top(ctx: click.Context, *, interval: float, window: float, once: bool, outpu
         return Exit.ERROR
     if output == "json":
         click.echo(json_line(first.document()))
-    else:
-        _show(client, recent, first, live=sys.stdout.isatty() and not once, interval_s=interval)
-    return Exit.OK
-
-
-def _show(client: Client, recent: Recent, first: Health, *, live: bool, interval_s: float) -> None:
+        return Exit.OK
     from matinv.cli import health_view  # noqa: PLC0415 - rich, 50 ms, for those who look
 
-    if not live:
+    if once or not sys.stdout.isatty():
         health_view.show(first)
-        return
+        return Exit.OK
     with health_view.live() as update:
-        for look in count():
-            update(first if look == 0 else snapshot(client, recent))
-            client.sleep(interval_s)
+        while True:
+            update(first)
+            client.sleep(interval)
+            first = snapshot(client, recent)
