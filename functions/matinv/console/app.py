@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -148,7 +148,18 @@ class _Pages:
         return JSONResponse(self.desk.listed())
 
     async def redrive(self, request: Request) -> Response:
-        answer = await run_in_threadpool(self.desk.redriven, await _order(request))
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _ORDER_BYTES:
+                raise Bad("TOO_LARGE", "the request is too large", "choose fewer")
+        try:
+            order = json.loads(body)
+        except ValueError:
+            order = None
+        if not isinstance(order, dict):
+            raise Bad("BAD_REQUEST", "the request is no JSON object", "load the page again")
+        answer = await run_in_threadpool(self.desk.redriven, order)
         self.live.wake()
         return JSONResponse(answer)
 
@@ -158,18 +169,3 @@ def _given(request: Request, name: str) -> str:
     if not value:
         raise Bad("BAD_REQUEST", f"{name} is missing", "name a job")
     return value
-
-
-async def _order(request: Request) -> dict[str, Any]:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _ORDER_BYTES:
-            raise Bad("TOO_LARGE", "the request is too large", "choose fewer")
-    try:
-        order = json.loads(body)
-    except ValueError:
-        order = None
-    if not isinstance(order, dict):
-        raise Bad("BAD_REQUEST", "the request is no JSON object", "load the page again")
-    return order

@@ -6,7 +6,6 @@ therefore stands at the front of the lists, and a poll ends where it meets what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -67,7 +66,15 @@ class Board:
                 known = found.get(record.job_id)
                 if known is None or known.revision < record.revision:
                     found[record.job_id] = record
-        found |= self._own()
+        # What is known of jobs that this console sent, until they have a record.
+        own = self.client.records(list(self._sent.values()))
+        now = timestamp(self.client.now())
+        for job_id, record in own.items():
+            if record.revision:
+                del self._sent[job_id]
+            else:
+                own[job_id] = replace(record, created_at=now, updated_at=now)
+        found |= own
         rows = [row_of(record, self.client.settings.lane) for record in found.values()]
         changed = tuple(row for row in rows if self._news(row))
         self.rows |= {row.job_id: row for row in changed}
@@ -84,27 +91,14 @@ class Board:
         fresh = [record for record in front if self._news(record)]
         if len(fresh) < len(front) or len(front) < _FRONT:
             return fresh
-        return [*self._until_known(self.client.table.list(status, self.limit))]
-
-    def _until_known(self, records: Iterator[Record]) -> Iterator[Record]:
-        known = 0
-        for record in records:
+        fresh, known = [], 0
+        for record in self.client.table.list(status, self.limit):
             if self._news(record):
                 known = 0
-                yield record
+                fresh.append(record)
             elif (known := known + 1) == _FRONT:
-                return
-
-    def _own(self) -> dict[str, Record]:
-        """Return what is known of jobs that this console sent, until they have a record."""
-        records = self.client.records(list(self._sent.values()))
-        now = timestamp(self.client.now())
-        for job_id, record in records.items():
-            if record.revision:
-                del self._sent[job_id]
-            else:
-                records[job_id] = replace(record, created_at=now, updated_at=now)
-        return records
+                break
+        return fresh
 
     def _news(self, row: JobRow | Record) -> bool:
         if row.updated_at <= self._left:

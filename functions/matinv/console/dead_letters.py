@@ -14,7 +14,7 @@ from matinv.formats.codecs import Format
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned
-from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, redrive
+from matinv.operations.dead_letters import DeadLetters, redrive
 
 # Looking takes the letters out of everybody's sight for a moment; five seconds for a thousand.
 LIMIT: Final = 1000
@@ -44,8 +44,21 @@ class Desk:
 
     def listed(self) -> Answer:
         """Return the letters, the reasons counted, and whether there are more."""
+        rows: list[dict[str, Any]] = []
         with self.turn, DeadLetters(self.client) as letters:
-            rows = [_row(letter) for letter in islice(letters, LIMIT + 1)]
+            for letter in islice(letters, LIMIT + 1):
+                code, message = letter.reason
+                row = {
+                    "message_id": letter.received.message_id,
+                    "job_ids": letter.job_ids,
+                    "code": code,
+                    "message": message,
+                    "source": letter.source,
+                    "sent_at": timestamp(letter.received.sent_at_ms / 1000),
+                    "tags": dict(letter.tags),
+                    "problem": letter.problem.document() if letter.problem else None,
+                }
+                rows.append(row)
         reasons = Counter(row["code"] or "UNKNOWN" for row in rows[:LIMIT])
         return {
             "letters": rows[:LIMIT],
@@ -68,7 +81,14 @@ class Desk:
         Transient
             If a queue is out of order; what was sent back until then is.
         """
-        wanted, changes = _wanted(order), _changes(order)
+        ids = order.get("message_ids")
+        if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+            raise Bad("BAD_REQUEST", "no letters were chosen", "select some first")
+        wanted = set(ids)
+        changes: dict[str, str] = order.get("changes") or {}
+        for name, value in changes.items():
+            if name not in _CHOICES or value not in list(_CHOICES[name]):
+                raise Bad("BAD_REQUEST", f"{name} cannot be {value}", "choose one of the list")
         with self.turn:
             done = redrive(
                 self.client,
@@ -77,42 +97,13 @@ class Desk:
                 len(wanted),
                 dry_run=bool(order.get("dry_run")),
             )
-        found = {one.letter.received.message_id for one in done}
-        return {"done": [_done(one) for one in done], "gone": sorted(wanted - found)}
-
-
-def _wanted(order: dict[str, Any]) -> set[str]:
-    ids = order.get("message_ids")
-    if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
-        raise Bad("BAD_REQUEST", "no letters were chosen", "select some first")
-    return set(ids)
-
-
-def _changes(order: dict[str, Any]) -> dict[str, str]:
-    changes = order.get("changes") or {}
-    for name, value in changes.items():
-        if name not in _CHOICES or value not in list(_CHOICES[name]):
-            raise Bad("BAD_REQUEST", f"{name} cannot be {value}", "choose one of the list")
-    return dict(changes)
-
-
-def _row(letter: Letter) -> dict[str, Any]:
-    code, message = letter.reason
-    return {
-        "message_id": letter.received.message_id,
-        "job_ids": letter.job_ids,
-        "code": code,
-        "message": message,
-        "source": letter.source,
-        "sent_at": timestamp(letter.received.sent_at_ms / 1000),
-        "tags": dict(letter.tags),
-        "problem": letter.problem.document() if letter.problem else None,
-    }
-
-
-def _done(one: Redriven) -> dict[str, Any]:
-    return {
-        "message_id": one.letter.received.message_id,
-        "job_ids": one.letter.job_ids,
-        "problem": one.problem.document() if one.problem else None,
-    }
+        answers = [
+            {
+                "message_id": one.letter.received.message_id,
+                "job_ids": one.letter.job_ids,
+                "problem": one.problem.document() if one.problem else None,
+            }
+            for one in done
+        ]
+        found = {answer["message_id"] for answer in answers}
+        return {"done": answers, "gone": sorted(wanted - found)}

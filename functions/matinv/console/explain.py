@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from matinv.jobs.record import Record
@@ -37,49 +36,34 @@ def summary(certificate: Certificate) -> str:
 
 def explained(record: Record) -> tuple[str, ...]:
     """Return what the certificate of a job says, in sentences; none without a certificate."""
-    return tuple(_sentences(record.certificate, record)) if record.certificate else ()
-
-
-def _sentences(certificate: Certificate, record: Record) -> Iterator[str]:
-    yield _of_condition(certificate, record)
-    yield _of_digits(certificate, record)
-    yield _of_residual(certificate)
-    how = _METHODS.get(certificate.method, certificate.method)
-    scaled = ", after it was scaled by powers of two (which rounds nothing)"
-    yield (f"It was inverted {how} by {certificate.routine}{scaled if certificate.scaled else ''}.")
-
-
-def _of_condition(certificate: Certificate, record: Record) -> str:
+    certificate = record.certificate
+    if certificate is None:
+        return ()
+    # The condition: the factor has two digits, and is written out while people can read it.
     kappa = 1 / certificate.rcond_1 if certificate.rcond_1 else float("inf")
     if "ILL_CONDITIONED" in record.warnings:
         judged = "It is ill-conditioned: more than half of the digits are gone."
     else:
         judged = "It is well conditioned." if kappa < _WELL else "That is not unusual."
-    return (
+    times = f"{float(f'{kappa:.1e}'):,.0f}" if 10 <= kappa < 1e7 else f"{kappa:.2g}"
+    condition = (
         f"rcond {certificate.rcond_1:.2g} is how near the matrix is to a singular one: a small "
-        f"relative change of it may change the inverse {_times(kappa)} times as much. {judged}"
+        f"relative change of it may change the inverse {times} times as much. {judged}"
     )
-
-
-def _of_digits(certificate: Certificate, record: Record) -> str:
     full = _SINGLE if record.input.dtype in {"float32", "complex64"} else _DOUBLE
     lost = max(0.0, full - certificate.digits)
-    return (
+    digits = (
         f"Of the {full:.1f} digits that {record.input.dtype or 'its dtype'} has, "
         f"{certificate.digits:.1f} are shown to be right in the inverse as a whole: "
         f"{lost:.1f} were lost, or cannot be vouched for."
     )
-
-
-def _of_residual(certificate: Certificate) -> str:
-    how = "with random probe vectors" if certificate.checked is Checked.PROBE else "in full"
-    return (
-        f"The residual of {_EQUATIONS[certificate.side]}, measured {how}, is "
+    measured = "with random probe vectors" if certificate.checked is Checked.PROBE else "in full"
+    residual = (
+        f"The residual of {_EQUATIONS[certificate.side]}, measured {measured}, is "
         f"{certificate.residual:.2g} times what rounding alone explains; above "
         f"{RESIDUAL_LIMIT:g} nothing is published."
     )
-
-
-def _times(factor: float) -> str:
-    """Return a factor with two digits, written out while people can read it."""
-    return f"{float(f'{factor:.1e}'):,.0f}" if 10 <= factor < 1e7 else f"{factor:.2g}"
+    how = _METHODS.get(certificate.method, certificate.method)
+    scaled = ", after it was scaled by powers of two (which rounds nothing)"
+    way = f"It was inverted {how} by {certificate.routine}{scaled if certificate.scaled else ''}."
+    return condition, digits, residual, way

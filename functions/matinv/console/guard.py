@@ -134,7 +134,11 @@ class Guard:
             return _no("the request comes from another page", "use the console's own")
         if scope["method"] in _SAFE:
             return None
-        return self._foreign_change(headers)
+        if headers.get("origin") not in {f"http://{host}" for host in self._session.hosts}:
+            return _no("the change comes from another page", "use the console's own")
+        if not _same(headers.get(CSRF_HEADER, ""), self._session.csrf):
+            return _no("the change lacks the page's token", "load the page again")
+        return None
 
     def _enter(self, scope: Scope, headers: Headers) -> Response | None:
         """Exchange the link's token for a cookie, and take it out of the address."""
@@ -157,13 +161,6 @@ class Guard:
         cookies = SimpleCookie(headers.get("cookie", ""))
         morsel = cookies.get(self._session.cookie)
         return morsel is not None and _same(morsel.value, self._session.key)
-
-    def _foreign_change(self, headers: Headers) -> Response | None:
-        if headers.get("origin") not in {f"http://{host}" for host in self._session.hosts}:
-            return _no("the change comes from another page", "use the console's own")
-        if not _same(headers.get(CSRF_HEADER, ""), self._session.csrf):
-            return _no("the change lacks the page's token", "load the page again")
-        return None
 
 
 def _same(given: str, expected: str) -> bool:

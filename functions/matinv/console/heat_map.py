@@ -43,19 +43,14 @@ def heat_of(matrix: Matrix, slice_: int) -> Heat:
     [[2.0, None], [None, -3.0]]
     """
     stack = matrix.reshape(-1, *matrix.shape[-2:])
-    blocks = _largest(stack[slice_])
-    with np.errstate(divide="ignore"):
-        logs = np.log10(blocks)
-    cells = [[round(x, 2) if np.isfinite(x) else None for x in row] for row in logs.tolist()]
-    return Heat(stack.shape[-1], len(stack), cells)
-
-
-def _largest(matrix: Matrix) -> NDArray[np.float64]:
-    """Return the largest magnitudes of the blocks, taking a band of rows at a time."""
-    n = len(matrix)
-    edges = np.linspace(0, n, min(n, CELLS) + 1).astype(int)
+    chosen = stack[slice_]
+    # The largest magnitudes of the blocks, a band of rows at a time.
+    edges = np.linspace(0, len(chosen), min(len(chosen), CELLS) + 1).astype(int)
     bands: list[NDArray[Any]] = []
     for begin, end in pairwise(edges):
-        columns = np.abs(matrix[begin:end]).max(axis=0)
+        columns = np.abs(chosen[begin:end]).max(axis=0)
         bands.append(np.maximum.reduceat(columns, edges[:-1]))
-    return np.asarray(bands, np.float64)
+    with np.errstate(divide="ignore"):
+        logs = np.log10(np.asarray(bands, np.float64))
+    cells = [[round(x, 2) if np.isfinite(x) else None for x in row] for row in logs.tolist()]
+    return Heat(stack.shape[-1], len(stack), cells)

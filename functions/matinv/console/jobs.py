@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -119,44 +119,36 @@ async def submitted(client: Client, live: Live, request: Request, limit_bytes: i
     suffix = Path(name).suffix.lower() or ".json"
     with tempfile.TemporaryDirectory(prefix="matinv-console-") as folder:
         file = Path(folder, f"matrix{suffix}")
-        await _received(request, file, limit_bytes)
+        size_bytes = 0
+        with file.open("wb") as target:
+            async for piece in request.stream():
+                size_bytes += len(piece)
+                if size_bytes > limit_bytes:
+                    raise Bad(
+                        "TOO_LARGE",
+                        f"the file is larger than {limit_bytes // 2**20} MiB",
+                        "start the console with a larger --max-upload-mb, or use `matinv submit`",
+                    )
+                await run_in_threadpool(target.write, piece)
         job = await run_in_threadpool(_submit, client, file, name, request)
     live.board.expect(job)
     live.wake()
     return {"job_id": job.job_id, "ended": job.ended}
 
 
-async def _received(request: Request, file: Path, limit_bytes: int) -> None:
-    size_bytes = 0
-    with file.open("wb") as target:
-        async for piece in request.stream():
-            size_bytes += len(piece)
-            if size_bytes > limit_bytes:
-                raise Bad(
-                    "TOO_LARGE",
-                    f"the file is larger than {limit_bytes // 2**20} MiB",
-                    "start the console with a larger --max-upload-mb, or use `matinv submit`",
-                )
-            await run_in_threadpool(target.write, piece)
-
-
 def _submit(client: Client, file: Path, name: str, request: Request) -> Job:
     query = request.query_params
     pasted = "name" not in query
     job_id = query.get("job_id") or (None if pasted else job_id_of(Path(name).name))
-    return client.submit(
-        file.read_bytes() if pasted else file,
-        job_id=job_id,
-        tags=_tags(query.getlist("tag")),
-        method=query.get("method") or Method.AUTO,
-    )
-
-
-def _tags(texts: list[str]) -> Mapping[str, str]:
-    pairs = {}
-    for text in texts:
+    tags = {}
+    for text in query.getlist("tag"):
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise Bad("BAD_REQUEST", f"{text!r} is no tag", "write key=value")
-        pairs[key] = value
-    return pairs
+        tags[key] = value
+    return client.submit(
+        file.read_bytes() if pasted else file,
+        job_id=job_id,
+        tags=tags,
+        method=query.get("method") or Method.AUTO,
+    )

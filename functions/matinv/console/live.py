@@ -57,28 +57,29 @@ class Live:
         page: asyncio.Queue[str | None] = asyncio.Queue()
         self._pages.add(page)
         try:
-            for event in self._beginning():
+            beginning = [_everything(self.board)] if self._known else []
+            beginning += [self._trouble] if self._trouble else []
+            for event in beginning:
                 yield event
             if self._polling is None:
                 self._polling = asyncio.create_task(self._keep_polling())
-            while (told := await _next(page)) is not None:
-                yield told
+            while True:
+                try:
+                    news = await asyncio.wait_for(page.get(), _BEAT_S)
+                except TimeoutError:
+                    news = ": still here\n\n"
+                if news is None:  # the server stops
+                    return
+                yield news
         finally:
-            self._leave(page)
-
-    def _beginning(self) -> list[str]:
-        known = [_everything(self.board)] if self._known else []
-        return known + ([self._trouble] if self._trouble else [])
-
-    def _leave(self, page: asyncio.Queue[str | None]) -> None:
-        self._pages.discard(page)
-        if not self._pages and self._polling:
-            self._polling.cancel()
-            self._polling = None
-            # Records that were removed are not noticed: the next page begins with a fresh board.
-            # The old one is left to a poll that may still be on its way.
-            self.board = replace(self.board, rows={}, _left="")
-            self._known = False
+            self._pages.discard(page)
+            if not self._pages and self._polling:
+                self._polling.cancel()
+                self._polling = None
+                # Records that were removed are not noticed: the next page begins with a fresh
+                # board. The old one is left to a poll that may still be on its way.
+                self.board = replace(self.board, rows={}, _left="")
+                self._known = False
 
     async def _keep_polling(self) -> None:
         while True:
@@ -113,14 +114,6 @@ class Live:
                     page.get_nowait()
                 event = _everything(self.board)
             page.put_nowait(event)
-
-
-async def _next(page: asyncio.Queue[str | None]) -> str | None:
-    """Return a page's next event, None at the end of all."""
-    try:
-        return await asyncio.wait_for(page.get(), _BEAT_S)
-    except TimeoutError:
-        return ": still here\n\n"
 
 
 def _everything(board: Board) -> str:

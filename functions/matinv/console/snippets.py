@@ -57,32 +57,26 @@ def command_line(record: Record) -> str:
 
 def python(record: Record, settings: Settings) -> str:
     """Return a program that sends a job like this one, and fetches this one's inverse."""
+    if record.input.source == MESSAGE_SOURCE:
+        send = _SEND_MESSAGE.format(
+            queue=settings.jobs_queue_url, job_id=record.job_id, tags=dict(record.tags)
+        )
+    else:
+        key = record.input.source.removeprefix(f"s3://{settings.inputs_bucket}/")
+        ending = splitext(key)[1]
+        send = _SEND_FILE.format(ending=ending, bucket=settings.inputs_bucket, key=key)
+    fetch = _FETCH.format(table=settings.jobs_table, job_id=record.job_id)
+    if record.result:
+        inline = record.result.inline is not None
+        output = CODECS[record.result.format].output
+        # boto3 wraps the bytes of a record.
+        content = "bytes(content)" if inline and not output.is_text else "content"
+        read = output.python.format(content=content)
+        fetch = f"{fetch}\n{_INLINE if inline else _OBJECT}\ninverse = {read}"
     return "\n".join(
         [
             "import base64, io, json\n\nimport boto3\nimport numpy as np\n",
-            f"# send\n{_send(record, settings)}\n",
-            f"# fetch, once it has ended\n{_fetch(record, settings)}",
+            f"# send\n{send}\n",
+            f"# fetch, once it has ended\n{fetch}",
         ]
     )
-
-
-def _send(record: Record, settings: Settings) -> str:
-    if record.input.source == MESSAGE_SOURCE:
-        return _SEND_MESSAGE.format(
-            queue=settings.jobs_queue_url, job_id=record.job_id, tags=dict(record.tags)
-        )
-    key = record.input.source.removeprefix(f"s3://{settings.inputs_bucket}/")
-    ending = splitext(key)[1]
-    return _SEND_FILE.format(ending=ending, bucket=settings.inputs_bucket, key=key)
-
-
-def _fetch(record: Record, settings: Settings) -> str:
-    look = _FETCH.format(table=settings.jobs_table, job_id=record.job_id)
-    if record.result is None:
-        return look
-    inline = record.result.inline is not None
-    output = CODECS[record.result.format].output
-    # boto3 wraps the bytes of a record.
-    content = "bytes(content)" if inline and not output.is_text else "content"
-    read = output.python.format(content=content)
-    return f"{look}\n{_INLINE if inline else _OBJECT}\ninverse = {read}"
