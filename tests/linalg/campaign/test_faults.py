@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from linalg.campaign import product
-from linalg.campaign.cases import DTYPES
-from linalg.campaign.judge import Kind, judge_matrix
+from linalg.campaign.cases import DTYPES, Case
+from linalg.campaign.judge import Kind, judge, judge_matrix
 from linalg.campaign.oracle import Truth, regular
 from support.matrices.hostile.table import draw
 
@@ -161,3 +161,21 @@ def test_exactly_singular_and_badly_scaled_is_singular():
     a = np.array([[1e30, 2e30, 1e-30], [2e30, 4e30, 2e-30], [1e-30, 5e-30, 7e-35]], "float32")
     a[1] = 2 * a[0]
     assert nothing_is_wrong_with(a).code == "SINGULAR"
+
+
+@pytest.mark.xfail(reason="open: RESIDUAL, where elements are at both ends of the range")
+@pytest.mark.parametrize(
+    "case",
+    [
+        "tiny-orders-at-the-ends/3/float64/411546832/auto/F/standard",
+        "any-exponent/18/complex128/2090126640/auto/F/standard",
+    ],
+)
+def test_regular_matrix_at_the_ends_of_the_range(case):
+    assert not judge(Case.parse(case)).findings
+
+
+@pytest.mark.xfail(reason="open: rounding of the Newton step enters X A, by the condition squared")
+def test_ill_conditioned_pseudo_inverse_satisfies_the_fourth_condition():
+    case = "cluster-at-the-cut/7/float64/1396814894/pinv/C/standard"
+    assert not judge(Case.parse(case)).findings
