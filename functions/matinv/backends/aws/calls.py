@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
@@ -50,6 +50,12 @@ def packed(
         left_bytes -= own_bytes
     if call:
         yield call
+
+
+def message_bytes(body: str, attributes: Mapping[str, str]) -> int:
+    """Return what SQS and SNS count of a message: body, and names, types, values of attributes."""
+    texts = [body, *attributes, *attributes.values()]
+    return sum(len(text.encode()) for text in texts) + len("String") * len(attributes)
 
 
 def together(call: Callable[[T], U], items: Iterable[T]) -> list[U]:

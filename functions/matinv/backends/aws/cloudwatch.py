@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,31 +92,30 @@ class AWSMonitor:
             for page in pages:
                 found += [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
         own = [alarm for alarm in found if self._reports_to(alarm, ALARMS_TOPIC)]
-        paging = {name for alarm in own for name in self._paging(alarm)}
-        return sorted((self._alarm(alarm, paging) for alarm in own), key=by_urgency)
+        paging: set[str] = set()
+        for alarm in own:
+            if self._reports_to(alarm, PAGES_TOPIC):  # it does, and those that it is made of
+                paging |= {alarm["AlarmName"], *_RULE.findall(alarm.get("AlarmRule") or "")}
+        alarms = []
+        for alarm in own:
+            described = _DESCRIPTION.fullmatch(alarm.get("AlarmDescription") or "")
+            why, do, runbook = described.groups("") if described else ("", "", "")
+            since = alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"]
+            alarms.append(
+                Alarm(
+                    alarm["AlarmName"].removeprefix(f"{self._stack}-"),
+                    State(alarm["StateValue"]),
+                    timestamp(_seconds(since)),
+                    why,
+                    do,
+                    runbook,
+                    pages=alarm["AlarmName"] in paging,
+                )
+            )
+        return sorted(alarms, key=by_urgency)
 
     def _reports_to(self, alarm: Mapping[str, Any], topic: str) -> bool:
         return any(arn.endswith(f":{self._stack}-{topic}") for arn in alarm["AlarmActions"])
-
-    def _paging(self, alarm: Mapping[str, Any]) -> Iterator[str]:
-        """Yield an alarm that pages, and those that it is made of."""
-        if self._reports_to(alarm, PAGES_TOPIC):
-            yield alarm["AlarmName"]
-            yield from _RULE.findall(alarm.get("AlarmRule") or "")
-
-    def _alarm(self, alarm: Mapping[str, Any], paging: set[str]) -> Alarm:
-        described = _DESCRIPTION.fullmatch(alarm.get("AlarmDescription") or "")
-        why, do, runbook = described.groups("") if described else ("", "", "")
-        since = alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"]
-        return Alarm(
-            alarm["AlarmName"].removeprefix(f"{self._stack}-"),
-            State(alarm["StateValue"]),
-            timestamp(_seconds(since)),
-            why,
-            do,
-            runbook,
-            pages=alarm["AlarmName"] in paging,
-        )
 
     def figures(self, window_s: float) -> Figures:
         """Return what was counted; asked for once a minute.
@@ -131,16 +130,23 @@ class AWSMonitor:
         return self._asked[1]
 
     def _ask(self, now_s: float, window_s: float) -> Figures:
-        queries = {
-            "acknowledged": self._own("Acknowledged"),
-            "duplicates": self._own("Duplicates"),
-            **{f"oldest_{queue}": _oldest(url) for queue, url in self._queue_urls.items()},
+        service = ("service", self._stack)
+        metrics = {
+            "acknowledged": _metric(METRICS_NAMESPACE, "Acknowledged", service, "Sum"),
+            "duplicates": _metric(METRICS_NAMESPACE, "Duplicates", service, "Sum"),
         }
+        for queue, url in self._queue_urls.items():
+            name = ("QueueName", url.rpartition("/")[2])
+            metrics[f"oldest_{queue}"] = _metric(
+                "AWS/SQS", "ApproximateAgeOfOldestMessage", name, "Maximum"
+            )
         since_s = now_s - max(window_s, _PERIOD_S)
-        values: dict[str, list[tuple[float, float]]] = {name: [] for name in queries}
+        values: dict[str, list[tuple[float, float]]] = {id_: [] for id_ in metrics}
         with translated("reading metrics"):
             pages = self._cloudwatch.get_paginator("get_metric_data").paginate(
-                MetricDataQueries=[_query(name, *query) for name, query in queries.items()],
+                MetricDataQueries=[
+                    {"Id": id_, "MetricStat": metric} for id_, metric in metrics.items()
+                ],
                 StartTime=datetime.fromtimestamp(since_s // _PERIOD_S * _PERIOD_S, UTC),
                 EndTime=datetime.fromtimestamp(now_s, UTC),
             )
@@ -148,41 +154,26 @@ class AWSMonitor:
                 for result in page["MetricDataResults"]:
                     times = map(_seconds, result["Timestamps"])
                     values[result["Id"]] += zip(times, result["Values"], strict=True)
-        oldest = {queue: _latest(values[f"oldest_{queue}"], now_s) for queue in self._queue_urls}
+        latest = {q: max(values[f"oldest_{q}"], default=(0.0, 0.0)) for q in self._queue_urls}
         counted = bool(values["acknowledged"] or values["duplicates"])
         return Figures(
-            {queue: age_s for queue, age_s in oldest.items() if age_s is not None},
+            {queue: age_s for queue, (at_s, age_s) in latest.items() if at_s >= now_s - _STALE_S},
             _sum(values["acknowledged"]) if counted else None,
             _sum(values["duplicates"]) if counted else None,
         )
 
-    def _own(self, name: str) -> tuple[str, str, dict[str, str], str]:
-        return METRICS_NAMESPACE, name, {"service": self._stack}, "Sum"
 
-
-def _oldest(queue_url: str) -> tuple[str, str, dict[str, str], str]:
-    dimensions = {"QueueName": queue_url.rpartition("/")[2]}
-    return "AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, "Maximum"
-
-
-def _query(
-    id_: str, namespace: str, name: str, dimensions: Mapping[str, str], statistic: str
-) -> Any:
+def _metric(namespace: str, name: str, dimension: tuple[str, str], statistic: str) -> Any:
     metric = {
         "Namespace": namespace,
         "MetricName": name,
-        "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
+        "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}],
     }
-    return {"Id": id_, "MetricStat": {"Metric": metric, "Period": _PERIOD_S, "Stat": statistic}}
+    return {"Metric": metric, "Period": _PERIOD_S, "Stat": statistic}
 
 
 def _sum(values: Sequence[tuple[float, float]]) -> int:
     return round(sum(value for _, value in values))
-
-
-def _latest(values: Sequence[tuple[float, float]], now_s: float) -> float | None:
-    at_s, value = max(values, default=(0.0, 0.0))
-    return value if at_s >= now_s - _STALE_S else None
 
 
 def _seconds(time_: Any) -> float:

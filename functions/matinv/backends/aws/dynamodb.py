@@ -124,27 +124,27 @@ class DynamoDBTable:
         first = side_by_side(
             lambda shard: self._query(listing(status, shard), size, before, {}), range(SHARDS)
         )
-        shards = [self._keys(listing(status, i), size, before, p) for i, p in enumerate(first)]
+        shards = []
+        for shard, page in enumerate(first):
+            by_time = groupby(
+                self._places(listing(status, shard), size, before, page), itemgetter(0)
+            )
+            # In an index, equal times have no order.
+            shards.append(place for _, tied in by_time for place in sorted(tied, reverse=True))
         places = heapq.merge(*shards, reverse=True)
         ids = (job_id for at, job_id in places if before is None or (at, job_id) < before)
         left = limit
-        while left > 0 and (page := [*islice(ids, min(left, _KEYS_PER_READ))]):
-            found = self.get(page)
-            records = [found[job_id] for job_id in page if job_id in found]
+        while left > 0 and (job_ids := [*islice(ids, min(left, _KEYS_PER_READ))]):
+            found = self.get(job_ids)
+            records = [found[job_id] for job_id in job_ids if job_id in found]
             records = [record for record in records if record.status is status]
             yield from records
             left -= len(records)
 
-    def _keys(
-        self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
-    ) -> Iterator[Place]:
-        """Yield the places of the records under an index key, the last first."""
-        for _, tied in groupby(self._places(key, size, before, page), key=itemgetter(0)):
-            yield from sorted(tied, reverse=True)  # in an index, equal times have no order
-
     def _places(
         self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
     ) -> Iterator[Place]:
+        """Yield the places of the records under an index key, the last first."""
         while True:
             yield from ((i["updated_at"]["S"], i["job_id"]["S"]) for i in page["Items"])
             if "LastEvaluatedKey" not in page:

@@ -37,7 +37,9 @@ def item_of(record: Record) -> dict[str, Value]:
     }
     item |= _question_of(record)
     if record.error:
-        item["error"] = _error_map(record.error)
+        fields = record.error.document()
+        retryable = {"BOOL": fields.pop("retryable")}
+        item["error"] = {"M": _texts(fields)["M"] | {"retryable": retryable}}
     if record.result:
         item["result"] = _result_map(record.result)
     if record.certificate:
@@ -66,10 +68,19 @@ def _question_of(record: Record) -> dict[str, Value]:
 
 def record_of(item: Item) -> Record:
     """Return the record that an item holds; attributes of later versions are ignored."""
+    source: Item = item["input"]["M"]
     return Record(
         job_id=item["job_id"]["S"],
         status=Status(item["status"]["S"]),
-        input=_input_of(item["input"]["M"]),
+        input=InputInfo(
+            source=source["source"]["S"],
+            id=source["id"]["S"],
+            order=_optional_text(source, "order"),
+            size_bytes=_int(source["bytes"]) if "bytes" in source else None,
+            shape=tuple(map(_int, source["shape"]["L"])) if "shape" in source else None,
+            dtype=_optional_text(source, "dtype"),
+            content=_optional_text(source, "content"),
+        ),
         created_at=item["created_at"]["S"],
         updated_at=item["updated_at"]["S"],
         expires_at=_int(item["expires_at"]),
@@ -109,30 +120,6 @@ def _input_map(info: InputInfo) -> Value:
     if info.content is not None:
         fields["content"] = _text(info.content)
     return {"M": fields}
-
-
-def _input_of(fields: Item) -> InputInfo:
-    return InputInfo(
-        source=fields["source"]["S"],
-        id=fields["id"]["S"],
-        order=_optional_text(fields, "order"),
-        size_bytes=_int(fields["bytes"]) if "bytes" in fields else None,
-        shape=tuple(map(_int, fields["shape"]["L"])) if "shape" in fields else None,
-        dtype=_optional_text(fields, "dtype"),
-        content=_optional_text(fields, "content"),
-    )
-
-
-def _error_map(error: ErrorInfo) -> Value:
-    fields = {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "observed": error.observed,
-        "limit": error.limit,
-    }
-    texts = {name: _text(text) for name, text in fields.items() if text}
-    return {"M": texts | {"retryable": {"BOOL": error.retryable}}}
 
 
 def _error_of(fields: Item) -> ErrorInfo:

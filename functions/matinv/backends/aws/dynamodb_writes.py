@@ -104,7 +104,13 @@ def put_all(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> dict[str, bool
             if verdict.code in _NOT_YET:
                 left.append(write)
             elif verdict.code == _LOST:
-                won[write.record.job_id] = _is_ours(verdict.item, write.record)
+                # Unless what stands there is this very write, whose answer was lost.
+                found, ours = verdict.item, write.record
+                won[ours.job_id] = (
+                    found is not None
+                    and found["updated_at"]["S"] == ours.updated_at
+                    and record_of(found) == ours
+                )
             else:
                 broken.append(f"{write.record.job_id}: {verdict.code}: {verdict.message}")
         idle = idle + 1 if len(left) == len(pending) else 0
@@ -127,57 +133,42 @@ def _put(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> Sequence[_Refusal
     """Write records, all or none; return nothing if they were, else what was said of each.
 
     botocore may send a request again after an answer was lost. A transaction is recognised by its
-    token, and a single write recognises itself in what stands there (`_is_ours`).
+    token, and a single write recognises itself in what stands there (`put_all`).
     """
     with translated(f"writing {len(writes)} records"):
         try:
             if len(writes) == 1:  # at half the price of a transaction
-                _send(dynamodb.put_item, writes[0].body)
+                send: Callable[..., object] = dynamodb.put_item
+                body = writes[0].body
             else:
-                _send(dynamodb.transact_write_items, _transaction(writes))
+                send = dynamodb.transact_write_items
+                puts = b",".join(b'{"Put":%s}' % write.body for write in writes)
+                token = str(uuid4()).encode()
+                body = b'{"ClientRequestToken":"%s","TransactItems":[%s]}' % (token, puts)
+            send(**{_BODY: body})
         except ClientError as error:
-            verdicts = _verdicts(error)
-            if len(verdicts) != len(writes):
+            answer: Mapping[str, Any] = error.response
+            refusals = []
+            match code_of(error):
+                case "ConditionalCheckFailedException":
+                    refusals = [_Refusal(_LOST, item=answer.get("Item"))]
+                case "TransactionConflictException":
+                    refusals = [_Refusal("TransactionConflict")]
+                case "TransactionCanceledException":
+                    refusals = [
+                        _Refusal(r.get("Code", "None"), r.get("Message", ""), r.get("Item"))
+                        for r in answer.get("CancellationReasons", ())
+                    ]
+            if len(refusals) != len(writes):
                 raise
-            return verdicts
+            return refusals
     return []
-
-
-def _verdicts(error: ClientError) -> list[_Refusal]:
-    answer: Mapping[str, Any] = error.response
-    match code_of(error):
-        case "ConditionalCheckFailedException":
-            return [_Refusal(_LOST, item=answer.get("Item"))]
-        case "TransactionConflictException":
-            return [_Refusal("TransactionConflict")]
-        case "TransactionCanceledException":
-            return [
-                _Refusal(reason.get("Code", "None"), reason.get("Message", ""), reason.get("Item"))
-                for reason in answer.get("CancellationReasons", ())
-            ]
-    return []
-
-
-def _is_ours(item: Item | None, record: Record) -> bool:
-    """Whether what stands there is this very write, whose answer was lost."""
-    if item is None or item["updated_at"]["S"] != record.updated_at:
-        return False
-    return record_of(item) == record
-
-
-def _transaction(writes: Sequence[Write]) -> bytes:
-    puts = b",".join(b'{"Put":%s}' % write.body for write in writes)
-    return b'{"ClientRequestToken":"%s","TransactItems":[%s]}' % (str(uuid4()).encode(), puts)
 
 
 def _base64(value: object) -> str:
     if isinstance(value, bytes):
         return b64encode(value).decode("ascii")
     raise TypeError(type(value).__name__)
-
-
-def _send(operation: Callable[..., object], body: bytes) -> None:
-    operation(**{_BODY: body})
 
 
 def accept_bodies(dynamodb: DynamoDBClient) -> None:

@@ -99,29 +99,26 @@ class Entry:
 
 def entry(message: Mapping[str, Any], queue_arn: str) -> Entry:
     """Return what Lambda makes of a message that boto3's ``receive_message`` returned."""
+    attributes: dict[str, Event] = {}
+    for name, value in message.get("MessageAttributes", {}).items():
+        attribute: Event = {"stringListValues": [], "binaryListValues": []}
+        if "StringValue" in value:
+            attribute["stringValue"] = value["StringValue"]
+        if "BinaryValue" in value:
+            attribute["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode("ascii")
+        attributes[name] = attribute | {"dataType": value["DataType"]}
     record = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": dict(message["Attributes"]),
-        "messageAttributes": {
-            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
-        },
+        "messageAttributes": attributes,
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": queue_arn,
         "awsRegion": queue_arn.split(":")[3],
     }
     return Entry(record, len(orjson.dumps(record)))
-
-
-def _attribute(value: Mapping[str, Any]) -> Event:
-    attribute: Event = {"stringListValues": [], "binaryListValues": []}
-    if "StringValue" in value:
-        attribute["stringValue"] = value["StringValue"]
-    if "BinaryValue" in value:
-        attribute["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode("ascii")
-    return attribute | {"dataType": value["DataType"]}
 
 
 def event_of(batch: Iterable[Entry]) -> Event:

@@ -166,7 +166,11 @@ class Poller:
                 held = self.step(held, stop)
             except (BotoCoreError, ClientError) as error:
                 _log.warning("cannot poll: %s", error)
-                self._pause(_RETRY_S[min(failures, len(_RETRY_S) - 1)], stop)
+                # Not stop.wait: a signal handler that sets the event would deadlock with its own
+                # thread.
+                end = self._clock.monotonic() + _RETRY_S[min(failures, len(_RETRY_S) - 1)]
+                while not stop.is_set() and self._clock.monotonic() < end:
+                    self._clock.sleep(_PAUSE_S)
                 failures += 1
                 self._busy_s = self._clock.monotonic()  # that it is empty nobody has seen
             else:
@@ -193,16 +197,22 @@ class Poller:
             If polling fails; then nothing was invoked.
         """
         batch, rest = split(self._collect(held, stop), self._polling)
-        if batch:
-            self._settle(batch)
-            self._busy_s = self._clock.monotonic()
+        if not batch:
+            return rest
+        # Invoke the function with the batch, and delete what it did.
+        sent = {item.message_id for item in batch}
+        error = False
+        try:
+            failed = failed_ids(self._invoke(event_of(batch)), sent)
+        except FunctionError as raised:
+            _log.warning("the function failed with a batch of %d: %s", len(batch), raised)
+            failed, error = frozenset(sent), True
+        done = [item.receipt for item in batch if item.message_id not in failed]
+        self._in_hand.settle(item.receipt for item in batch)
+        self._delete(done)
+        self.tally.add(error=error, deleted=len(done), returned=len(batch) - len(done))
+        self._busy_s = self._clock.monotonic()
         return rest
-
-    def _pause(self, seconds: float, stop: threading.Event) -> None:
-        # Not stop.wait: a signal handler that sets the event would deadlock with its own thread.
-        end = self._clock.monotonic() + seconds
-        while not stop.is_set() and self._clock.monotonic() < end:
-            self._clock.sleep(_PAUSE_S)
 
     def _collect(self, held: Sequence[Entry], stop: threading.Event) -> list[Entry]:
         """Return entries for one batch and perhaps more, first those held back from the last."""
@@ -215,44 +225,26 @@ class Poller:
             left_s = _POLL_S if end is None else end - self._clock.monotonic()
             if left_s <= 0 or stop.is_set():
                 break
-            received = self._receive(self._polling.batch_size - len(entries), left_s)
+            options: ReceiveMessageRequestTypeDef = {
+                "QueueUrl": self._queue_url,
+                "MessageSystemAttributeNames": ["All"],
+                "MessageAttributeNames": ["All"],
+                "MaxNumberOfMessages": min(self._polling.batch_size - len(entries), _RECEIVE),
+                "WaitTimeSeconds": _POLL_S if left_s >= _POLL_S else 0,
+            }
+            if self._polling.visibility_s is not None:
+                options["VisibilityTimeout"] = self._polling.visibility_s
+            began_s = self._clock.monotonic()
+            messages = self._sqs.receive_message(**options).get("Messages", [])
+            if not messages and left_s < _POLL_S:
+                self._clock.sleep(min(left_s, _PAUSE_S))
+            received = [entry(message, self._queue_arn) for message in messages]
+            self._in_hand.take((item.receipt for item in received), began_s)
             entries += received
             size += sum(item.size_bytes for item in received)
             if not entries:
                 break
         return entries
-
-    def _receive(self, count: int, wait_s: float) -> list[Entry]:
-        options: ReceiveMessageRequestTypeDef = {
-            "QueueUrl": self._queue_url,
-            "MessageSystemAttributeNames": ["All"],
-            "MessageAttributeNames": ["All"],
-            "MaxNumberOfMessages": min(count, _RECEIVE),
-            "WaitTimeSeconds": _POLL_S if wait_s >= _POLL_S else 0,
-        }
-        if self._polling.visibility_s is not None:
-            options["VisibilityTimeout"] = self._polling.visibility_s
-        began_s = self._clock.monotonic()
-        messages = self._sqs.receive_message(**options).get("Messages", [])
-        if not messages and wait_s < _POLL_S:
-            self._clock.sleep(min(wait_s, _PAUSE_S))
-        entries = [entry(message, self._queue_arn) for message in messages]
-        self._in_hand.take((item.receipt for item in entries), began_s)
-        return entries
-
-    def _settle(self, batch: Sequence[Entry]) -> None:
-        """Invoke the function with a batch and delete what it did."""
-        sent = {item.message_id for item in batch}
-        error = False
-        try:
-            failed = failed_ids(self._invoke(event_of(batch)), sent)
-        except FunctionError as raised:
-            _log.warning("the function failed with a batch of %d: %s", len(batch), raised)
-            failed, error = frozenset(sent), True
-        done = [item.receipt for item in batch if item.message_id not in failed]
-        self._in_hand.settle(item.receipt for item in batch)
-        self._delete(done)
-        self.tally.add(error=error, deleted=len(done), returned=len(batch) - len(done))
 
     def _delete(self, receipts: Sequence[str]) -> None:
         for begin in range(0, len(receipts), _RECEIVE):

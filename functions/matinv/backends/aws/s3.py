@@ -104,32 +104,33 @@ class S3Store:
 
     def _ask(self, reference: Reference, bytes_: str = "") -> GetObjectOutputTypeDef:
         range_: Any = {"Range": bytes_} if bytes_ else {}
+        content = _version(reference)
+        if reference.etag and not content:  # where there are no versions
+            content = {"IfMatch": f'"{quote(reference.etag)}"'}  # a forged ETag stays one header
         try:
             with translated(f"reading {reference.uri}"), _refusals(reference):
                 return self._s3.get_object(
-                    Bucket=reference.bucket, Key=reference.key, **_content(reference), **range_
+                    Bucket=reference.bucket, Key=reference.key, **content, **range_
                 )
         except Misconfigured as denied:
-            self._check_bucket(reference.bucket)
+            # If not only the object but its bucket is denied, or missing, no job can go on.
+            with translated(f"looking for s3://{reference.bucket}"):
+                try:
+                    self._s3.head_bucket(Bucket=reference.bucket)
+                except ClientError as error:
+                    if code_of(error) == "404":
+                        raise Misconfigured(
+                            Code.ACCESS_DENIED,
+                            f"s3://{reference.bucket} does not exist",
+                            HINTS[Code.ACCESS_DENIED],
+                        ) from error
+                    raise
             # Somebody has encrypted this object with a key that we may not use.
             raise Transient(
                 denied.code,
                 denied.info.message,
                 "give the worker's role the use of the object's key, or upload it without one",
             ) from denied
-
-    def _check_bucket(self, bucket: str) -> None:
-        """Raise `Misconfigured` if not only an object but its bucket is denied, or missing."""
-        with translated(f"looking for s3://{bucket}"):
-            try:
-                self._s3.head_bucket(Bucket=bucket)
-            except ClientError as error:
-                if code_of(error) == "404":
-                    message = f"s3://{bucket} does not exist"
-                    raise Misconfigured(
-                        Code.ACCESS_DENIED, message, HINTS[Code.ACCESS_DENIED]
-                    ) from error
-                raise
 
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
@@ -138,29 +139,24 @@ class S3Store:
         uri = f"s3://{self._results_bucket}/{key}"
         for attempt in range(_ATTEMPTS):
             pause(attempt)
-            stored = self._put_new(uri, key, parts, sha256, metadata) or self._stored(uri)
-            if stored:
-                return stored
+            with translated(f"writing {uri}"):
+                try:
+                    answer = self._write(
+                        self._results_bucket, key, parts, encoded(metadata), sha256, IfNoneMatch="*"
+                    )
+                    return Stored(uri, answer.get("VersionId"))
+                except ClientError as error:
+                    if code_of(error) not in _BEATEN:
+                        raise
+            # There is one, or one that is just being written.
+            found = self._head(_reference(uri, None))
+            if found:
+                return Stored(uri, found.get("VersionId"), decoded(found["Metadata"]))
         raise Transient(
             Code.STORAGE,
             f"writing {uri} failed: other writers of the same key got in the way",
             "nothing to do: it is tried again later",
         )
-
-    def _put_new(
-        self, uri: str, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
-    ) -> Stored | None:
-        """Write an object; None if there is one, or one that is just being written."""
-        with translated(f"writing {uri}"):
-            try:
-                answer = self._write(
-                    self._results_bucket, key, parts, encoded(metadata), sha256, IfNoneMatch="*"
-                )
-            except ClientError as error:
-                if code_of(error) in _BEATEN:
-                    return None
-                raise
-        return Stored(uri, answer.get("VersionId"))
 
     def _write(
         self,
@@ -184,12 +180,6 @@ class S3Store:
             Body=cast("IO[bytes]", Parts(parts)),
             ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode() if sha256 else checksum(parts),
         )
-
-    def _stored(self, uri: str) -> Stored | None:
-        """Return the object that is there, if any."""
-        reference = _reference(uri, None)
-        found = self._head(reference)
-        return Stored(uri, found.get("VersionId"), decoded(found["Metadata"])) if found else None
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         """Write an object of the inputs bucket.
@@ -312,14 +302,6 @@ def _refusals(reference: Reference) -> Iterator[None]:
 def _reference(uri: str, version_id: str | None) -> Reference:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return Reference(bucket, key, version_id)
-
-
-def _content(reference: Reference) -> Any:
-    """Return how a GET names the content: its version, or its ETag where there are no versions."""
-    version = _version(reference)
-    if version or not reference.etag:
-        return version
-    return {"IfMatch": f'"{quote(reference.etag)}"'}  # quoted, a forged ETag stays one header
 
 
 def _version(reference: Reference) -> Any:

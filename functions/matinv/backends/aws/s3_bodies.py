@@ -7,7 +7,7 @@ import io
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -116,22 +116,22 @@ class S3Blob:
     def _fill_piece(self, piece: tuple[int, memoryview]) -> None:
         """Read one piece: the first from the stream that is open, the others by ranges."""
         begin, target = piece
-        with closing(self._body if begin == self._position else self._range(begin, target)) as body:
+        body = self._body
+        if begin != self._position:
+            range_ = f"{begin}-{begin + len(target) - 1}"
+            answer = self._get(f"bytes={range_}")
+            body = answer["Body"]
+            if answer.get("ContentRange") != f"bytes {range_}/{self.size_bytes}":
+                body.close()  # else the bytes of another place would look like a matrix
+                raise Transient(
+                    Code.STORAGE,
+                    f"reading {self._uri} failed: not the range that was asked for came",
+                    "nothing to do: it is tried again later",
+                    observed=answer.get("ContentRange", "the whole object"),
+                    limit=f"bytes {range_}/{self.size_bytes}",
+                )
+        with closing(body):
             self._fill(body, begin, target)
-
-    def _range(self, begin: int, target: memoryview) -> StreamingBody:
-        range_ = f"{begin}-{begin + len(target) - 1}"
-        answer = self._get(f"bytes={range_}")
-        if answer.get("ContentRange") != f"bytes {range_}/{self.size_bytes}":
-            answer["Body"].close()  # else the bytes of another place would look like a matrix
-            raise Transient(
-                Code.STORAGE,
-                f"reading {self._uri} failed: not the range that was asked for came",
-                "nothing to do: it is tried again later",
-                observed=answer.get("ContentRange", "the whole object"),
-                limit=f"bytes {range_}/{self.size_bytes}",
-            )
-        return answer["Body"]
 
     def _fill(self, body: StreamingBody, begin: int, target: memoryview) -> None:
         """Fill `target` with a stream's next bytes, the object's from `begin` on."""
@@ -236,13 +236,12 @@ def encoded(metadata: Mapping[str, str]) -> dict[str, str]:
     >>> encoded({"a": "plain text", "b": "é"})
     {'a': 'plain text', 'b': '=?UTF-8?B?w6k=?='}
     """
-    return {name: _encoded(text) for name, text in metadata.items()}
-
-
-def _encoded(text: str) -> str:
-    if _PLAIN.fullmatch(text) and "=?" not in text:
-        return text
-    return f"=?UTF-8?B?{b64encode(text.encode('utf-8', 'replace')).decode('ascii')}?="
+    headers = {}
+    for name, text in metadata.items():
+        base64 = b64encode(text.encode("utf-8", "replace")).decode("ascii")
+        plain = _PLAIN.fullmatch(text) and "=?" not in text
+        headers[name] = text if plain else f"=?UTF-8?B?{base64}?="
+    return headers
 
 
 def decoded(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -253,13 +252,10 @@ def decoded(metadata: Mapping[str, str]) -> dict[str, str]:
     >>> decoded({"A": "plain text", "b": "=?UTF-8?Q?=C3=A9?="})
     {'a': 'plain text', 'b': 'é'}
     """
-    return {name.lower(): _decoded(text) for name, text in metadata.items()}
-
-
-def _decoded(text: str) -> str:
-    if "=?" not in text:
-        return text
-    try:
-        return str(make_header(decode_header(text)))
-    except (ValueError, LookupError, MessageError):  # not RFC 2047 after all, or an odd charset
-        return text
+    texts = {name.lower(): text for name, text in metadata.items()}
+    for name, text in texts.items():
+        if "=?" in text:
+            # Else it is not RFC 2047 after all, or of an odd charset.
+            with suppress(ValueError, LookupError, MessageError):
+                texts[name] = str(make_header(decode_header(text)))
+    return texts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from matinv.backends.aws.calls import packed, pause
+from matinv.backends.aws.calls import message_bytes, packed, pause
 from matinv.backends.aws.errors import translated
 from matinv.errors import Transient
 from matinv.jobs.event import Event, event_of
@@ -44,7 +44,12 @@ class SNSEvents:
         taken: set[int] = set()
         for attempt in range(_ATTEMPTS):
             pause(attempt)
-            calls = packed(pending.items(), _ENTRIES, _BYTES, lambda item: _size_bytes(item[1]))
+            calls = packed(
+                pending.items(),
+                _ENTRIES,
+                _BYTES,
+                lambda item: message_bytes(item[1].body, item[1].attributes),
+            )
             answers = side_by_side(self._publish, calls)
             taken |= {int(e["Id"]) for answer in answers for e in answer.get("Successful", ())}
             failed = [e for answer in answers for e in answer.get("Failed", ())]
@@ -54,7 +59,17 @@ class SNSEvents:
         return [number in taken for number in range(len(events))]
 
     def _publish(self, call: Sequence[tuple[int, Event]]) -> Mapping[str, Any]:
-        entries: Any = [_entry(number, event) for number, event in call]
+        entries: Any = [
+            {
+                "Id": str(number),
+                "Message": event.body,
+                "MessageAttributes": {
+                    name: {"DataType": "String", "StringValue": text}
+                    for name, text in event.attributes.items()
+                },
+            }
+            for number, event in call
+        ]
         try:
             with translated("publishing events"):
                 return self._sns.publish_batch(
@@ -62,20 +77,3 @@ class SNSEvents:
                 )
         except Transient:  # botocore has tried again where that makes sense
             return {}
-
-
-def _size_bytes(event: Event) -> int:
-    """Return what SNS counts: body, and names, types and values of the attributes."""
-    texts = [event.body, *event.attributes, *event.attributes.values()]
-    return sum(len(text.encode()) for text in texts) + len("String") * len(event.attributes)
-
-
-def _entry(number: int, event: Event) -> dict[str, Any]:
-    return {
-        "Id": str(number),
-        "Message": event.body,
-        "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": text}
-            for name, text in event.attributes.items()
-        },
-    }

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from matinv.backends.aws.calls import packed, pages, pause
+from matinv.backends.aws.calls import message_bytes, packed, pages, pause
 from matinv.backends.aws.errors import HINTS, translated
 from matinv.errors import Code, Transient, printable
 from matinv.jobs.lanes import Lane
@@ -20,7 +20,6 @@ from matinv.ports.parallel import side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 _ENTRIES: Final = 10  # SQS's limit for every batch call
 _BYTES: Final = 256 * 1024  # of a message, and of all messages of a call, attributes included
@@ -50,9 +49,8 @@ class _Outgoing:
         return _Outgoing(self.body, self.reserve, self.reserve)
 
     def size_bytes(self) -> int:
-        """Return what SQS counts: body, and names, types and values of the attributes."""
-        texts = [self.body, *self.attributes, *self.attributes.values()]
-        return sum(len(text.encode()) for text in texts) + len("String") * len(self.attributes)
+        """Return what SQS counts."""
+        return message_bytes(self.body, self.attributes)
 
     def entry(self, number: int) -> dict[str, Any]:
         """Return the message as an entry of a batch."""
@@ -83,11 +81,21 @@ class SQSQueue:
 
     def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Copy deliveries to the dead-letter queue."""
-        return self._send_all(self._dlq_url, [_outgoing(letter) for letter in letters])
+        messages = []
+        for letter in letters:
+            brief = {"error_code": letter.error_code, "job_id": letter.delivery.job_id}
+            full = brief | {"error_message": letter.error_message, "source": letter.source}
+            body = _sendable(letter.delivery.body)
+            messages.append(_Outgoing(body, _attributes(full), _attributes(brief)))
+        return self._send_all(self._dlq_url, messages)
 
     def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
         """Send deliveries on to a lane's queue; never raises."""
-        messages = [_forwarded(delivery) for delivery in deliveries]
+        messages = []
+        for delivery in deliveries:
+            # As it is, and with the mark of what somebody moved back.
+            mark = {"error_code": delivery.error_code} if delivery.error_code else {}
+            messages.append(_Outgoing(_sendable(delivery.body), mark, mark))
         return self._send_all(lane.queue_url, messages)
 
     def _send_all(self, url: str, messages: Sequence[_Outgoing]) -> list[bool]:
@@ -175,7 +183,22 @@ class SQSQueue:
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["All"],
             )
-        return [_received(message) for message in answer.get("Messages", [])]
+        received = []
+        for message in answer.get("Messages", []):
+            system: Mapping[Any, str] = message.get("Attributes", {})
+            own = message.get("MessageAttributes", {})
+            texts = {k: v["StringValue"] for k, v in own.items() if "StringValue" in v}
+            received.append(
+                Received(
+                    message_id=message["MessageId"],
+                    receipt=message["ReceiptHandle"],
+                    body=message["Body"],
+                    sent_at_ms=int(system.get("SentTimestamp", 0)),
+                    receive_count=int(system.get("ApproximateReceiveCount", 1)),
+                    attributes={**system, **texts},
+                )
+            )
+        return received
 
     def delete_dead(self, messages: Sequence[Received]) -> None:
         """Remove messages of the dead-letter queue."""
@@ -216,18 +239,6 @@ class SQSQueue:
         side_by_side(change, pages(delays, _ENTRIES))
 
 
-def _forwarded(delivery: Delivery) -> _Outgoing:
-    """Return a delivery as it is, and the mark of what somebody moved back."""
-    mark = {"error_code": delivery.error_code} if delivery.error_code else {}
-    return _Outgoing(_sendable(delivery.body), mark, mark)
-
-
-def _outgoing(letter: DeadLetter) -> _Outgoing:
-    brief = {"error_code": letter.error_code, "job_id": letter.delivery.job_id}
-    full = brief | {"error_message": letter.error_message, "source": letter.source}
-    return _Outgoing(_sendable(letter.delivery.body), _attributes(full), _attributes(brief))
-
-
 def _attributes(texts: Mapping[str, str]) -> dict[str, str]:
     """Return what SQS takes as attributes: not empty, without control characters, short."""
     return {name: printable(text, _ATTRIBUTE_LENGTH) for name, text in texts.items() if text}
@@ -236,17 +247,3 @@ def _attributes(texts: Mapping[str, str]) -> dict[str, str]:
 def _sendable(body: str) -> str:
     """Return a body with what SQS refuses replaced; such a body cannot have come from SQS."""
     return re.sub(_REFUSED, "\ufffd", body)
-
-
-def _received(message: MessageTypeDef) -> Received:
-    system: Mapping[Any, str] = message.get("Attributes", {})
-    own = message.get("MessageAttributes", {})
-    texts = {name: value["StringValue"] for name, value in own.items() if "StringValue" in value}
-    return Received(
-        message_id=message["MessageId"],
-        receipt=message["ReceiptHandle"],
-        body=message["Body"],
-        sent_at_ms=int(system.get("SentTimestamp", 0)),
-        receive_count=int(system.get("ApproximateReceiveCount", 1)),
-        attributes={**system, **texts},
-    )
