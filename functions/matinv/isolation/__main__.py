@@ -75,7 +75,15 @@ def main() -> None:
     _say(replies, ready=True)
     for request in _requests():
         allowance = _allowance(request["left_s"], request["total_s"], app.lane.threads)
-        reports = [*_do(app, request["record"], allowance, context, replies)]
+        _say(replies, job=None)
+        allowance.allow()
+        reports: list[Report] = []
+        for number, delivery in enumerate(intake.deliveries({"Records": [request["record"]]})):
+            _say(replies, job=number)
+            report = pipeline.process(app, [delivery], allowance)
+            telemetry.publish(report, context)
+            sys.stdout.flush()
+            reports.append(report)
         done = not any(report.batch_item_failures()["batchItemFailures"] for report in reports)
         stop = pipeline.stop_of([outcome for report in reports for outcome in report.outcomes])
         _say(replies, acknowledge=done, stop=[stop.info.message, stop.info.hint] if stop else None)
@@ -84,24 +92,6 @@ def main() -> None:
 def _allowance(left_s: float, total_s: float, threads: int) -> Allowance:
     end = time.monotonic() + left_s
     return Allowance(lambda: end - time.monotonic(), total_s, threads)
-
-
-def _do(
-    app: App,
-    record: intake.Record,
-    allowance: Allowance,
-    context: Context,
-    replies: TextIO,
-) -> Iterator[Report]:
-    """Do the jobs of a message; yield a report of each."""
-    _say(replies, job=None)
-    allowance.allow()
-    for number, delivery in enumerate(intake.deliveries({"Records": [record]})):
-        _say(replies, job=number)
-        report = pipeline.process(app, [delivery], allowance)
-        telemetry.publish(report, context)
-        sys.stdout.flush()
-        yield report
 
 
 def _say(replies: TextIO, **reply: Any) -> None:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from matinv import processes, settings
-from matinv.errors import Code, MatinvError, Misconfigured, Refused, Transient
+from matinv.errors import Code, Misconfigured, Refused, Transient
 from matinv.isolation.suspects import Died
 from matinv.jobs import intake
 from matinv.pipeline import Deadline
@@ -108,11 +108,19 @@ class ChildProcess:
                 last = reply
         except TimeoutError:
             self._end()
-            raise Died(_late(left_s), last.get("job")) from None
+            late = Transient(
+                Code.DEADLINE,
+                "the job did not end in the time that the invocation had for it",
+                "nothing to do: it is delivered again",
+                limit=f"{left_s:.1f} s",
+            )
+            raise Died(late, last.get("job")) from None
         code = self._end()
         if not last:
             raise _not_there(_ending(code))
-        raise Died(_post_mortem(code), last["job"])
+        crashed = (Code.WORKER_CRASHED, "the job ended its worker's process", _HINT)
+        kind, message, hint = _ENDINGS.get(-code, crashed)
+        raise Died(Refused(kind, f"{message}: {_ending(code)}", hint), last["job"])
 
     def stop(self) -> None:
         """Let the child end."""
@@ -153,21 +161,6 @@ def _not_there(detail: str) -> Transient:
         f"no process for messages that were delivered before: {detail}",
         "look at what the worker wrote to standard error just before",
     )
-
-
-def _late(limit_s: float) -> Transient:
-    return Transient(
-        Code.DEADLINE,
-        "the job did not end in the time that the invocation had for it",
-        "nothing to do: it is delivered again",
-        limit=f"{limit_s:.1f} s",
-    )
-
-
-def _post_mortem(code: int) -> MatinvError:
-    crashed = (Code.WORKER_CRASHED, "the job ended its worker's process", _HINT)
-    kind, message, hint = _ENDINGS.get(-code, crashed)
-    return Refused(kind, f"{message}: {_ending(code)}", hint)
 
 
 def _ending(code: int) -> str:

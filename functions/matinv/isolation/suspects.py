@@ -17,7 +17,6 @@ from typing import Final, Protocol
 from matinv import pipeline
 from matinv.errors import Code, MatinvError, Misconfigured, Transient
 from matinv.jobs import intake
-from matinv.jobs.request import Delivery
 from matinv.pipeline import MARGIN_S, App, Deadline, Report
 from matinv.telemetry import LambdaContext
 
@@ -111,7 +110,11 @@ def process(app: App, event: object, context: LambdaContext, start: Start | None
         return report
     if stop := pipeline.stop_of(report.outcomes):  # no job can go on, in no process
         return Report.joined([report, _handed_back(app, suspects, stop)])
-    children = _Children(context, start or _real_child)
+    if start is None:
+        from matinv.isolation.child_process import ChildProcess  # noqa: PLC0415 - few invocations need it
+
+        start = ChildProcess
+    children = _Children(context, start)
     return Report.joined([report, *_isolated(app, suspects, deadline, children)])
 
 
@@ -137,12 +140,6 @@ class _Children:
         """End the child, if there is one."""
         if self._child:
             self._child.stop()
-
-
-def _real_child(context: LambdaContext) -> Child:
-    from matinv.isolation.child_process import ChildProcess  # noqa: PLC0415 - few invocations need it
-
-    return ChildProcess(context)
 
 
 def _isolated(
@@ -184,7 +181,12 @@ def _attempts(
             yield _elsewhere(record, done=children.attempt(record, own))
             return
         except Died as died:
-            jobs = _jobs(record, died)
+            # The message's jobs; its body is read only if the child survived that.
+            jobs = (
+                [intake.unread(record, died.error)]
+                if died.job is None
+                else intake.deliveries({"Records": [record]})
+            )
             culprit = died.job or 0
             if culprit in given_up:  # its record is not its own: a third attempt would not help
                 yield _elsewhere(record, done=False)
@@ -194,13 +196,6 @@ def _attempts(
             given_up.add(culprit)
             if report.batch_item_failures()["batchItemFailures"] or len(given_up) == len(jobs):
                 return
-
-
-def _jobs(record: intake.Record, died: Died) -> list[Delivery]:
-    """Return a message's jobs; its body is read only if the child survived that."""
-    if died.job is None:
-        return [intake.unread(record, died.error)]
-    return intake.deliveries({"Records": [record]})
 
 
 def _elsewhere(record: intake.Record, *, done: bool) -> Report:
