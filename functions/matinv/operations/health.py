@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from operator import methodcaller
 from typing import Any, Final, TypeVar
 
 from matinv.client.client import Client
@@ -185,7 +186,10 @@ class _Snapshot:
     def health(self) -> Health:
         """Ask for everything."""
         queues = [*(lane.name for lane in self._client.settings.lane), DEAD]
-        depths = {queue: self._monitored(f"queue {queue}", _depth_of(queue)) for queue in queues}
+        depths = {
+            queue: self._monitored(f"queue {queue}", methodcaller("depth", queue))
+            for queue in queues
+        }
         figures = self._monitored("metrics", lambda m: m.figures(self._recent.window_s))
         alarms = self._monitored("alarms", lambda m: tuple(m.alarms()))
         flow = self._asked(
@@ -196,7 +200,9 @@ class _Snapshot:
             "failures", lambda: [*self._client.table.list(Status.FAILED, _FAILURES)]
         )
         lanes = tuple(self._lanes(depths, figures or Figures()))
-        backlog = _backlog(lanes)
+        counts = [n for lane in lanes for n in (lane.waiting, lane.working, lane.delayed)]
+        known = [n for n in counts if n is not None]
+        backlog = sum(known) if len(known) == len(counts) and known else None
         eta_s = 0.0 if backlog == 0 else None
         if backlog and flow and flow.per_s:
             eta_s = backlog / flow.per_s
@@ -237,7 +243,11 @@ class _Snapshot:
 
     def _lanes(self, depths: dict[str, Depth | None], figures: Figures) -> Iterator[LaneHealth]:
         unread = {unknown.part for unknown in self._unknown}
-        oldest = self._oldest(depths, figures)
+        # The age of each lane's oldest message, by records where nothing else tells.
+        full = [queue for queue, depth in depths.items() if depth and depth.total]
+        oldest = {queue: figures.oldest_s[queue] for queue in full if queue in figures.oldest_s}
+        if set(full) - oldest.keys() - {DEAD}:
+            oldest = (self._asked("oldest job", self._oldest_records) or {}) | oldest
         for lane in self._client.settings.lane:
             queue = lane.name
             depth = depths[queue]
@@ -247,14 +257,6 @@ class _Snapshot:
                 yield LaneHealth(queue, *counts, age_s)
             elif f"queue {queue}" in unread:
                 yield LaneHealth(queue, None, None, None, oldest.get(queue))
-
-    def _oldest(self, depths: dict[str, Depth | None], figures: Figures) -> dict[str, float]:
-        """Return the age of each lane's oldest message, by records where nothing else tells."""
-        lanes = [queue for queue, depth in depths.items() if depth and depth.total]
-        known = {queue: figures.oldest_s[queue] for queue in lanes if queue in figures.oldest_s}
-        if set(lanes) - known.keys() - {DEAD}:
-            return (self._asked("oldest job", self._oldest_records) or {}) | known
-        return known
 
     def _oldest_records(self) -> dict[str, float]:
         """Return since when the oldest job waits, unless so many do that nobody read them all."""
@@ -268,16 +270,6 @@ class _Snapshot:
                 age_s = max(0.0, self._now_s - seconds_of(record.created_at))
                 oldest[queue] = max(age_s, oldest.get(queue, 0.0))
         return oldest
-
-
-def _depth_of(queue: str) -> Callable[[Monitor], Depth | None]:
-    return lambda monitor: monitor.depth(queue)
-
-
-def _backlog(lanes: tuple[LaneHealth, ...]) -> int | None:
-    counts = [count for lane in lanes for count in (lane.waiting, lane.working, lane.delayed)]
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) and known else None
 
 
 def _failure(record: Record) -> FailureCount:

@@ -16,13 +16,11 @@ from matinv.client.client import Client
 from matinv.client.errors import ClientError, TimedOut
 from matinv.client.preparation import prepare, upload_of
 from matinv.client.results import fetch_bytes, verify
-from matinv.client.submission import Submission
 from matinv.errors import MatinvError
 from matinv.formats import npy
 from matinv.formats.codecs import Format
 from matinv.jobs.record import Record
 from matinv.jobs.request import Options, Output
-from matinv.linalg.types import Matrix
 
 _N: Final = 8
 
@@ -77,8 +75,16 @@ def whole_job(client: Client, way: Way, sender: str, timeout_s: float) -> Proof:
         What is wrong with the stack.
     """
     begun_s = client.now()
-    matrix = _well_conditioned()
-    (job,) = client.send([_submission(way, sender, matrix)])
+    # A matrix that nobody has inverted before; its diagonal dominates.
+    matrix = np.random.default_rng().uniform(-1, 1, (_N, _N)) + 2 * _N * np.eye(_N)
+    job_id = f"matinv-{sender}-{way}-{uuid4().hex[:12]}"
+    tags = {"matinv": sender}
+    if way is Way.MESSAGE:
+        submission = prepare(matrix, job_id, Options(tags=tags))
+    else:
+        options = Options(output=Output.S3, tags=tags)
+        submission = upload_of(matrix, Format.NPY, npy.parts(matrix), job_id, options)
+    (job,) = client.send([submission])
     if isinstance(job, MatinvError):
         raise job
     try:
@@ -90,29 +96,13 @@ def whole_job(client: Client, way: Way, sender: str, timeout_s: float) -> Proof:
     record = job.ended_record()
     found = verify(client.store, record, fetch_bytes(client.store, record), matrix)
     proof = Proof(record, found.residual, client.now() - begun_s)
-    _remove(client, record)
-    return proof
-
-
-def _well_conditioned() -> Matrix:
-    """Return a matrix that nobody has inverted before; its diagonal dominates."""
-    return np.random.default_rng().uniform(-1, 1, (_N, _N)) + 2 * _N * np.eye(_N)
-
-
-def _submission(way: Way, sender: str, matrix: Matrix) -> Submission:
-    job_id = f"matinv-{sender}-{way}-{uuid4().hex[:12]}"
-    tags = {"matinv": sender}
-    if way is Way.MESSAGE:
-        return prepare(matrix, job_id, Options(tags=tags))
-    options = Options(output=Output.S3, tags=tags)
-    return upload_of(matrix, Format.NPY, npy.parts(matrix), job_id, options)
-
-
-def _remove(client: Client, record: Record) -> None:
+    # Remove all that came of it, the record last: until then a duplicate finds that the job has
+    # ended.
     stack = client.stack(f"removing job {record.job_id}")
     if record.result and record.result.uri:
         stack.store.delete(record.result.uri, record.result.version_id)
     if record.input.source.startswith("s3://"):
         kind, _, version = record.input.id.partition(":")
         stack.store.delete(record.input.source, version if kind == "version" else None)
-    stack.table.delete(record.job_id)  # last: until then a duplicate finds that the job has ended
+    stack.table.delete(record.job_id)
+    return proof
