@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from matinv import processes
-from matinv.client import Client, ClientError, Job, JobPartial, TimedOut
+from matinv.client import Client, ClientError, JobPartial, TimedOut
 from matinv.jobs.record import Record, Status
-from matinv.local.samples import Array, Sample, samples
+from matinv.local.samples import Sample, samples
 from matinv.local.stack import Stack
 from matinv.ports import Received
 
@@ -41,7 +41,7 @@ def main() -> int:
             records = _run(console, stack, client, sent)
             letters = client.stack("looking into the dead letters").queue.receive_dead(100, 30)
             console.print("", _jobs_table(sent, records), "", _letters_table(letters), "")
-            problems = [*_problems(client, sent, records), *_lost_letters(sent, letters)]
+            problems = [*_problems(client, sent, records, letters)]
         if problems:
             log.seek(0)
             console.print(log.read(), style="dim", markup=False)
@@ -63,8 +63,15 @@ def _run(
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         sending = progress.add_task("files dropped, messages sent", total=len(sent))
         ending = progress.add_task("jobs ended", total=len(sent))
+        s3, sqs = stack.client("s3"), stack.client("sqs")
         for sample in sent:
-            _send(stack, sample)
+            # As any program would: with plain boto3.
+            if sample.key:
+                bucket = stack.settings.inputs_bucket
+                s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.content)
+            else:
+                url = stack.settings.jobs_queue_url
+                sqs.send_message(QueueUrl=url, MessageBody=sample.content.decode())
             progress.advance(sending)
 
         def count(record: Record) -> None:
@@ -76,18 +83,6 @@ def _run(
             return client.records([s.job_id for s in sent])
 
 
-def _send(stack: Stack, sample: Sample) -> None:
-    """Send a sample as any program would: with plain boto3."""
-    if sample.key:
-        stack.client("s3").put_object(
-            Bucket=stack.settings.inputs_bucket, Key=sample.key, Body=sample.content
-        )
-    else:
-        stack.client("sqs").send_message(
-            QueueUrl=stack.settings.jobs_queue_url, MessageBody=sample.content.decode()
-        )
-
-
 def _jobs_table(sent: Sequence[Sample], records: Mapping[str, Record]) -> Table:
     table = Table(title="Jobs", title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("job", no_wrap=True, min_width=10)
@@ -97,23 +92,23 @@ def _jobs_table(sent: Sequence[Sample], records: Mapping[str, Record]) -> Table:
     for name in ("rcond", "resid.", "digits", "ms"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for sample in sent:
-        table.add_row(sample.job_id[:10], sample.what, *_cells(records.get(sample.job_id)))
+        cells = ["", "no record"]
+        if record := records.get(sample.job_id):
+            shape, certificate = record.input.shape, record.certificate
+            outcome = record.error.code if record.error else record.status
+            cells = [
+                "×".join(map(str, shape[:-1])) if shape else "",
+                f"[{_COLOURS.get(record.status, 'white')}]{outcome}[/]",
+            ]
+            if certificate:
+                cells += [
+                    f"{certificate.rcond_1:.0e}",
+                    f"{certificate.residual:.0e}",
+                    f"{certificate.digits:.1f}",
+                    f"{record.timings_ms.get('invert_ms', 0.0):.1f}",
+                ]
+        table.add_row(sample.job_id[:10], sample.what, *cells)
     return table
-
-
-def _cells(record: Record | None) -> Iterator[str]:
-    if record is None:
-        yield from ("", "no record")
-        return
-    shape, certificate = record.input.shape, record.certificate
-    yield "×".join(map(str, shape[:-1])) if shape else ""
-    outcome = record.error.code if record.error else record.status
-    yield f"[{_COLOURS.get(record.status, 'white')}]{outcome}[/]"
-    if certificate:
-        yield f"{certificate.rcond_1:.0e}"
-        yield f"{certificate.residual:.0e}"
-        yield f"{certificate.digits:.1f}"
-        yield f"{record.timings_ms.get('invert_ms', 0.0):.1f}"
 
 
 def _letters_table(letters: Sequence[Received]) -> Table:
@@ -127,9 +122,12 @@ def _letters_table(letters: Sequence[Received]) -> Table:
 
 
 def _problems(
-    client: Client, sent: Sequence[Sample], records: Mapping[str, Record]
+    client: Client,
+    sent: Sequence[Sample],
+    records: Mapping[str, Record],
+    letters: Sequence[Received],
 ) -> Iterator[str]:
-    """Yield what is wrong with the records, and with inverses that are fetched and checked."""
+    """Yield what is wrong with records, letters, and inverses that are fetched and checked."""
     for sample in sent:
         record = records.get(sample.job_id)
         if record is None or record.status is not sample.status:
@@ -139,26 +137,19 @@ def _problems(
             if record.error is None or record.error.code != sample.code:
                 yield f"{sample.job_id}: refused for another reason than {sample.code}"
         elif sample.matrix is not None:
-            yield from _wrong_result(client.job(sample.job_id), sample.matrix)
-
-
-def _wrong_result(job: Job, matrix: Array) -> Iterator[str]:
-    """Fetch a result and hold hash and residual against the matrix that was sent."""
-    try:
-        with warnings.catch_warnings(action="ignore", category=JobPartial):
-            job.result(verify=matrix)
-    except ClientError as error:
-        yield f"{job.job_id}: {error}"
-
-
-def _lost_letters(sent: Sequence[Sample], letters: Sequence[Received]) -> Iterator[str]:
+            # Hash and residual must fit the matrix that was sent.
+            try:
+                with warnings.catch_warnings(action="ignore", category=JobPartial):
+                    client.job(sample.job_id).result(verify=sample.matrix)
+            except ClientError as error:
+                yield f"{sample.job_id}: {error}"
     expected = sorted((sample.job_id, sample.code) for sample in sent if sample.code)
-    found = sorted(
+    arrived = sorted(
         (letter.attributes.get("job_id", ""), letter.attributes.get("error_code"))
         for letter in letters
     )
-    if found != expected:
-        yield f"the dead-letter queue holds {found}, not {expected}"
+    if arrived != expected:
+        yield f"the dead-letter queue holds {arrived}, not {expected}"
 
 
 if __name__ == "__main__":

@@ -55,43 +55,20 @@ def samples(inputs_bucket: str) -> list[Sample]:
     """Return everything that the demo sends."""
     rng = np.random.default_rng(20)
     general = rng.normal(size=(600, 600))
-    return [*_files(rng, general), *_messages(general, inputs_bucket), *_bad(general)]
-
-
-def _files(rng: np.random.Generator, general: Array) -> list[Sample]:
-    factor = rng.normal(size=(400, 400))
-    wave = rng.normal(size=(200, 200)) + 1j * rng.normal(size=(200, 200))
-    stack = rng.normal(size=(10, 16, 16))
-    stack[3, :, 0] = 0.0
-    hilbert = 1 / (np.arange(1.0, 9.0)[:, None] + np.arange(8.0))
-    return [
-        _npy("general", "general, float64", general),
-        _npy("spd", "symmetric positive definite", factor @ factor.T + 400 * np.eye(400)),
-        _npy("complex", "complex128, big-endian", wave.astype(">c16")),
-        _npy("single", "float32, Fortran order", np.asfortranarray(general[:300, :300], "f4")),
-        _npy("stack", "10 × 16 × 16, slice 3 singular", stack),
-        _npy("integers", "int32", rng.integers(-9, 9, (50, 50)).astype(np.int32)),
-        Sample("hilbert", "JSON file, ill-conditioned", _text(hilbert), "hilbert.json", hilbert),
-    ]
-
-
-def _messages(general: Array, inputs_bucket: str) -> list[Sample]:
+    # Messages: inline, as .npy, and by reference.
     tiny, wide = np.array([[1.0, 2.0], [3.0, 4.0]]), np.diag([1e-200, 1.0])
     base64 = b64encode(npy_bytes(tiny)).decode()
     reference = {"bucket": inputs_bucket, "key": "general.npy"}
-    return [
-        _message("tiny", "inline message", tiny, matrix=tiny.tolist()),
-        _message("base64", "inline .npy", tiny, npy=base64),
-        _message("reference", "reference to general.npy", general, s3=reference),
-        _message("extreme", "diag(1e-200, 1)", wide, matrix=wide.tolist()),
-    ]
-
-
-def _bad(general: Array) -> list[Sample]:
+    # What must be refused.
     sneaky = [[2, 4, 6], [2, 0, 2], [6, 8, 14]]
     foreign = {"bucket": "elsewhere", "key": "a.npy"}
     cut = npy_bytes(general)[:-1]
     return [
+        *_files(rng, general),
+        _message("tiny", "inline message", tiny, matrix=tiny.tolist()),
+        _message("base64", "inline .npy", tiny, npy=base64),
+        _message("reference", "reference to general.npy", general, s3=reference),
+        _message("extreme", "diag(1e-200, 1)", wide, matrix=wide.tolist()),
         _refused("sneaky", "singular, but numpy inverts it", "SINGULAR", matrix=sneaky),
         _refused("ragged", "rows of different length", "RAGGED", matrix=[[1, 2], [3]]),
         _refused("exact", "the integer 2**53 + 1", "PRECISION", matrix=[[2**53 + 1]]),
@@ -103,15 +80,29 @@ def _bad(general: Array) -> list[Sample]:
     ]
 
 
+def _files(rng: np.random.Generator, general: Array) -> list[Sample]:
+    factor = rng.normal(size=(400, 400))
+    wave = rng.normal(size=(200, 200)) + 1j * rng.normal(size=(200, 200))
+    stack = rng.normal(size=(10, 16, 16))
+    stack[3, :, 0] = 0.0
+    hilbert = 1 / (np.arange(1.0, 9.0)[:, None] + np.arange(8.0))
+    text = json.dumps(hilbert.tolist()).encode()
+    return [
+        _npy("general", "general, float64", general),
+        _npy("spd", "symmetric positive definite", factor @ factor.T + 400 * np.eye(400)),
+        _npy("complex", "complex128, big-endian", wave.astype(">c16")),
+        _npy("single", "float32, Fortran order", np.asfortranarray(general[:300, :300], "f4")),
+        _npy("stack", "10 × 16 × 16, slice 3 singular", stack),
+        _npy("integers", "int32", rng.integers(-9, 9, (50, 50)).astype(np.int32)),
+        Sample("hilbert", "JSON file, ill-conditioned", text, "hilbert.json", hilbert),
+    ]
+
+
 def npy_bytes(array: Array) -> bytes:
     """Return `array` as numpy itself writes it, which the service's own writer is held against."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
-
-
-def _text(array: Array) -> bytes:
-    return json.dumps(array.tolist()).encode()
 
 
 def _npy(job_id: str, what: str, array: Array) -> Sample:

@@ -109,7 +109,18 @@ class Stack:
         """
         command = ["-m", "matinv.local.moto_patches.server", "--port", str(shape.port)]
         with processes.running(command, _STOP_S, stdout=subprocess.PIPE) as process:
-            endpoint_url = f"http://127.0.0.1:{_port_of(process, shape.port)}"
+            # The port that the stand-in prints once it listens.
+            giving_up = threading.Timer(_START_S, process.kill)
+            giving_up.start()
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+            finally:
+                giving_up.cancel()
+            if not line.strip():
+                where = f"on port {shape.port}" if shape.port else "on any port"
+                message = f"the stand-in for AWS did not start {where}"
+                raise StackError(message)
+            endpoint_url = f"http://127.0.0.1:{int(line)}"
             yield cls(endpoint_url, _create(endpoint_url, shape, name), process)
 
     def alive(self) -> bool:
@@ -161,21 +172,6 @@ def _client(endpoint_url: str, service: str) -> Any:
         aws_access_key_id=_KEY,
         aws_secret_access_key=_KEY,
     )
-
-
-def _port_of(process: subprocess.Popen[str], wanted: int) -> int:
-    """Return the port that the stand-in prints once it listens."""
-    giving_up = threading.Timer(_START_S, process.kill)
-    giving_up.start()
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-    finally:
-        giving_up.cancel()
-    if not line.strip():
-        where = f"on port {wanted}" if wanted else "on any port"
-        message = f"the stand-in for AWS did not start {where}"
-        raise StackError(message)
-    return int(line)
 
 
 def _create(endpoint_url: str, shape: Shape, name: str) -> Settings:

@@ -132,17 +132,14 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             if not stack.alive():
                 message = "the stand-in for AWS ended; its state is lost"
                 raise StackError(message)
-            if not told and (api_port is None or _listens(api_port)):
-                ready(stack)
-                told = True
+            if not told:
+                with socket.socket() as attempt:
+                    told = api_port is None or attempt.connect_ex(("127.0.0.1", api_port)) == 0
+                if told:
+                    ready(stack)
             for process in kept:
                 process.tend()
             time.sleep(_LOOK_S)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
