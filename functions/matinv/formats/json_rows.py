@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -73,7 +73,15 @@ def read(run: Run, syntax: Code) -> Real:
     if depth > _DEPTH_LIMIT:
         raise _too_deep(syntax)
     if depth not in {2, 3}:
-        _refuse_dimensions(run, syntax)
+        shape: tuple[int, ...] = ()
+        array: Any = _load(run, syntax)
+        while isinstance(array, list):
+            shape += (len(array),)
+            kinds = set(map(type, array)) - {int, float}
+            if kinds - {list} or (kinds and len(set(map(type, array))) > 1):
+                raise _bad_element({KINDS[kind] for kind in kinds})
+            array = array[0] if array else None
+        check_shape(shape)
     reading = _Reading(run, depth, syntax)
     for piece, value in _pieces(run, depth, syntax):
         reading.add(piece, value)
@@ -93,22 +101,23 @@ def _pieces(run: Run, depth: int, syntax: Code) -> Iterator[tuple[Run, list[Any]
         if not end:
             break
         if _EMPTY_LIST.match(text, text.rfind(b"[", row, end)):
-            _refuse_hollow(run)  # whether a row or a matrix without rows: no place to stop
+            # Whether a row or a matrix without rows: no place to stop. The error depends on the
+            # first row.
+            first = text.rfind(b"[", run.start, text.find(b"]", run.start, run.end))
+            if _EMPTY_LIST.match(text, first):
+                check_shape((0, 0))
+            raise _ragged("rows", {0, 1})
         piece = Run(text, start, end)
         yield piece, _load(piece, syntax, before, after)
-        start, before = _next_row(text, end, run.end, syntax), b"[" * (depth - 1)
+        # On to the next row, or to the end of the list.
+        following = _AFTER_ROW.match(text, end, run.end)
+        if not following:
+            raise not_json("there is no comma and no bracket after a row", end, syntax)
+        if following["other"]:
+            raise _bad_element({"a list", "something else"})
+        start, before = following.end(), b"[" * (depth - 1)
     piece = Run(text, start, run.end)
     yield piece, _load(piece, syntax, before)
-
-
-def _next_row(text: bytes, position: int, end: int, syntax: Code) -> int:
-    """Return where the text goes on after a row: at the next row, or at the end of the list."""
-    match = _AFTER_ROW.match(text, position, end)
-    if not match:
-        raise not_json("there is no comma and no bracket after a row", position, syntax)
-    if match["other"]:
-        raise _bad_element({"a list", "something else"})
-    return match.end()
 
 
 def _load(piece: Run, syntax: Code, before: bytes = b"", after: bytes = b"") -> list[Any]:
@@ -142,13 +151,28 @@ class _Reading:
 
     def add(self, piece: Run, value: list[Any]) -> None:
         """Take the lists that the next piece holds."""
-        rows = value if self._depth == 2 else self._rows_of(value)
+        rows = value
+        if self._depth == 3:
+            if not all(type(part) is list for part in value):
+                raise _bad_element({"a list", "something else"})
+            lengths = list(map(len, value))
+            if self._lengths:
+                self._lengths[-1] += lengths.pop(0)
+            self._lengths += lengths
+            rows = list(chain.from_iterable(value))
         if not rows:
             return
         block = self._block(rows, piece)
         if not self._done:
-            self._n = block.shape[1]
-            self._rows = block if piece.end == self._run.end else self._allocate()
+            self._n = n = block.shape[1]
+            if piece.end == self._run.end:
+                self._rows = block
+            else:
+                # Room for all rows; none if the text is too short for square matrices: a number
+                # takes a digit, and a comma or bracket after it.
+                slices = (self._run.count(b"]") - 1) // (n + 1) if self._depth == 3 else 1
+                fits = 2 * slices * n * n <= self._run.size_bytes
+                self._rows = np.empty((slices * n if fits else 0, n))
         elif block.shape[1] != self._n:
             raise _ragged("rows", {self._n, block.shape[1]})
         done = self._done + len(block)
@@ -166,15 +190,6 @@ class _Reading:
         check_shape(shape)
         return self._rows.reshape(shape)
 
-    def _rows_of(self, slices: list[Any]) -> list[Any]:
-        if not all(type(rows) is list for rows in slices):
-            raise _bad_element({"a list", "something else"})
-        lengths = list(map(len, slices))
-        if self._lengths:
-            self._lengths[-1] += lengths.pop(0)
-        self._lengths += lengths
-        return list(chain.from_iterable(slices))
-
     def _block(self, rows: list[Any], piece: Run) -> Real:
         # Numbers and brackets have none of these; null, true and false have one at least.
         if any(piece.find(mark) >= 0 for mark in (b"u", b"s", b'"', b"{")):
@@ -188,7 +203,16 @@ class _Reading:
             raise _ragged("rows", set(map(len, rows))) from None
         block = np.frombuffer(packed, np.float64).reshape(len(rows), n)
         if packed and np.abs(block).max() >= _EXACT:
-            _check_integers(piece)
+            for match in _LONG_INTEGER.finditer(piece.text, piece.start, piece.end):
+                if int(float(match[0])) != int(match[0]):
+                    raise Refused(
+                        Code.PRECISION,
+                        "float64 cannot hold one of the integers exactly",
+                        "write it with a decimal point if rounding is what you want, or scale "
+                        "the matrix",
+                        observed=f"an integer of {len(match[0].lstrip(b'-'))} digits",
+                        limit="every integer up to 2**53, and above it those with enough zero bits",
+                    )
         return block
 
     def _check_elements(self, rows: list[Any], piece: Run) -> None:
@@ -199,41 +223,6 @@ class _Reading:
         kinds = set(map(type, chain.from_iterable(rows))) - {int, float}
         if kinds:
             raise _bad_element({KINDS[kind] for kind in kinds})
-
-    def _allocate(self) -> Real:
-        """Return memory for all rows; none if the text is too short for square matrices."""
-        run, n = self._run, self._n
-        slices = 1
-        if self._depth == 3:
-            slices = (run.count(b"]") - 1) // (n + 1)
-        # A number takes a digit, and a comma or bracket after it.
-        fits = 2 * slices * n * n <= run.size_bytes
-        return np.empty((slices * n if fits else 0, n))
-
-
-def _refuse_dimensions(run: Run, syntax: Code) -> None:
-    """Say why a list that is neither of rows nor of matrices is refused."""
-    value: Any = _load(run, syntax)
-    shape: tuple[int, ...] = ()
-    while isinstance(value, list):
-        shape += (len(value),)
-        kinds = set(map(type, value)) - {int, float}
-        if kinds - {list} or (kinds and len(set(map(type, value))) > 1):
-            raise _bad_element({KINDS[kind] for kind in kinds})
-        value = value[0] if value else None
-    check_shape(shape)
-
-
-def _check_integers(piece: Run) -> None:
-    for match in _LONG_INTEGER.finditer(piece.text, piece.start, piece.end):
-        if int(float(match[0])) != int(match[0]):
-            raise Refused(
-                Code.PRECISION,
-                "float64 cannot hold one of the integers exactly",
-                "write it with a decimal point if rounding is what you want, or scale the matrix",
-                observed=f"an integer of {len(match[0].lstrip(b'-'))} digits",
-                limit="every integer up to 2**53, and above it those with enough zero bits",
-            )
 
 
 def _beyond_float64(number: re.Match[bytes]) -> Refused:
@@ -251,14 +240,6 @@ def _beyond_float64(number: re.Match[bytes]) -> Refused:
         observed=f"{len(number[0].lstrip(b'-'))} digits",
         limit="308 digits",
     )
-
-
-def _refuse_hollow(run: Run) -> NoReturn:
-    """Say why an array with an empty list in it is refused: it depends on its first row."""
-    first = run.text.rfind(b"[", run.start, run.text.find(b"]", run.start, run.end))
-    if _EMPTY_LIST.match(run.text, first):
-        check_shape((0, 0))
-    raise _ragged("rows", {0, 1})
 
 
 def refusal(value: list[Any], syntax: Code) -> Refused:

@@ -8,6 +8,7 @@ the text, lets orjson parse what is left, and hands the arrays back as `Run`, fo
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -101,20 +102,14 @@ def loads(text: bytes, syntax: Code) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if "UTF-8" in error.msg and not _has_surrogates(text):
-            raise eight_bit(syntax) from None
+        if "UTF-8" in error.msg:
+            try:
+                text.decode("utf-8", "surrogatepass")  # a lone surrogate is no other encoding
+            except UnicodeDecodeError:
+                raise eight_bit(syntax) from None
         raise non_finite(text, error.pos, syntax) or not_json(
             error.msg, error.pos, syntax
         ) from None
-
-
-def _has_surrogates(text: bytes) -> bool:
-    """Whether a text would be UTF-8, were it not for lone surrogates."""
-    try:
-        text.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def non_finite(text: bytes, position: int, syntax: Code) -> Refused | None:
@@ -149,38 +144,25 @@ def not_json(reason: str, position: int, syntax: Code) -> Refused:
 
 
 def _array_keys(text: bytes) -> tuple[list[int], int]:
-    """Return where the keys of arrays end, and how many strings there are, if `text` is JSON.
-
-    Without a backslash every quote begins or ends a string, and C can do the searching.
-    """
-    if b"\\" in text:
-        return _array_keys_among_escapes(text)
+    """Return where the keys of arrays end, and how many strings there are, if `text` is JSON."""
     ends = []
-    for name in _ARRAY_NAMES:
-        key = b'"%b"' % name.encode()
-        start = text.find(key)
-        while start >= 0:
-            ends.append(start + len(key))
-            start = text.find(key, start + len(key))
-    return sorted(ends), text.count(b'"') // 2
-
-
-def _array_keys_among_escapes(text: bytes) -> tuple[list[int], int]:
-    ends, strings = [], 0
+    if b"\\" not in text:  # every quote begins or ends a string, and C can do the searching
+        for name in _ARRAY_NAMES:
+            key = b'"%b"' % name.encode()
+            start = text.find(key)
+            while start >= 0:
+                ends.append(start + len(key))
+                start = text.find(key, start + len(key))
+        return sorted(ends), text.count(b'"') // 2
+    strings = 0
     for match in _STRING.finditer(text):
         strings += 1
-        if _is_array_key(text, *match.span(1)):
-            ends.append(match.end(1) + 1)
+        start, end = match.span(1)
+        if end - start <= _LONGEST_NAME:
+            with suppress(orjson.JSONDecodeError):
+                if orjson.loads(text[start - 1 : end + 1]) in _ARRAY_NAMES:
+                    ends.append(end + 1)
     return ends, strings
-
-
-def _is_array_key(text: bytes, start: int, end: int) -> bool:
-    if end - start > _LONGEST_NAME:
-        return False
-    try:
-        return orjson.loads(text[start - 1 : end + 1]) in _ARRAY_NAMES
-    except orjson.JSONDecodeError:
-        return False
 
 
 def _take_out(text: bytes, keys: list[int]) -> tuple[bytes, list[Run]]:
@@ -217,28 +199,18 @@ def _put_back(tree: Any, runs: list[Run]) -> int:
             stack += value
         elif isinstance(value, dict):
             if len(value) > _FIELDS_LIMIT:
-                raise _too_many_fields(len(value))
+                raise Refused(
+                    Code.BAD_MESSAGE,
+                    "an object has more fields than any message or event",
+                    "the README lists the fields of a message",
+                    observed=len(value),
+                    limit=_FIELDS_LIMIT,
+                )
             strings += len(value)
             for name in _ARRAY_NAMES if runs else ():
-                if _is_placeholder(value.get(name)):
-                    value[name] = runs[value[name][0]]
+                # Lists left in the text hold a string or an object, or their brackets do not pair.
+                found = value.get(name)
+                if isinstance(found, list) and len(found) == 1 and type(found[0]) is int:
+                    value[name] = runs[found[0]]
             stack += value.values()
     return strings
-
-
-def _is_placeholder(value: object) -> bool:
-    """Whether the value of an array's key is a placeholder.
-
-    Lists that were left in the text hold a string or an object, or their brackets do not pair.
-    """
-    return isinstance(value, list) and len(value) == 1 and type(value[0]) is int
-
-
-def _too_many_fields(count: int) -> Refused:
-    return Refused(
-        Code.BAD_MESSAGE,
-        "an object has more fields than any message or event",
-        "the README lists the fields of a message",
-        observed=count,
-        limit=_FIELDS_LIMIT,
-    )

@@ -101,7 +101,15 @@ def read_body(reader: Reader, header: Header) -> Matrix:
     """
     flat = np.empty(math.prod(header.shape), header.working_dtype)
     if header.dtype.kind in "iu":
-        _read_integers(reader, flat, header.dtype)
+        step = _BLOCK_BYTES // header.dtype.itemsize
+        block = np.empty(min(step, flat.size), header.dtype)
+        for start in range(0, flat.size, step):
+            integers = block[: flat.size - start]
+            _fill(reader, integers)
+            floats = flat[start : start + integers.size]
+            floats[:] = integers
+            if header.dtype.itemsize == 8:
+                _check_exact(integers, floats)
     else:
         _fill(reader, flat)
         if not header.dtype.isnative:
@@ -183,18 +191,6 @@ def ended_early(found_bytes: int, size_bytes: int) -> Transient:
         observed=f"{found_bytes} bytes",
         limit=f"{size_bytes} bytes",
     )
-
-
-def _read_integers(reader: Reader, flat: NDArray[Any], dtype: np.dtype[Any]) -> None:
-    step = _BLOCK_BYTES // dtype.itemsize
-    block = np.empty(min(step, flat.size), dtype)
-    for start in range(0, flat.size, step):
-        integers = block[: flat.size - start]
-        _fill(reader, integers)
-        floats = flat[start : start + integers.size]
-        floats[:] = integers
-        if dtype.itemsize == 8:
-            _check_exact(integers, floats)
 
 
 def _check_exact(integers: NDArray[Any], floats: NDArray[Any]) -> None:

@@ -118,7 +118,9 @@ def read_text(reader: Reader) -> tuple[str, int]:
     """
     start = reader.read(8)
     if start[:6] != MAGIC or len(start) < 8:
-        raise _bad_format("the content does not begin like a .npy file", _kind_of(start))
+        kind = next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), "unknown")
+        found = kind if start else "an empty file"
+        raise _bad_format("the content does not begin like a .npy file", found)
     width = _LENGTH_BYTES.get((start[6], start[7]))
     if width is None:
         raise _bad_format("the .npy version is unknown", f"{start[6]}.{start[7]}", "1.0, 2.0, 3.0")
@@ -143,8 +145,15 @@ def parse(text: str) -> Header:
     """
     if _COMPOUND.match(text):
         raise _unsupported("a structured dtype")
-    fields = _fields(text)
-    if fields.keys() != {"descr", "fortran_order", "shape"}:
+    fields: dict[str, re.Match[str]] = {}
+    opening = _OPENING.match(text)
+    position = opening.end() if opening else len(text)
+    end = ","
+    while end == "," and (entry := _ENTRY.match(text, position)) and entry["key"] not in fields:
+        fields[entry["key"]] = entry
+        position, end = entry.end(), entry["end"]
+    whole = end != "," and _PADDING.fullmatch(text, position)
+    if not whole or fields.keys() != {"descr", "fortran_order", "shape"}:
         raise _not_the_dict()
     match fields["descr"]["text"], fields["fortran_order"]["bool"], fields["shape"]["tuple"]:
         case str(descr), str(fortran_order), str(shape):
@@ -164,20 +173,6 @@ def _lengths(inside: str) -> tuple[int, ...]:
     return tuple(lengths)
 
 
-def _fields(text: str) -> dict[str, re.Match[str]]:
-    fields: dict[str, re.Match[str]] = {}
-    opening = _OPENING.match(text)
-    position = opening.end() if opening else len(text)
-    while (entry := _ENTRY.match(text, position)) and entry["key"] not in fields:
-        fields[entry["key"]] = entry
-        position = entry.end()
-        if entry["end"] != ",":
-            if not _PADDING.fullmatch(text, position):
-                break
-            return fields
-    raise _not_the_dict()
-
-
 def _dtype(descr: str) -> np.dtype[Any]:
     if not _DTYPE.fullmatch(descr):
         raise _unsupported(descr)
@@ -188,12 +183,6 @@ def _dtype(descr: str) -> np.dtype[Any]:
     if dtype.kind not in "fciu" or dtype.itemsize > 16 or dtype.char in "egG":
         raise _unsupported(descr)
     return dtype
-
-
-def _kind_of(start: bytes) -> str:
-    if not start:
-        return "an empty file"
-    return next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), "unknown")
 
 
 def _not_the_dict() -> Refused:
