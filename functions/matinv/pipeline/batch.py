@@ -54,22 +54,17 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
 def give_up(app: App, delivery: Delivery, error: MatinvError, deadline: Deadline) -> Report:
     """End a delivery with an error that its own work could not report."""
     announcer = Announcer(app, deadline)
-    outcomes = _given_up(app, delivery, error, deadline)
-    announcer.announce(news(outcomes))
-    return Report([delivery], outcomes, announcer.close())
-
-
-def _given_up(
-    app: App, delivery: Delivery, error: MatinvError, deadline: Deadline
-) -> list[Outcome]:
     try:
         found = within_deadline(app, deadline, lambda: app.table.get([delivery.job_id]))
     except MatinvError as unknown:
-        return _hand_back_all(app, [delivery], unknown, deadline)
-    task = task_of(app, delivery, found.get(delivery.job_id))
-    # The job may be another's, or have ended meanwhile.
-    decided = result_or_error(check_owner, app, task)
-    return _settled(app, [Finished(task, decided or error)], deadline)
+        outcomes = _hand_back_all(app, [delivery], unknown, deadline)
+    else:
+        task = task_of(app, delivery, found.get(delivery.job_id))
+        # The job may be another's, or have ended meanwhile.
+        decided = result_or_error(check_owner, app, task)
+        outcomes = _settled(app, [Finished(task, decided or error)], deadline)
+    announcer.announce(news(outcomes))
+    return Report([delivery], outcomes, announcer.close())
 
 
 def _hand_back_all(

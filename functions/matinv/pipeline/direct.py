@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
@@ -63,8 +64,13 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     error: MatinvError | None = None
     done = result_or_error(_answered, app, task, deadline, announcer if stored else None)
     if isinstance(done, Exception):
-        known = as_matinv_error(done)
-        error = _keep_failure(app, task, known, announcer) if stored else known
+        error = as_matinv_error(done)
+        if stored and error.code is not Code.JOB_ID_CONFLICT:  # else the record is another job's
+            try:
+                failed = new_record(app, task, Status.FAILED, error=error.info)
+                _keep(app, task, failed, announcer)
+            except MatinvError as unwritten:
+                error = unwritten
         text = orjson.dumps({"job_id": task.job_id, "error": error.info.document()})
         transient = isinstance(error, Transient)
         verdict = Verdict.of_transient(error) if transient else Verdict.REFUSED
@@ -78,70 +84,53 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
 def _answered(
     app: App, task: Task, deadline: Deadline, keeping: Announcer | None
 ) -> tuple[bytes, Record]:
-    inverses, record = _invert(app, task, deadline, keeping)
-    return _bounded(document(record, inverses), stored=keeping is not None), record
-
-
-def _bounded(text: bytes, *, stored: bool) -> bytes:
-    if len(text) <= _ANSWER_BYTES:
-        return text
-    raise Refused(
-        Code.TOO_LARGE,
-        "the answer does not fit a direct call",
-        "fetch the result by its job id" if stored else "give the call a job_id, or upload a file",
-        observed=f"{len(text)} bytes",
-        limit=f"{_ANSWER_BYTES} bytes",
-    )
-
-
-def _invert(
-    app: App, task: Task, deadline: Deadline, keeping: Announcer | None
-) -> tuple[Inverses, Record]:
-    ours = keeping is not None and _owned(app, task)
-    array = _inline(task).array
-    check_fits(
-        app,
-        task,
-        predict(array.shape, array.dtype, task.options.method, accuracy=task.options.accuracy),
-        deadline,
-    )
-    with task.timed("invert_ms", app.now):
-        budget = Budget(lambda: deadline.remaining_s() - MARGIN_S, app.lane.budget_bytes)
-        inverses = invert(
-            array,
-            task.options.method,
-            task.options.on_ill_conditioned,
-            accuracy=task.options.accuracy,
-            budget=budget,
-        )
+    ours = False
+    if keeping is not None:
+        task.record = app.table.get([task.job_id]).get(task.job_id)
+        with suppress(NotOurs):  # the job has ended before: its record is not ours to write
+            check_owner(app, task)
+            ours = True
+    inverses = _invert(app, task, deadline)
     if keeping is None or not ours:
-        return inverses, describe(app, task, inverses)
-    record = publish(app, task, draft(app, task, inverses))
-    _keep(app, task, record, keeping)
-    return inverses, record
+        record = describe(app, task, inverses)
+    else:
+        record = publish(app, task, draft(app, task, inverses))
+        _keep(app, task, record, keeping)
+    text = document(record, inverses)
+    if len(text) > _ANSWER_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the answer does not fit a direct call",
+            "fetch the result by its job id"
+            if keeping is not None
+            else "give the call a job_id, or upload a file",
+            observed=f"{len(text)} bytes",
+            limit=f"{_ANSWER_BYTES} bytes",
+        )
+    return text, record
 
 
-def _inline(task: Task) -> Inline:
+def _invert(app: App, task: Task, deadline: Deadline) -> Inverses:
     if isinstance(task.delivery.content, MatinvError):
         raise task.delivery.content
-    if task.request and isinstance(task.request.input, Inline):
-        return task.request.input
-    raise Refused(
-        Code.BAD_MESSAGE,
-        "a direct call cannot name an object in S3",
-        "send the reference to the jobs queue, or put the matrix into the call",
-        limit="matrix or npy",
-    )
-
-
-def _owned(app: App, task: Task) -> bool:
-    """Whether the job's record is ours to write: not if the job has ended before."""
-    task.record = app.table.get([task.job_id]).get(task.job_id)
-    try:
-        check_owner(app, task)
-    except NotOurs:
-        return False
-    return True
+    if not task.request or not isinstance(task.request.input, Inline):
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "a direct call cannot name an object in S3",
+            "send the reference to the jobs queue, or put the matrix into the call",
+            limit="matrix or npy",
+        )
+    array, options = task.request.input.array, task.options
+    prediction = predict(array.shape, array.dtype, options.method, accuracy=options.accuracy)
+    check_fits(app, task, prediction, deadline)
+    with task.timed("invert_ms", app.now):
+        return invert(
+            array,
+            options.method,
+            options.on_ill_conditioned,
+            accuracy=options.accuracy,
+            budget=Budget(lambda: deadline.remaining_s() - MARGIN_S, app.lane.budget_bytes),
+        )
 
 
 def _keep(app: App, task: Task, record: Record, announcer: Announcer) -> None:
@@ -150,14 +139,3 @@ def _keep(app: App, task: Task, record: Record, announcer: Announcer) -> None:
             raise end.result
         if isinstance(end.result, Record):
             announcer.announce([end.result])
-
-
-def _keep_failure(app: App, task: Task, error: MatinvError, announcer: Announcer) -> MatinvError:
-    """Write why a call failed into its record, unless that is another job's; return what to say."""
-    if error.code is Code.JOB_ID_CONFLICT:
-        return error
-    try:
-        _keep(app, task, new_record(app, task, Status.FAILED, error=error.info), announcer)
-    except MatinvError as unwritten:
-        return unwritten
-    return error

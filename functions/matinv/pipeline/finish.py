@@ -77,7 +77,16 @@ def settle(app: App, ended: Sequence[Finished]) -> Iterator[Outcome]:
                 yield Outcome(end.task.delivery, verdict, end.task.record)
             case _:
                 failed.append(end)
-    yield from _forward(app, forwarded)
+    lane = app.lane.next
+    if forwarded and lane:  # without a lane behind this one nothing is forwarded
+        sent = app.queue.forward(lane, [task.delivery for task in forwarded])
+        for task, ok in zip(forwarded, sent, strict=True):
+            if ok:
+                yield Outcome(task.delivery, Verdict.FORWARDED)
+        unsent = [task.delivery for task, ok in zip(forwarded, sent, strict=True) if not ok]
+        unwritable = f"the queue of the lane {lane.name} could not be written"
+        stuck = Transient(Code.STORAGE, unwritable, "see the worker's role")
+        yield from hand_back(app, unsent, stuck)
     yield from _fail(app, failed)
 
 
@@ -89,24 +98,6 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
     yield from (Outcome(d, verdict, None, error.info) for d in deliveries)
 
 
-def _forward(app: App, tasks: Sequence[Task]) -> Iterator[Outcome]:
-    lane = app.lane.next
-    if not tasks or not lane:  # without a lane behind this one nothing is forwarded
-        return
-    sent = app.queue.forward(lane, [task.delivery for task in tasks])
-    stuck = Transient(
-        Code.STORAGE,
-        f"the queue of the lane {lane.name} could not be written",
-        "see the worker's role",
-    )
-    for task, ok in zip(tasks, sent, strict=True):
-        if ok:
-            yield Outcome(task.delivery, Verdict.FORWARDED)
-    yield from hand_back(
-        app, [task.delivery for task, ok in zip(tasks, sent, strict=True) if not ok], stuck
-    )
-
-
 def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
     """Bury what is refused, put off what is transient, and say so in the records."""
     failures = [
@@ -115,16 +106,16 @@ def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
         if isinstance(end.result, Exception)
     ]
     refused = [f for f in failures if not f.error.retryable]
-    buried = app.queue.bury([_letter(f) for f in refused]) if refused else []
-    stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, buried, strict=True) if not ok]
-    yield from _refuse(app, [f for f, ok in zip(refused, buried, strict=True) if ok])
-    yield from _retry(app, [*stuck, *(f for f in failures if f.error.retryable)])
-
-
-def _refuse(app: App, refused: Sequence[FailedTask]) -> Iterator[Outcome]:
-    ends = _write_failures(app, [(f, Status.FAILED) for f in refused])
+    letters = [
+        DeadLetter(f.task.delivery, f.error.code, f.error.message, f.task.input.source)
+        for f in refused
+    ]
+    sent = app.queue.bury(letters) if letters else []
+    stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, sent, strict=True) if not ok]
+    buried = [f for f, ok in zip(refused, sent, strict=True) if ok]
+    ends = _write_failures(app, [(f, Status.FAILED) for f in buried])
     unwritten = []
-    for f in refused:
+    for f in buried:
         match ends.get(id(f.task)):
             case Transient() as error:  # buried, but the record does not say so yet
                 verdict = Verdict.of_transient(error)
@@ -134,6 +125,7 @@ def _refuse(app: App, refused: Sequence[FailedTask]) -> Iterator[Outcome]:
             case _:  # the record is another job's
                 yield Outcome(f.task.delivery, Verdict.REFUSED, None, f.error, f.exception)
     yield from _postpone(app, unwritten, {})
+    yield from _retry(app, [*stuck, *(f for f in failures if f.error.retryable)])
 
 
 def _retry(app: App, transient: Sequence[FailedTask]) -> Iterator[Outcome]:
@@ -143,21 +135,22 @@ def _retry(app: App, transient: Sequence[FailedTask]) -> Iterator[Outcome]:
     """
     if not transient:
         return
-    last = _last_receive(app)
+    try:
+        last = app.queue.max_receive_count()
+    except Transient:
+        last = sys.maxsize
     statuses = [
         (f, Status.FAILED if f.task.delivery.receive_count >= last else Status.RETRYING)
         for f in transient
     ]
-    news = [(f, to) for f, to in statuses if to.terminal or not _handed_back(f)]
+    # A task that was handed back did nothing wrong, so that its record need not say anything: for
+    # want of time there is none to write it; where a batch was stopped there may be no way.
+    news = [
+        (f, to)
+        for f, to in statuses
+        if to.terminal or not (f.error.code is Code.DEADLINE or f.verdict is Verdict.STOPPED)
+    ]
     yield from _postpone(app, transient, _write_failures(app, news))
-
-
-def _handed_back(f: FailedTask) -> bool:
-    """Whether a task did nothing wrong, so that its record need not say anything.
-
-    For want of time there is none to write it; where a batch was stopped there may be no way.
-    """
-    return f.error.code is Code.DEADLINE or f.verdict is Verdict.STOPPED
 
 
 def _write_failures(
@@ -190,17 +183,6 @@ def _owns(app: App, task: Task) -> bool:
         return False
 
 
-def _last_receive(app: App) -> int:
-    try:
-        return app.queue.max_receive_count()
-    except Transient:
-        return sys.maxsize
-
-
-def _letter(f: FailedTask) -> DeadLetter:
-    return DeadLetter(f.task.delivery, f.error.code, f.error.message, f.task.input.source)
-
-
 def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Finished]:
     """Write records, deciding anew about each job that another worker changed meanwhile."""
     ended: list[Finished] = []
@@ -212,25 +194,20 @@ def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Finished]:
             won = app.table.put([record for _, record in pending])
             ended += [Finished(*pair) for pair, ok in zip(pending, won, strict=True) if ok]
             pending = [pair for pair, ok in zip(pending, won, strict=True) if not ok]
-            pending = list(_rebased(app, pending, ended))
+            found = app.table.get([task.job_id for task, _ in pending]) if pending else {}
+            rebased = []  # what may still be written, over what stands there now
+            for task, record in pending:
+                task.record = found.get(task.job_id)
+                try:
+                    check_owner(app, task)
+                except (NotOurs, Refused) as decided:
+                    ended.append(Finished(task, decided))
+                    continue
+                if _owns(app, task):
+                    revision = task.record.revision if task.record else 0
+                    rebased.append((task, replace(record, revision=revision + 1)))
+            pending = rebased
     except MatinvError as error:
         return ended + [Finished(task, error) for task, _ in pending]
     hot = Transient(Code.STORAGE, "the record changed under every attempt to write it")
     return ended + [Finished(task, hot) for task, _ in pending]
-
-
-def _rebased(
-    app: App, lost: Sequence[tuple[Task, Record]], ended: list[Finished]
-) -> Iterator[tuple[Task, Record]]:
-    """Yield the records that may still be written, over what stands there now."""
-    found = app.table.get([task.job_id for task, _ in lost]) if lost else {}
-    for task, record in lost:
-        task.record = found.get(task.job_id)
-        try:
-            check_owner(app, task)
-        except (NotOurs, Refused) as decided:
-            ended.append(Finished(task, decided))
-            continue
-        if _owns(app, task):
-            revision = task.record.revision if task.record else 0
-            yield task, replace(record, revision=revision + 1)

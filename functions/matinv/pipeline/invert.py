@@ -166,7 +166,13 @@ def invert_object(app: App, task: Task, bounds: Bounds) -> Record:
                 loaded(app, task, bounds.gate, bounds.deadline, bounds.threads)
             )
         if task.predicted_s > _ANNOUNCE_S:
-            _announce(app, task)
+            # RUNNING is advisory: if another worker was faster, only look whose job it is.
+            running = new_record(app, task, Status.RUNNING)
+            if app.table.put([running]) == [True]:
+                task.record = running
+            else:
+                task.record = app.table.get([task.job_id]).get(task.job_id)
+                check_owner(app, task)
         inverses = _timed_inverses(app, task, matrix, bounds, overwrite=True)
         if not inverses.overwritten:
             return publish(app, task, draft(app, task, inverses))
@@ -193,16 +199,6 @@ def _timed_inverses(
         )
 
 
-def _announce(app: App, task: Task) -> None:
-    """Write RUNNING, which is advisory: if another worker was faster, only look whose job it is."""
-    running = new_record(app, task, Status.RUNNING)
-    if app.table.put([running]) == [True]:
-        task.record = running
-        return
-    task.record = app.table.get([task.job_id]).get(task.job_id)
-    check_owner(app, task)
-
-
 def _invert_inline(
     tasks: Sequence[Task], app: App, bounds: Bounds
 ) -> Iterator[tuple[Task, UnpublishedResult | Exception]]:
@@ -210,19 +206,12 @@ def _invert_inline(
     groups: dict[object, list[tuple[Task, Matrix]]] = {}
     for task in tasks:
         if isinstance(source := _input(task), Inline):
-            groups.setdefault(_group_key(task, source.array), []).append((task, source.array))
+            array, options = source.array, task.options
+            n = array.shape[-1]
+            alike = (n, array.dtype, options.method, options.accuracy, options.on_ill_conditioned)
+            groups.setdefault(alike if n <= SMALL_N else id(task), []).append((task, array))
     for group in groups.values():
         yield from _invert_group(app, group, bounds)
-
-
-def _group_key(task: Task, array: Matrix) -> object:
-    n = array.shape[-1]
-    options = task.options
-    return (
-        (n, array.dtype, options.method, options.accuracy, options.on_ill_conditioned)
-        if n <= SMALL_N
-        else id(task)
-    )
 
 
 def _invert_group(

@@ -50,8 +50,7 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
     MatinvError
         What is wrong with the object, or with reading it.
     """
-    request, reference = _reference(task)
-    _check_allowed(app, reference)
+    request, reference = _reference(app, task)
 
     def admit(prediction: Prediction) -> None:
         memory_bytes = prediction.memory_bytes + copies * prediction.matrix_bytes
@@ -97,15 +96,13 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
         yield matrix
 
 
-def _reference(task: Task) -> tuple[Request, Reference]:
-    match task.request:
-        case Request(input=Reference() as reference) as request:
-            return request, reference
-    message = "only references are loaded"
-    raise TypeError(message)
-
-
-def _check_allowed(app: App, reference: Reference) -> None:
+def _reference(app: App, task: Task) -> tuple[Request, Reference]:
+    """Return a task's request and the reference in it, after a check that jobs may read it."""
+    request = task.request
+    if not request or not isinstance(request.input, Reference):
+        message = "only references are loaded"
+        raise TypeError(message)
+    reference = request.input
     if reference.bucket != app.inputs_bucket:
         raise Refused(
             Code.FORBIDDEN_REF,
@@ -114,7 +111,10 @@ def _check_allowed(app: App, reference: Reference) -> None:
             observed=reference.bucket,
             limit=app.inputs_bucket,
         )
-    if _climbs_out(reference.key):
+    # S3 takes no key that leads above its bucket where the dots in its URL are resolved, counted
+    # from left to right ("Naming Amazon S3 objects", User Guide).
+    steps = [{"..": -1, ".": 0, "": 0}.get(part, 1) for part in reference.key.split("/")]
+    if min(accumulate(steps)) < 0:
         raise Refused(
             Code.FORBIDDEN_REF,
             "the reference names an object outside of its bucket",
@@ -122,15 +122,7 @@ def _check_allowed(app: App, reference: Reference) -> None:
             observed=reference.key,
         )
     format_of_key(reference.key)
-
-
-def _climbs_out(key: str) -> bool:
-    """Whether a key leads above its bucket where the dots in its URL are resolved.
-
-    S3 takes no such key, counted from left to right ("Naming Amazon S3 objects", User Guide).
-    """
-    depths = accumulate({"..": -1, ".": 0, "": 0}.get(part, 1) for part in key.split("/"))
-    return min(depths) < 0
+    return request, reference
 
 
 @contextmanager
@@ -148,14 +140,10 @@ def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
 def _read_text(task: Task, request: Request, blob: Blob) -> Matrix:
     inline, options = parse_file(blob.read(blob.size_bytes), request)
     if not request.dropped:  # a message knows better than the file that it refers to
-        options = _overridden(options, request.options)
+        default, chosen = Options(), request.options
+        names = [f.name for f in fields(Options)]
+        own = [n for n in names if getattr(chosen, n) != getattr(default, n)]
+        options = replace(options, **{name: getattr(chosen, name) for name in own})
     task.request = replace(request, options=options)
     task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)
     return inline.array
-
-
-def _overridden(options: Options, chosen: Options) -> Options:
-    """Return `options` with what was chosen otherwise than by default."""
-    default = Options()
-    names = [f.name for f in fields(Options) if getattr(chosen, f.name) != getattr(default, f.name)]
-    return replace(options, **{name: getattr(chosen, name) for name in names})

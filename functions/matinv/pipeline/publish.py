@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
@@ -50,10 +50,23 @@ def draft(app: App, task: Task, inverses: Inverses) -> UnpublishedResult:
         The failure, if no slice has an inverse; TOO_LARGE for a result that DynamoDB cannot hold.
     """
     verdict = _verdict(inverses)
-    form = _format(task)
+    form = task.options.format or own_format(task.request)
+    if form is None:
+        message = "a task without a request has no result"
+        raise TypeError(message)
     parts = CODECS[form].output.write(_result(task.job_id, verdict, inverses))
     size_bytes = sum(memoryview(part).nbytes for part in parts)
-    inline = b"".join(parts) if _goes_inline(app, task.options.output, size_bytes) else None
+    output = task.options.output
+    if output is Output.DYNAMODB and size_bytes > DYNAMODB_RESULT_BYTES:
+        raise Refused(
+            Code.TOO_LARGE,
+            "the result does not fit a DynamoDB item",
+            'use "output": "auto" or "s3"',
+            observed=f"{size_bytes} bytes",
+            limit=f"{DYNAMODB_RESULT_BYTES} bytes",
+        )
+    small = output is Output.AUTO and size_bytes <= app.inline_result_bytes
+    inline = b"".join(parts) if small or output is Output.DYNAMODB else None
     result = ResultInfo(form, _sha256(parts), size_bytes, inline=inline)
     return UnpublishedResult(_ended(app, task, verdict, result), parts if inline is None else None)
 
@@ -77,8 +90,16 @@ def _verdict(inverses: Inverses) -> _Quality:
         "ILL_CONDITIONED": inverses.ill_conditioned,
         "RANK_DEFICIENT": inverses.rank_deficient,
     }
-    warnings = tuple(name for name, slices in found.items() if slices.any())
-    return certificate, _slices(inverses), warnings
+    warnings = tuple(name for name, flagged in found.items() if flagged.any())
+    if inverses.x.ndim == 2:
+        return certificate, None, warnings
+    listed = islice(inverses.failures.items(), LISTED_FAILURES)
+    slices = Slices(
+        count=len(inverses.x),
+        failed=len(inverses.failures),
+        failures=tuple(SliceFailure(i, e.code, e.info.message) for i, e in listed),
+    )
+    return certificate, slices, warnings
 
 
 def _ended(app: App, task: Task, verdict: _Quality, result: ResultInfo | None) -> Record:
@@ -113,7 +134,13 @@ def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
         stored = app.store.put_result(key, drafted.parts, result.sha256, metadata)
     result = replace(result, uri=stored.uri, version_id=stored.version_id)
     record = replace(record, result=result, timings_ms=dict(task.timings_ms))
-    return record if stored.metadata is None else _adopt(record, result, stored.metadata)
+    if stored.metadata is None:
+        return record
+    fields = orjson.loads(stored.metadata["matinv-certificate"])
+    fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
+    sha256, size_bytes = stored.metadata["matinv-sha256"], int(stored.metadata["matinv-bytes"])
+    result = replace(result, sha256=sha256, size_bytes=size_bytes)
+    return replace(record, result=result, certificate=Certificate(**fields))
 
 
 def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
@@ -166,15 +193,6 @@ def _result(job_id: str, verdict: _Quality, inverses: Inverses) -> Result:
     return Result(inverses.x, inverses.failures.keys(), facts, inverses)
 
 
-def _format(task: Task) -> Format:
-    """Return the result's format: the one asked for, else the input's own."""
-    found = task.options.format or own_format(task.request)
-    if found is None:
-        message = "a task without a request has no result"
-        raise TypeError(message)
-    return found
-
-
 def _sha256(parts: Sequence[Part]) -> str:
     digest = hashlib.sha256()
     for part in parts:
@@ -182,43 +200,7 @@ def _sha256(parts: Sequence[Part]) -> str:
     return digest.hexdigest()
 
 
-def _goes_inline(app: App, output: Output, size_bytes: int) -> bool:
-    if output is Output.DYNAMODB and size_bytes > DYNAMODB_RESULT_BYTES:
-        raise Refused(
-            Code.TOO_LARGE,
-            "the result does not fit a DynamoDB item",
-            'use "output": "auto" or "s3"',
-            observed=f"{size_bytes} bytes",
-            limit=f"{DYNAMODB_RESULT_BYTES} bytes",
-        )
-    if output is Output.AUTO:
-        return size_bytes <= app.inline_result_bytes
-    return output is Output.DYNAMODB
-
-
 def _key(task: Task, form: Format) -> str:
     """Return a key that only this very question leads to."""
     options = task.question().options or {}
     return f"{task.job_id}/{digest_of(task.input, options)[:32]}.{form}"
-
-
-def _adopt(record: Record, result: ResultInfo, metadata: Mapping[str, str]) -> Record:
-    fields = orjson.loads(metadata["matinv-certificate"])
-    fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
-    sha256, size_bytes = metadata["matinv-sha256"], int(metadata["matinv-bytes"])
-    return replace(
-        record,
-        result=replace(result, sha256=sha256, size_bytes=size_bytes),
-        certificate=Certificate(**fields),
-    )
-
-
-def _slices(inverses: Inverses) -> Slices | None:
-    if inverses.x.ndim == 2:
-        return None
-    listed = islice(inverses.failures.items(), LISTED_FAILURES)
-    return Slices(
-        count=len(inverses.x),
-        failed=len(inverses.failures),
-        failures=tuple(SliceFailure(i, e.code, e.info.message) for i, e in listed),
-    )
