@@ -31,6 +31,8 @@ locals {
     MATINV_LARGE_QUEUE_URL = module.large.queue.url
   })
 
+  input_endings = [".npy", ".json", ".npz"]
+
   # Where all functions' own metrics go, and the alarms look.
   metrics_namespace = "matinv"
   metrics_service   = var.name
@@ -52,14 +54,20 @@ module "results" {
   disposable  = var.disposable
 }
 
-# Every object, whatever its name: a file with a name that is not understood gets an error, not silence.
+# Files that hold matrices, by the endings of matinv.formats.codecs. What else a synchronised folder has in it (.DS_Store,
+# _SUCCESS, notes) would be a failed job and a dead letter each. S3 tells small letters from capitals: "x.Npy" is left alone.
 resource "aws_s3_bucket_notification" "inputs" {
   bucket = module.inputs.id
 
-  queue {
-    id        = "jobs"
-    queue_arn = module.standard.queue.arn
-    events    = ["s3:ObjectCreated:*"]
+  dynamic "queue" {
+    for_each = flatten([for ending in local.input_endings : [ending, upper(ending)]])
+
+    content {
+      id            = "jobs${queue.value}"
+      queue_arn     = module.standard.queue.arn
+      events        = ["s3:ObjectCreated:*"]
+      filter_suffix = queue.value
+    }
   }
 
   # S3 tries the queue at once, and refuses one whose policy does not let it in yet.

@@ -17,6 +17,8 @@ import pytest
 from matinv.local.stack import Shape, Stack
 from support.processes import until
 
+pytestmark = pytest.mark.deep
+
 POISON: Final = str(Path(__file__).parents[1] / "poison")
 HANG: Final = [[666006, 0], [0, 1]]  # such a matrix never ends; see tests/poison
 SOON_S: Final = 60.0  # a bound, never waited for

@@ -19,6 +19,8 @@ import yaml
 from support.invoke_over_http import INVOCATIONS_PATH
 from support.processes import matinv, until
 
+pytestmark = pytest.mark.deep
+
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -412,7 +414,6 @@ def api(answer: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("inverse", [[[-2.0, 1.0], [1.5, -0.5]], [[1.0, 0.0], [0.0, 1.0]]])
-@pytest.mark.deep
 def test_smoke_on_the_local_stack(inverse: list[list[float]], tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     with (

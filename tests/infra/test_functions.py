@@ -13,6 +13,7 @@ import pytest
 from terraform_cli import State
 
 from matinv.backends.aws.dynamodb import TTL_ATTRIBUTE, table_schema
+from matinv.formats.codecs import ENDINGS
 from matinv.jobs.lanes import large, standard, threads_of
 from matinv.settings import AS_DEPLOYED, Settings
 
@@ -215,3 +216,9 @@ def test_lanes_of_the_estimate_are_those_of_the_stack(stack: State) -> None:
         (lane,) = (lane for lane in AS_DEPLOYED if lane.name == name)
         assert lane.memory_mb == worker["memory_size"]
         assert lane.timeout_s == worker["timeout"]
+
+
+def test_files_of_each_format_are_announced_in_small_letters_and_capitals(stack: State) -> None:
+    (notification,) = stack.of_type("aws_s3_bucket_notification")
+    suffixes = {queue["filter_suffix"] for queue in notification.values["queue"]}
+    assert suffixes == {*ENDINGS, *(ending.upper() for ending in ENDINGS)}

@@ -17,6 +17,8 @@ from matinv.local.stack import Stack
 from support.memory_service import general
 from support.processes import matinv, until
 
+pytestmark = pytest.mark.deep
+
 STACK = np.stack([general(3), np.ones((3, 3)), general(3, 1)])
 
 

@@ -99,7 +99,9 @@ class Witness:
             return
         assert not old.status.terminal, f"{old.status} was reopened"
         assert new.input.id == old.input.id, "another input took the job id"
-        if new.options and old.options:
+        # Until its object was opened, no question owns the id: of two references to it the first
+        # that is answered does, and the other one is refused.
+        if new.options and old.options and old.input.id:
             assert new.options == old.options, "other options took the job id"
 
     def _replacing(self) -> set[str]:

@@ -15,6 +15,7 @@ import boto3
 
 from matinv import processes
 from matinv.backends.aws.dynamodb import table_schema
+from matinv.formats.codecs import ENDINGS
 from matinv.jobs.lanes import Lane, standard
 from matinv.settings import Settings
 
@@ -202,7 +203,15 @@ def _create(endpoint_url: str, shape: Shape, name: str) -> Settings:
     s3.put_bucket_notification_configuration(
         Bucket=settings.inputs_bucket,
         NotificationConfiguration={
-            "QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]
+            "QueueConfigurations": [
+                {
+                    "QueueArn": queue_arn,
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "suffix", "Value": suffix}]}},
+                }
+                for ending in ENDINGS
+                for suffix in (ending, ending.upper())
+            ]
         },
     )
     return settings

@@ -100,12 +100,17 @@ run "defaults" {
   }
 
   assert {
-    condition     = aws_s3_bucket_notification.inputs.queue[0].events == toset(["s3:ObjectCreated:*"]) && aws_s3_bucket_notification.inputs.queue[0].filter_suffix == null
-    error_message = "some uploads would pass in silence"
+    condition     = alltrue([for queue in aws_s3_bucket_notification.inputs.queue : queue.events == toset(["s3:ObjectCreated:*"])])
+    error_message = "some ways to upload would pass in silence"
   }
 
   assert {
-    condition     = length(aws_s3_bucket_notification.inputs.queue) == 1 && length(aws_s3_bucket_notification.inputs.topic) == 0
+    condition     = toset(aws_s3_bucket_notification.inputs.queue[*].filter_suffix) == toset([".npy", ".NPY", ".npz", ".NPZ", ".json", ".JSON"])
+    error_message = "files that hold matrices would pass in silence, or others become failed jobs"
+  }
+
+  assert {
+    condition     = length(distinct(aws_s3_bucket_notification.inputs.queue[*].filter_suffix)) == length(aws_s3_bucket_notification.inputs.queue) && length(aws_s3_bucket_notification.inputs.topic) == 0
     error_message = "uploads are announced more than once"
   }
 
