@@ -65,7 +65,7 @@ OURS = """
     matinv.linalg.gauss_jordan matinv.linalg.hermitian matinv.linalg.inverse matinv.linalg.kernels
     matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout matinv.linalg.pseudo_inverse
     matinv.linalg.scaling matinv.linalg.schulz matinv.linalg.self_test matinv.linalg.small
-    matinv.linalg.types
+    matinv.linalg.types matinv.linalg.verified
     matinv.formats matinv.formats.codecs matinv.formats.foreign matinv.formats.json_matrix
     matinv.formats.json_rows matinv.formats.json_text matinv.formats.npy matinv.formats.npy_header
     matinv.formats.npz
