@@ -12,6 +12,7 @@ from matinv.jobs.ids import matrix_digest
 from matinv.jobs.record import Status
 from support.simulator import Fault, Simulator, Then
 
+from .machine import Files
 from .matrices import ILL
 from .witness import Witness
 
@@ -59,3 +60,13 @@ def test_letter_that_sqs_hands_out_twice_at_once_is_redriven(
     assert {json.loads(m.body).get("redrive") for m in simulator.jobs.messages} == {1}
     simulator.drain()
     witness.conclude()
+
+
+def test_a_reference_that_cannot_be_opened_leaves_an_upload_its_record() -> None:
+    machine = Files()
+    machine.begin(running=True, visibility_s=90, payload_bytes=1500, window_s=0.0, batch_size=1)
+    machine.upload(at_once=True, key="c.json", matrix=GOOD, options={"output": "s3"})
+    machine.refer_to_whatever_stands_there(key="c.json", options={})
+    late = [Fault("put_result:after", 0, 0.0, n, Then.GO_ON) for n in (1, 0, 0)]
+    machine.work(faults=[*late, Fault("open:before", 1, 0.0, 0, Then.FAIL)], later_s=0.0)
+    machine.teardown()  # the witness judges

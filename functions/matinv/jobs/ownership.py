@@ -90,7 +90,9 @@ def owner(
         return Ownership.ENDED
     same_source = question.input.source == record.input.source
     if not question.input.id:
-        going_on = same_source and not record.status.terminal
+        # An input that was opened keeps its record from one that was not, but for its own message.
+        unknown = not record.input.id or question.message_id == record.message_id != ""
+        going_on = same_source and unknown and not record.status.terminal
         return Ownership.OURS if going_on or record.status.failed else Ownership.OPEN_FIRST
     if question.input.id == record.input.id or {question.input.id, record.input.id} <= (
         current or frozenset()
