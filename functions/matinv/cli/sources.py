@@ -65,15 +65,16 @@ def find(paths: Iterable[str], job_id: str | None = None, prefix: str = "") -> l
             message = f"--job-id is for a single matrix (found {len(found)})"
             raise click.UsageError(message)
         found = [replace(source, job_id=job_id) for source in found]
-    return [_below(checked_id(prefix.rstrip("/")), source) for source in found] if prefix else found
-
-
-def _below(prefix: str, source: Source) -> Source:
-    name = source.job_id or (source.path.name if source.path else None)
-    if name is None:
-        message = "--prefix needs a name to stand before: give a matrix on stdin a --job-id"
-        raise click.UsageError(message)
-    return replace(source, job_id=job_id_of(f"{prefix}/{name}"))
+    if not prefix:
+        return found
+    above, below = checked_id(prefix.rstrip("/")), []
+    for source in found:
+        name = source.job_id or (source.path.name if source.path else None)
+        if name is None:
+            message = "--prefix needs a name to stand before: give a matrix on stdin a --job-id"
+            raise click.UsageError(message)
+        below.append(replace(source, job_id=job_id_of(f"{above}/{name}")))
+    return below
 
 
 def _find(text: str) -> Iterator[Source]:
@@ -81,7 +82,13 @@ def _find(text: str) -> Iterator[Source]:
     if text == STDIN:
         yield Source("stdin", None, None, sys.stdin.buffer.read())
     elif path.is_dir():
-        files = _matrices_below(path)
+        files = [
+            file
+            for file in sorted(path.rglob("*"))
+            if file.name.lower().endswith(ENDINGS)
+            and file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)  # hidden
+        ]
         if not files:
             message = f"no {either(ENDINGS)} file in {text} or below"
             raise click.UsageError(message)
@@ -96,14 +103,3 @@ def _find(text: str) -> Iterator[Source]:
             message = f"no file matches {text}"
             raise click.UsageError(message)
         yield from (Source(match, Path(match), None) for match in matches)
-
-
-def _matrices_below(folder: Path) -> list[Path]:
-    """Return the files that hold matrices in a folder and below, hidden ones left out."""
-    return [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.name.lower().endswith(ENDINGS)
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]

@@ -405,7 +405,8 @@ class Job:
             inverse = fetch(self.client.store, record)
         else:
             content = fetch_bytes(self.client.store, record)
-            check(self.client.store, record, content, self._matrix_of(verify))
+            matrix = self.matrix if verify is True else matrix_of(verify)
+            check(self.client.store, record, content, matrix)
             inverse = decoded(content, record)
         warn_of_failed_slices(record)
         return inverse
@@ -419,11 +420,6 @@ class Job:
             If the result is small and therefore in the record; else as `result`.
         """
         return result_url(self.client.store, self.ended_record(), expires_s)
-
-    def _matrix_of(self, verify: ArrayLike) -> Matrix | None:
-        if verify is True:
-            return self.matrix
-        return matrix_of(verify)
 
     def ended_record(self) -> Record:
         """Return the record of a job that has a result; raises as `result`."""

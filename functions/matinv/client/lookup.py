@@ -59,20 +59,18 @@ def look(
         if job.input and (record is None or _is_older(store, record, job)):
             found[job.job_id] = _waiting(job.job_id, job.input)
     missing = [job for job in jobs if job.job_id not in found and job.job_id not in queued]
-    keys = {key: job.job_id for job in missing for key in _keys(job)}
+    keys: dict[str, str] = {}  # under which a file may lie, and whose: of a hashed id only the
+    for job in missing:  # asker knows one
+        named = [job.asked] if job.asked.lower().endswith(ENDINGS) else []
+        for key in [*named, *names_of(without_ending(job.asked)), *names_of(job.job_id)]:
+            if job_id_of(key) == job.job_id and _is_key(key):
+                keys[key] = job.job_id
     for key, reference in zip(
         keys, side_by_side(store.find_input, list(keys), CLIENT_THREADS), strict=True
     ):
         if reference:
             queued[keys[key]] = _waiting(keys[key], input_info(Request(keys[key], reference)))
     return {j.job_id: queued[j.job_id] for j in jobs if j.job_id in queued} | found
-
-
-def _keys(job: Known) -> list[str]:
-    """Return the keys under which a job's file may lie; of a hashed id only the asker knows one."""
-    named = [job.asked] if job.asked.lower().endswith(ENDINGS) else []
-    keys = dict.fromkeys([*named, *names_of(without_ending(job.asked)), *names_of(job.job_id)])
-    return [key for key in keys if job_id_of(key) == job.job_id and _is_key(key)]
 
 
 def _is_key(text: str) -> bool:

@@ -41,21 +41,17 @@ def members(body: str) -> dict[str, str]:
             message = "a member's name is no text, or stands twice"
             raise ValueError(message)
         start = _expect(body, _skip(body, position), ":")
-        end = _end_of_value(body, start)
+        try:
+            _, end = _SCAN(body, start)
+        except RecursionError:
+            message = "lists in lists in lists …"
+            raise ValueError(message) from None
         found[key] = body[start:end]
         position = _skip(body, end)
     if _skip(body, position + 1) != len(body):
         message = "text after the object's end"
         raise ValueError(message)
     return found
-
-
-def _end_of_value(body: str, start: int) -> int:
-    try:
-        return _SCAN(body, start)[1]
-    except RecursionError:
-        message = "lists in lists in lists …"
-        raise ValueError(message) from None
 
 
 def edited(body: str, changes: Mapping[str, Any]) -> str:

@@ -243,7 +243,10 @@ def _as_array(source: ArrayLike) -> NDArray[Any]:
             "the rows do not have the same length",
             "give every row as many elements as there are rows",
         ) from None
-    if array.dtype == object and any(map(_is_missing, array.flat)):
+    if array.dtype == object and any(
+        element is None or type(element).__name__ in {"NAType", "NaTType"}  # those are pandas'
+        for element in array.flat
+    ):
         raise _missing("missing")
     return array
 
@@ -253,11 +256,6 @@ def _is_masked(source: object) -> bool:
     if isinstance(source, list | tuple):
         return any(map(_is_masked, source))
     return bool(np.ma.is_masked(source))
-
-
-def _is_missing(element: object) -> bool:
-    """Whether an element of an array of objects stands for no value: None, or pandas' NA."""
-    return element is None or type(element).__name__ in {"NAType", "NaTType"}
 
 
 def _missing(how: str) -> Refused:

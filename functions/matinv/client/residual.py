@@ -42,7 +42,15 @@ def residual(matrix: Matrix, inverse: Matrix, side: Side = Side.RIGHT) -> float:
     a, x = a[fine], x[fine]
     if not len(x):
         return np.nan
-    ratios = _of_pinv(a, x) if side is Side.PINV else _of_inverse(a, x, side)
+    if side is Side.PINV:
+        ratios = _of_pinv(a, x)
+    else:
+        rows, cols = equilibrate(a)
+        scale(a, rows, cols)
+        scale(x, -cols, -rows)
+        product = x @ a if side is Side.LEFT else a @ x
+        product -= np.eye(a.shape[-1])
+        ratios = _norm_1(product) / (_norm_1(a) * _norm_1(x))
     return float(ratios.max() / (matrix.shape[-1] * unit_roundoff))
 
 
@@ -101,7 +109,10 @@ def _digits_of(a: Matrix, x: Matrix, dtype: np.dtype[Any], claimed: float) -> fl
 
         found = float(gates.digits(bound(y)))
         if found < claimed - TOLERANCE:
-            own = _numpy_inverse(b)
+            try:
+                own = np.linalg.inv(b)
+            except np.linalg.LinAlgError:
+                own = np.full_like(b, np.nan)
             whole = bound(own)
             scale(own, cols, rows)
             found = max(found, float(gates.digits(whole + _distance(x, own))))
@@ -112,13 +123,6 @@ def _digits_of(a: Matrix, x: Matrix, dtype: np.dtype[Any], claimed: float) -> fl
             if isinstance(exact, ball.Enclosed):
                 found = float(gates.digits(exact.bound + _distance(x, exact.x)))
     return found
-
-
-def _numpy_inverse(b: Matrix) -> Matrix:
-    try:
-        return np.linalg.inv(b)
-    except np.linalg.LinAlgError:
-        return np.full_like(b, np.nan)
 
 
 def _distance(x: Matrix, true: Matrix) -> Vector:
@@ -132,16 +136,6 @@ def _wide(array: Matrix) -> Matrix:
     """Return a stack of float64 or complex128, a copy."""
     dtype = np.complex128 if np.iscomplexobj(array) else np.float64
     return np.array(array.reshape(-1, *array.shape[-2:]), dtype)
-
-
-def _of_inverse(a: Matrix, x: Matrix, side: Side) -> NDArray[Any]:
-    rows, cols = equilibrate(a)
-    scale(a, rows, cols)
-    scale(x, -cols, -rows)
-    product = x @ a if side is Side.LEFT else a @ x
-    product -= np.eye(a.shape[-1])
-    ratios: NDArray[Any] = _norm_1(product) / (_norm_1(a) * _norm_1(x))
-    return ratios
 
 
 def _of_pinv(a: Matrix, x: Matrix) -> NDArray[Any]:

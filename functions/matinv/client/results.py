@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from matinv.formats.opened import OpenedFile
 from matinv.formats.result import Result
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.message import parse_file
-from matinv.jobs.record import Record, ResultInfo, Slices, result_facts
+from matinv.jobs.record import Record, ResultInfo, result_facts
 from matinv.jobs.request import MESSAGE_SOURCE, Request, reference_of
 from matinv.linalg.certificate import Side
 from matinv.linalg.gates import RESIDUAL_LIMIT
@@ -71,7 +70,8 @@ def decoded(content: bytes, record: Record) -> Matrix:
 
 def _read(reader: Reader, size_bytes: int, record: Record) -> Matrix:
     inverse = CODECS[result_of(record).format].output.read(reader, size_bytes)
-    return inverse.astype(_precision(record.input.dtype), copy=False)
+    given = np.dtype(record.input.dtype or "float64")
+    return inverse.astype(np.float64 if given.kind in "iu" else given, copy=False)
 
 
 def fetch_bytes(store: ClientStore, record: Record) -> bytes:
@@ -93,8 +93,14 @@ def converted(content: bytes, record: Record, form: Format) -> bytes:
 
 def warn_of_failed_slices(record: Record) -> None:
     """Give the warning `JobPartial` if the result has slices that are NaN."""
-    if record.slices and record.slices.failed:
-        message = f"{record.job_id}: {_failed(record.slices)} have no inverse and are NaN"
+    slices = record.slices
+    if slices and slices.failed:
+        listed = ", ".join(str(failure.index) for failure in slices.failures[:5])
+        listed += ", …" if slices.failed > 5 else ""
+        message = (
+            f"{record.job_id}: {slices.failed} of {slices.count} slices ({listed}) "
+            "have no inverse and are NaN"
+        )
         warnings.warn(message, JobPartial, stacklevel=3)
 
 
@@ -207,18 +213,6 @@ def read_input(store: ClientStore, record: Record) -> Matrix:
             return file.read()
         inline, _ = parse_file(blob.read(blob.size_bytes), Request(record.job_id, reference))
         return inline.array
-
-
-def _precision(dtype: str | None) -> np.dtype[Any]:
-    """Return the dtype of the inverse of an input of `dtype`."""
-    given = np.dtype(dtype or "float64")
-    return np.dtype(np.float64) if given.kind in "iu" else given
-
-
-def _failed(slices: Slices) -> str:
-    listed = ", ".join(str(failure.index) for failure in slices.failures[:5])
-    more = ", …" if slices.failed > 5 else ""
-    return f"{slices.failed} of {slices.count} slices ({listed}{more})"
 
 
 @contextmanager

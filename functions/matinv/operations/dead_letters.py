@@ -7,7 +7,7 @@ SQS itself moved after too many receives, without any; then the job's record kno
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -149,7 +149,20 @@ class DeadLetters:
                 self._taken[message.message_id] = replace(message, body="")
             if not fresh:  # the queue is empty, or this is its second round
                 return
-            yield from _understood(self._client, fresh)
+            found: dict[str, list[Delivery]] = {}
+            for message in fresh:
+                event = {
+                    "eventSource": "aws:sqs",
+                    "messageId": message.message_id,
+                    "receiptHandle": message.receipt,
+                    "body": message.body,
+                }
+                found[message.message_id] = deliveries({"Records": [event]})
+            ids = {delivery.job_id for group in found.values() for delivery in group}
+            records = self._client.table.get(sorted(ids))
+            for message in fresh:
+                group = found[message.message_id]
+                yield Letter(message, tuple(DeadJob(one, records.get(one.job_id)) for one in group))
 
     def delete(self, letter: Letter) -> None:
         """Remove a letter from the queue."""
@@ -233,27 +246,18 @@ def redriven_body(
         "redrive": DeadJob(delivery, record).next_redrive,
     }
     if request.dropped and isinstance(request.input, Reference):
-        return json.dumps(_reference_fields(request.input, store) | fields)
-    return edited(_unwrapped(delivery.body), fields)
-
-
-def _understood(client: Client, batch: Sequence[Received]) -> Iterator[Letter]:
-    found = {message.message_id: _deliveries(message) for message in batch}
-    ids = {delivery.job_id for group in found.values() for delivery in group}
-    records = client.table.get(sorted(ids))
-    for message in batch:
-        group = found[message.message_id]
-        yield Letter(message, tuple(DeadJob(one, records.get(one.job_id)) for one in group))
-
-
-def _deliveries(message: Received) -> list[Delivery]:
-    event = {
-        "eventSource": "aws:sqs",
-        "messageId": message.message_id,
-        "receiptHandle": message.receipt,
-        "body": message.body,
-    }
-    return deliveries({"Records": [event]})
+        with store.open(request.input) as blob:
+            options = fields_of(options_of_metadata(blob.metadata))
+        named = ("bucket", "key", "version_id", "order")
+        s3 = {name: getattr(request.input, name) for name in named}
+        s3 = {name: value for name, value in s3.items() if value is not None}
+        return json.dumps({"s3": s3, **options} | fields)
+    body = delivery.body
+    texts = members(body)
+    while texts.get("Type") == '"Notification"' and "Message" in texts:  # what SNS wraps around it
+        body = json.loads(texts["Message"])
+        texts = members(body)
+    return edited(body, fields)
 
 
 def _send(
@@ -268,19 +272,3 @@ def _send(
     except Refused as error:
         return error.info
     return None
-
-
-def _reference_fields(reference: Reference, store: InputStore) -> dict[str, Any]:
-    with store.open(reference) as blob:
-        options = options_of_metadata(blob.metadata)
-    s3 = {name: getattr(reference, name) for name in ("bucket", "key", "version_id", "order")}
-    return {"s3": {k: v for k, v in s3.items() if v is not None}, **fields_of(options)}
-
-
-def _unwrapped(body: str) -> str:
-    """Return the message inside what SNS wrapped around it, or the body itself."""
-    texts = members(body)
-    while texts.get("Type") == '"Notification"' and "Message" in texts:
-        body = json.loads(texts["Message"])
-        texts = members(body)
-    return body

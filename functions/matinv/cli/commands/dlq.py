@@ -132,7 +132,9 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     for one in done:
         if one.problem:
             complain(one.problem, f"message {one.letter.received.message_id}")
-    emit((_redriven_row(one, dry_run=dry_run) for one in done), _REDRIVEN_COLUMNS, output)
+    yes = "would be" if dry_run else "yes"
+    rows = (_row(one.letter) | {"redriven": "no" if one.problem else yes} for one in done)
+    emit(rows, _REDRIVEN_COLUMNS, output)
     found = {job_id for one in done for job_id in one.letter.job_ids}
     missing = [] if limit else [name for name in filters["job_ids"] if job_id_of(name) not in found]
     refused = Exit.REFUSED if any(one.problem for one in done) else Exit.OK
@@ -211,8 +213,3 @@ def _row(letter: Letter) -> dict[str, Any]:
         "tags": dict(letter.tags),
         "redrivable": letter.problem is None,
     }
-
-
-def _redriven_row(one: Redriven, *, dry_run: bool) -> dict[str, Any]:
-    said = "would be" if dry_run else "yes"
-    return _row(one.letter) | {"redriven": "no" if one.problem else said}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,26 +72,21 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     exit code is the gravest: 6 unknown, 3 failed, 5 not finished in time, 4 partial, 0.
     """
     mode = Mode.ALL if all_ else Mode.ANY
-    draw = _drawing(plot) if plot else None
+    if plot:  # before the wait: it may be that this cannot work
+        try:
+            from matinv.cli import timeline  # noqa: PLC0415 - matplotlib, an extra, half a second
+        except ModuleNotFoundError as error:
+            if error.name != "matplotlib":
+                raise
+            raise Missing("matplotlib", "plot") from None
+        check_writable(plot)
     client = client_of(ctx)
     jobs = [client.job(name) for name in job_ids_of(job_ids)]
     waited = wait_for(client, jobs, mode, timeout)
     code = waited.print_all(output)  # first: the disk may be full by now
-    if draw and waited.records:
-        draw(waited.records.values(), client.now())
+    if plot and waited.records:
+        place(timeline.png(waited.records.values(), client.now()), plot)
     return code
-
-
-def _drawing(file: Path) -> Callable[[Iterable[Record], float], None]:
-    """Return what draws a timeline into a file; raise now, before the wait, if that cannot work."""
-    try:
-        from matinv.cli import timeline  # noqa: PLC0415 - matplotlib, an extra, half a second
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        raise Missing("matplotlib", "plot") from None
-    check_writable(file)
-    return lambda records, now_s: place(timeline.png(records, now_s), file)
 
 
 @click.command("list")

@@ -197,16 +197,13 @@ def _send(  # noqa: PLR0913 - two are options of the command
                 codes.add(ANSWERS[sent.code].exit)
                 continue
             if sent.ended and not skip_done:
-                _note_ended(sent)
+                click.echo(
+                    f"matinv: ENDED: {sent.job_id}: this very matrix was inverted before, with "
+                    "these options, and was not sent again; "
+                    f"see: matinv status {sent.job_id}",
+                    err=True,
+                )
             yield sent
-
-
-def _note_ended(job: Job) -> None:
-    click.echo(
-        f"matinv: ENDED: {job.job_id}: this very matrix was inverted before, with these options, "
-        f"and was not sent again; see: matinv status {job.job_id}",
-        err=True,
-    )
 
 
 def _printed(jobs: Iterable[Job]) -> Iterator[Job]:
