@@ -80,7 +80,13 @@ def job_id_of(name: str) -> str:
         return text
     # File names that are not UTF-8 come from the operating system with lone surrogates.
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return f"{_readable(text)}-{digest}"
+    # What an id can keep of a name that makes none.
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    parts = ["-".join(re.sub(r"\.{2,}", ".", part).split()) for part in plain.split("/")]
+    joined = "/".join(part for part in parts if part.strip("."))
+    short = joined.encode()[:_STEM_BYTES].decode(errors="ignore")
+    readable = normalize("NFC", short.strip("/. ")) or "file"
+    return f"{readable}-{digest}"
 
 
 def names_of(job_id: str) -> list[str]:
@@ -93,15 +99,6 @@ def without_ending(name: str) -> str:
     """Return a name without the ending that says its format, if it has one."""
     ending = next((e for e in ENDINGS if name.lower().endswith(e)), "")
     return name[: len(name) - len(ending)]
-
-
-def _readable(text: str) -> str:
-    """Return what an id can keep of a name that makes none."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    parts = ["-".join(re.sub(r"\.{2,}", ".", part).split()) for part in plain.split("/")]
-    joined = "/".join(part for part in parts if part.strip("."))
-    short = joined.encode()[:_STEM_BYTES].decode(errors="ignore")
-    return normalize("NFC", short.strip("/. ")) or "file"
 
 
 def hashed_id(content: bytes) -> str:

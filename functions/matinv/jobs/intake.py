@@ -52,11 +52,6 @@ class _Upload:
         )
 
 
-def _upload(tree: object) -> _Upload:
-    fields = validated(_upload_schema, tree)
-    return _Upload(fields["bucket"]["name"], **fields["object"])
-
-
 def _upload_schema() -> cs.TypedDictSchema:
     text = cs.str_schema(min_length=1, max_length=1024)
     encoded = cs.str_schema(min_length=1, max_length=3 * 1024)  # of 1,024 bytes
@@ -102,7 +97,12 @@ def records(event: object) -> list[Record]:
         msg = "this is not an event from SQS: it has no list of Records"
         raise ValueError(msg)
     for record in found:
-        _check_record(record)
+        if not isinstance(record, dict) or record.get("eventSource") != "aws:sqs":
+            msg = "this is not an event from SQS: it has a record of another source"
+            raise ValueError(msg)
+        if not isinstance(record.get("messageId"), str) or not record["messageId"]:
+            msg = "a record from SQS has no messageId"
+            raise ValueError(msg)
     return found
 
 
@@ -128,16 +128,10 @@ def receive_count(record: Record) -> int:
     return max(1, _attribute(record, "ApproximateReceiveCount", 1))
 
 
-def _check_record(record: object) -> None:
-    if not isinstance(record, dict) or record.get("eventSource") != "aws:sqs":
-        msg = "this is not an event from SQS: it has a record of another source"
-        raise ValueError(msg)
-    if not isinstance(record.get("messageId"), str) or not record["messageId"]:
-        msg = "a record from SQS has no messageId"
-        raise ValueError(msg)
-
-
 def _delivery(record: Record, part: _Part) -> Delivery:
+    # Why it lay among the dead letters, if it did: what moves it back keeps its attributes.
+    attributes = record.get("messageAttributes")
+    error_code = attributes.get("error_code") if isinstance(attributes, dict) else None
     return Delivery(
         message_id=record["messageId"],
         receipt=str(record.get("receiptHandle", "")),
@@ -146,15 +140,8 @@ def _delivery(record: Record, part: _Part) -> Delivery:
         sent_at_ms=_attribute(record, "SentTimestamp", 0),
         job_id=part.parsed.job_id,
         content=part.parsed.content,
-        error_code=_error_code(record),
+        error_code=str(error_code.get("stringValue", "")) if isinstance(error_code, dict) else "",
     )
-
-
-def _error_code(record: Record) -> str:
-    """Return why a message lay among the dead letters: what moves it back keeps its attributes."""
-    attributes = record.get("messageAttributes")
-    found = attributes.get("error_code") if isinstance(attributes, dict) else None
-    return str(found.get("stringValue", "")) if isinstance(found, dict) else ""
 
 
 def _body(record: Record) -> str:
@@ -188,7 +175,11 @@ def _parts(body: str) -> list[_Part]:
     if "Records" in tree:
         return _parts_of_notification(tree["Records"], body)
     if "detail-type" in tree:
-        return _parts_of_eventbridge(tree, body)
+        kind = str(tree["detail-type"])
+        if tree.get("source") != "aws.s3" or not kind.startswith("Object "):
+            return [_refused(body, "the event is not one of S3's about an object")]
+        created = kind == "Object Created"
+        return _parts_of_upload(tree.get("detail"), body, encoded=False) if created else []
     return [_Part(parse_tree(tree, content), body)]
 
 
@@ -199,17 +190,16 @@ def _parts_of_notification(records: object, body: str) -> list[_Part]:
         return [_refused(body, f"the notification has more than {_RECORDS_LIMIT} records")]
     if len(records) == 1:
         return _parts_of_record(records[0], body)
-    parts = [part for record in records for part in _parts_alone(record, body)]
+    parts: list[_Part] = []
+    for record in records:  # each with a notification of that record alone
+        try:
+            alone = orjson.dumps({"Records": [record]}, _loaded, orjson.OPT_PASSTHROUGH_DATACLASS)
+        except TypeError:  # nested deeper than orjson writes, or a list that is no JSON
+            why = "the notification has a record that cannot be written anew"
+            parts.append(_refused(body, why))
+        else:
+            parts += _parts_of_record(record, alone.decode())
     return list({(part.parsed.job_id, part.body): part for part in parts}.values())
-
-
-def _parts_alone(record: object, body: str) -> list[_Part]:
-    """Return the jobs of one of several records, each with a notification of that record alone."""
-    try:
-        alone = orjson.dumps({"Records": [record]}, _loaded, orjson.OPT_PASSTHROUGH_DATACLASS)
-    except TypeError:  # nested deeper than orjson writes, or a list that is no JSON
-        return [_refused(body, "the notification has a record that cannot be written anew")]
-    return _parts_of_record(record, alone.decode())
 
 
 def _loaded(list_: json_text.Run) -> Any:
@@ -226,38 +216,27 @@ def _parts_of_record(record: Any, body: str) -> list[_Part]:
     return _parts_of_upload(record.get("s3"), body, encoded=True)
 
 
-def _parts_of_eventbridge(event: Mapping[str, Any], body: str) -> list[_Part]:
-    kind = str(event["detail-type"])
-    if event.get("source") != "aws.s3" or not kind.startswith("Object "):
-        return [_refused(body, "the event is not one of S3's about an object")]
-    if kind != "Object Created":
-        return []
-    return _parts_of_upload(event.get("detail"), body, encoded=False)
-
-
 def _parts_of_upload(tree: object, body: str, *, encoded: bool) -> list[_Part]:
     try:
-        upload = _upload(tree)
-        key = _decoded(upload.key) if encoded else upload.key
+        fields = validated(_upload_schema, tree)
     except Refused as error:
         return [_Part(Parsed(hashed_id(_bytes(body)), error), body)]
+    upload = _Upload(fields["bucket"]["name"], **fields["object"])
+    try:
+        key = unquote_plus(upload.key, errors="strict") if encoded else upload.key
+    except UnicodeDecodeError:
+        undecoded = Refused(
+            Code.BAD_MESSAGE,
+            "the notification's key is not form-encoded UTF-8",
+            "let S3 write the notification, or send a message with s3, bucket and key",
+            observed=upload.key,
+        )
+        return [_Part(Parsed(hashed_id(_bytes(body)), undecoded), body)]
     if key.endswith("/"):  # what consoles create for an empty folder
         return []
     job_id = job_id_of(key)
     request = Request(job_id, upload.reference(key), dropped=True, replace=None)
     return [_Part(Parsed(job_id, request), body)]
-
-
-def _decoded(key: str) -> str:
-    try:
-        return unquote_plus(key, errors="strict")
-    except UnicodeDecodeError:
-        raise Refused(
-            Code.BAD_MESSAGE,
-            "the notification's key is not form-encoded UTF-8",
-            "let S3 write the notification, or send a message with s3, bucket and key",
-            observed=key,
-        ) from None
 
 
 def _refused(body: str, message: str) -> _Part:

@@ -94,7 +94,9 @@ def predict(  # noqa: PLR0913 - what a header and its options say
     accuracy : Accuracy
         VERIFIED takes ball arithmetic at two precisions.
     """
-    kind = _computed(np.dtype(dtype))
+    kind = np.dtype(dtype)
+    if kind.kind in "iub":
+        kind = np.dtype(np.float64)
     n, k = shape[-1], prod(shape[:-2])
     elements = k * n * n
     matrix_bytes = elements * kind.itemsize
@@ -123,10 +125,6 @@ def predict_text(text: Text, size_bytes: int) -> Prediction:
     matrix = predict((n, n), np.float64)
     memory_bytes = _FIXED_BYTES + text.memory_ratio * size_bytes
     return Prediction(memory_bytes, matrix.seconds, matrix.matrix_bytes)
-
-
-def _computed(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
-    return np.dtype(np.float64) if dtype.kind in "iub" else dtype
 
 
 def _wide_bytes(dtype: np.dtype[np.generic]) -> int:

@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -80,29 +81,26 @@ def options_schema() -> cs.TypedDictSchema:
 @cache
 def message_schema() -> cs.TypedDictSchema:
     """Return the schema of a message."""
+    # An object in S3; its key is written as it is, not form-encoded.
+    name, text = (cs.str_schema(min_length=1, max_length=most) for most in (255, 1024))
+    reference = object_schema(
+        {
+            "bucket": cs.typed_dict_field(name, required=True),
+            "key": cs.typed_dict_field(text, required=True),
+            "version_id": cs.typed_dict_field(cs.nullable_schema(text)),
+            "order": cs.typed_dict_field(cs.nullable_schema(cs.str_schema(max_length=64))),
+        }
+    )
     return object_schema(
         {
             **options_schema()["fields"],
             "v": cs.typed_dict_field(cs.int_schema(ge=VERSION, le=VERSION)),
             "job_id": cs.typed_dict_field(cs.str_schema()),
             "matrix": cs.typed_dict_field(cs.any_schema()),
-            **{name: cs.typed_dict_field(cs.nullable_schema(cs.str_schema())) for name in _FILES},
-            "s3": cs.typed_dict_field(cs.nullable_schema(_reference_schema())),
+            **{file: cs.typed_dict_field(cs.nullable_schema(cs.str_schema())) for file in _FILES},
+            "s3": cs.typed_dict_field(cs.nullable_schema(reference)),
             "redrive": cs.typed_dict_field(cs.int_schema(ge=1, le=2**31)),
             "replace": cs.typed_dict_field(cs.bool_schema()),
-        }
-    )
-
-
-def _reference_schema() -> cs.TypedDictSchema:
-    """Return the schema of an object in S3; its key is written as it is, not form-encoded."""
-    name, text = (cs.str_schema(min_length=1, max_length=most) for most in (255, 1024))
-    return object_schema(
-        {
-            "bucket": cs.typed_dict_field(name, required=True),
-            "key": cs.typed_dict_field(text, required=True),
-            "version_id": cs.typed_dict_field(cs.nullable_schema(text)),
-            "order": cs.typed_dict_field(cs.nullable_schema(cs.str_schema(max_length=64))),
         }
     )
 
@@ -137,16 +135,12 @@ def parse_tree(tree: object, body: bytes) -> Parsed:
     try:
         request = _request(_checked(tree))
     except Refused as error:
-        return Parsed(_named(tree) or hashed_id(body), error)
+        named = None
+        with suppress(Refused):  # the job id that the body names, if it is a valid one
+            if isinstance(tree, dict) and "job_id" in tree:
+                named = checked_id(tree["job_id"])
+        return Parsed(named or hashed_id(body), error)
     return Parsed(request.job_id, request)
-
-
-def _named(tree: object) -> str | None:
-    """Return the job id that a body names, if it is a valid one."""
-    try:
-        return checked_id(tree["job_id"]) if isinstance(tree, dict) and "job_id" in tree else None
-    except Refused:
-        return None
 
 
 def encode(request: Request, content: Sequence[bytes | memoryview] | None = None) -> str:
@@ -328,7 +322,10 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
                 observed=where,
                 limit=", ".join(schema()["fields"]),
             ) from None
-        if isinstance(value := _at(tree, first["loc"]), list):
+        value: Any = tree  # then what stands at the field's path, None if it leads nowhere
+        for name in first["loc"]:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, list):
             raise Refused(
                 Code.BAD_MESSAGE,
                 f"field {where}: a list was found where a single value belongs",
@@ -351,13 +348,6 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
     return found
 
 
-def _at(tree: Any, path: Sequence[int | str]) -> object:
-    """Return what stands at a path of keys, None if it leads nowhere."""
-    for name in path:
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree
-
-
 @cache
 def _validator(schema: Schema) -> SchemaValidator:
     return SchemaValidator(schema())
@@ -370,8 +360,11 @@ def _over(options: Options, fields: Mapping[str, Any]) -> Options:
 
 
 def _checked(tree: object) -> dict[str, Any]:
-    if isinstance(tree, json_text.Run):
-        tree = _pointer(tree)
+    if isinstance(tree, json_text.Run) and _POINTER.match(tree.text, tree.start, tree.end):
+        # Amazon's extended client for SQS: ["….PayloadS3Pointer", {"s3BucketName": …, "s3Key": …}].
+        match json_text.loads(tree.text[tree.start : tree.end], Code.BAD_MESSAGE):
+            case [str(), {"s3BucketName": str(bucket), "s3Key": str(key)}]:
+                tree = {"s3": {"bucket": bucket, "key": key}}
     if not isinstance(tree, dict):
         raise Refused(
             Code.BAD_MESSAGE,
@@ -389,19 +382,6 @@ def _checked(tree: object) -> dict[str, Any]:
         )
     named = {"job_id": checked_id(tree["job_id"])} if "job_id" in tree else {}
     return validated(message_schema, tree) | named
-
-
-def _pointer(run: json_text.Run) -> object:
-    """Return the reference that a message of Amazon's extended client for SQS is, if it is one.
-
-    It is ``["….PayloadS3Pointer", {"s3BucketName": …, "s3Key": …}]``.
-    """
-    if not _POINTER.match(run.text, run.start, run.end):
-        return run
-    match json_text.loads(run.text[run.start : run.end], Code.BAD_MESSAGE):
-        case [str(), {"s3BucketName": str(bucket), "s3Key": str(key)}]:
-            return {"s3": {"bucket": bucket, "key": key}}
-    return run
 
 
 def _request(fields: Mapping[str, Any]) -> Request:
@@ -425,7 +405,14 @@ def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:
         return Inline(json_matrix.matrix_of(value, syntax), Format.JSON, size_bytes)
     for name, (form, file) in _FILES.items():
         if _only(fields, name) and fields[name] is not None:
-            data = _of_base64(name, fields[name])
+            try:
+                data = binascii.a2b_base64(fields[name], strict_mode=True)
+            except ValueError as error:
+                raise Refused(
+                    Code.BAD_FORMAT,
+                    f"the {name} field is not base64: {error}",
+                    "use the standard alphabet with padding and without blanks or line breaks",
+                ) from None
             return Inline(file.open(BytesIO(data), len(data)).read(), form, len(fields[name]))
     raise Refused(
         Code.BAD_MESSAGE,
@@ -437,14 +424,3 @@ def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:
 
 def _only(fields: Mapping[str, Any], name: str) -> bool:
     return fields.keys() & set(INPUTS) == {name}
-
-
-def _of_base64(name: str, text: str) -> bytes:
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise Refused(
-            Code.BAD_FORMAT,
-            f"the {name} field is not base64: {error}",
-            "use the standard alphabet with padding and without blanks or line breaks",
-        ) from None

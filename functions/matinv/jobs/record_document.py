@@ -30,8 +30,10 @@ def document_of(record: Record) -> Document:
         fields["result"]["inline"] = record.result.inline is not None
     if record.error:
         fields["error"] = record.error.document()
-    parts = {name: _known(part) for name, part in fields.items()}
-    return {name: part for name, part in parts.items() if part not in (None, "", {}, ())}
+    for name, part in fields.items():
+        if isinstance(part, dict):
+            fields[name] = {key: value for key, value in part.items() if value is not None}
+    return {name: part for name, part in fields.items() if part not in (None, "", {}, ())}
 
 
 def note(record: Record) -> str | None:
@@ -82,6 +84,19 @@ def plain(value: Any) -> Any:
 
 def record_of(document: Mapping[str, Any]) -> Record:
     """Return the record that a document describes, without the bytes of a small result."""
+    error = certificate = slices = None
+    if "error" in document:
+        fields = document["error"]
+        texts = {k: v for k, v in fields.items() if k in {"message", "hint", "observed", "limit"}}
+        error = ErrorInfo(Code(fields["code"]), **{"message": "", **texts})
+    if "certificate" in document:
+        fields = document["certificate"]
+        enums = {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
+        certificate = Certificate(**{**fields, **enums})
+    if "slices" in document:
+        fields = document["slices"]
+        failures = tuple(SliceFailure(**failure) for failure in fields["failures"])
+        slices = Slices(fields["count"], fields["failed"], failures)
     return Record(
         job_id=document["job_id"],
         status=Status(document["status"]),
@@ -96,21 +111,15 @@ def record_of(document: Mapping[str, Any]) -> Record:
         options=document.get("options", {}),
         message_id=document.get("message_id", ""),
         message_at_ms=document.get("message_at_ms", 0),
-        error=_error(document["error"]) if "error" in document else None,
+        error=error,
         result=_result_of(document["result"]) if "result" in document else None,
-        certificate=_certificate(document["certificate"]) if "certificate" in document else None,
-        slices=_slices_of(document["slices"]) if "slices" in document else None,
+        certificate=certificate,
+        slices=slices,
         timings_ms=document.get("timings", {}),
         warnings=tuple(document.get("warnings", ())),
         tags=document.get("tags", {}),
         engine=document.get("engine", {}),
     )
-
-
-def _known(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {name: value for name, value in part.items() if value is not None}
-    return part
 
 
 def _input_of(fields: Mapping[str, Any]) -> InputInfo:
@@ -126,11 +135,6 @@ def _input_of(fields: Mapping[str, Any]) -> InputInfo:
     )
 
 
-def _error(fields: Mapping[str, Any]) -> ErrorInfo:
-    texts = {k: v for k, v in fields.items() if k in {"message", "hint", "observed", "limit"}}
-    return ErrorInfo(Code(fields["code"]), **{"message": "", **texts})
-
-
 def _result_of(fields: Mapping[str, Any]) -> ResultInfo:
     return ResultInfo(
         format=Format(fields["format"]),
@@ -139,13 +143,3 @@ def _result_of(fields: Mapping[str, Any]) -> ResultInfo:
         uri=fields.get("uri"),
         version_id=fields.get("version_id"),
     )
-
-
-def _certificate(fields: Mapping[str, Any]) -> Certificate:
-    enums = {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
-    return Certificate(**{**fields, **enums})
-
-
-def _slices_of(fields: Mapping[str, Any]) -> Slices:
-    failures = tuple(SliceFailure(**failure) for failure in fields["failures"])
-    return Slices(fields["count"], fields["failed"], failures)
