@@ -141,7 +141,11 @@ def _of_arn(response: SQSResponse, arn: str) -> sqs.Queue:
 def _run(backend: sqs.SQSBackend, task: _Task) -> None:
     """Move what is visible, until nothing is, or somebody cancels the task."""
     while not task.cancelled.is_set():
-        message = _taken(task.source)
+        with task.source._messages_lock:
+            message = next(iter(task.source.messages), None)  # the oldest
+            if message is not None:
+                task.source._messages.remove(message)
+                task.source.pending_messages.discard(message)
         if message is None:
             task.status = "COMPLETED"
             return
@@ -155,13 +159,3 @@ def _run(backend: sqs.SQSBackend, task: _Task) -> None:
         if task.per_second:
             task.cancelled.wait(1 / task.per_second)
     task.status = "CANCELLED"
-
-
-def _taken(queue: sqs.Queue) -> sqs.Message | None:
-    """Take the oldest visible message out of a queue."""
-    with queue._messages_lock:
-        message = next(iter(queue.messages), None)
-        if message is not None:
-            queue._messages.remove(message)
-            queue.pending_messages.discard(message)
-        return message
