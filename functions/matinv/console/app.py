@@ -138,7 +138,9 @@ class _Pages:
     def result(self, request: Request) -> Response:
         form = request.query_params.get("format")
         if form not in list(Format):
-            raise Bad("BAD_REQUEST", f"there is no format {form}", either(list(Format)))
+            raise Bad(
+                "BAD_REQUEST", f"there is no format {form}", f"ask for {either(list(Format))}"
+            )
         return download(self.client, _given(request, "id"), Format(form))
 
     def health(self, _request: Request) -> Response:

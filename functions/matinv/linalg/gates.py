@@ -281,6 +281,8 @@ class Failures(Mapping[int, MatinvError]):
             observed, limit = f"{digits:.1f} digits", "1 digit"
         kind = Transient if flaw in {Flaw.RESIDUAL, Flaw.OVERWRITTEN} else Refused
         message, hint = _TEXTS[flaw]
+        if flaw in {Flaw.PERHAPS_SINGULAR, Flaw.INACCURATE} and self.gates.dtype.char in "fF":
+            hint = _WIDER
         return kind(_CODES[flaw], message, hint, observed=observed, limit=limit)
 
 
@@ -297,6 +299,8 @@ _CODES: Final = {
     Flaw.OVERWRITTEN: Code.RESIDUAL,
     Flaw.UNPROVEN: Code.INACCURATE,
 }
+
+_WIDER: Final = 'use "method": "pinv" for the pseudo-inverse, a wider dtype, or the large lane'
 
 _TEXTS: Final = {
     Flaw.NON_FINITE: (
@@ -321,11 +325,11 @@ _TEXTS: Final = {
     ),
     Flaw.PERHAPS_SINGULAR: (
         "the matrix cannot be told from a singular one in the time and memory of this worker",
-        'use "method": "pinv" for the pseudo-inverse, a wider dtype, or the large lane',
+        'use "method": "pinv" for the pseudo-inverse, or the large lane',
     ),
     Flaw.INACCURATE: (
         "no way to invert the matrix vouches for a single digit of the result",
-        'use "method": "pinv" for the pseudo-inverse, a wider dtype, or the large lane',
+        'use "method": "pinv" for the pseudo-inverse, or the large lane',
     ),
     Flaw.OVERWRITTEN: (
         "the inverse fails its check, and the matrix was overwritten by it",

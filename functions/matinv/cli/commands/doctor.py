@@ -93,7 +93,8 @@ def _reaches(client: Client) -> dict[str, Callable[[], str]]:
 
     def results() -> str:
         uri = f"s3://{settings.results_bucket}/{nobody}.npy"
-        with suppress(Refused), client.store.results(uri, None):  # there is no such object
+        store = client.stack("looking into the results bucket").store
+        with suppress(Refused), store.results(uri, None):  # there is no such object
             pass
         return settings.results_bucket
 

@@ -1,0 +1,228 @@
+"""Advice of the Python client and of the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from matinv.client.in_memory import MemoryClient
+from matinv.jobs.lanes import standard
+from matinv.operations.health import snapshot
+from matinv.operations.throughput import Recent
+from matinv.settings import Settings
+from support.api_server import serving
+from support.bodies import SINGULAR
+from support.hints.ways import EYE, GOOD, Advice, Way, advice, command, over_http, python
+from support.memory_service import general
+
+_LARGE: Final = general(200)
+_STACK: Final = np.stack([EYE, np.zeros((2, 2)), 2 * EYE])
+_SETTINGS: Final = Settings(
+    "inputs", "results", "jobs", standard("https://sqs.test/jobs"), "https://sqs.test/dead"
+)
+_OUTPUTS: Final = json.dumps({"environment": {"value": _SETTINGS.to_environment()}}).encode()
+
+
+def _submit(job_id: str = "a", matrix: Any = GOOD, **options: Any) -> Any:
+    return lambda client: client.submit(matrix, job_id=job_id, **options)
+
+
+def _stop(client: MemoryClient) -> None:
+    client.working = False
+
+
+def _go_on(client: MemoryClient) -> None:
+    client.working = True
+
+
+def _wait(timeout_s: float) -> Any:
+    return lambda client: client.wait(["a"], timeout_s=timeout_s)
+
+
+def _result(job_id: str = "a", **options: Any) -> Any:
+    return lambda client: client.job(job_id).result(**options)
+
+
+def _superseded(*then: Any) -> Way:
+    """Submit a job, let another input take its id, and ask the first one for its result."""
+
+    def call(client: MemoryClient) -> None:
+        client.working = False
+        job = client.submit(GOOD, job_id="a")
+        client.submit([[5.0]], job_id="a", replace=True)
+        client.working = True
+        client.work()
+        if not then:
+            job.result()
+
+    return python(call, *then)
+
+
+def _changed_result(*then: Any) -> Way:
+    """Change what is stored of a result, and verify it."""
+
+    def call(client: MemoryClient) -> None:
+        job = client.submit(GOOD, job_id="a", output="s3")
+        record = job.ended_record()
+        assert record.result is not None
+        wrong = replace(record.result, sha256=64 * "0")
+        client.memory_table.records["a"] = replace(record, result=wrong)
+        if not then:
+            client.job("a").result(verify=GOOD)
+
+    return python(call, *then)
+
+
+def _unknown_over_http() -> str:
+    with serving() as api:
+        return snapshot(api.client, Recent(3600)).unknown[0].error.hint
+
+
+COMMANDS: Final[tuple[Advice, ...]] = (
+    # The client.
+    advice(
+        "choose another job id, or replace what it has: replace=True, --replace",
+        python(_submit(), _submit(matrix=EYE)),
+        python(_submit(), _submit("b", EYE)),
+        python(_submit(), _submit(matrix=EYE, replace=True)),
+        command("submit a.npy", "submit --replace --job-id a b.npy", a_npy=EYE, b_npy=2 * EYE),
+    ),
+    advice(
+        "ask for one of those that there are, in any case",
+        python(lambda client: list(client.list("done"))),
+        python(lambda client: list(client.list("succeeded"))),
+        python(lambda client: list(client.list("SUCCEEDED"))),
+    ),
+    advice(
+        "the jobs go on: wait again, with a longer timeout",
+        python(_stop, _submit(), _wait(5)),
+        python(_stop, _submit(), _go_on, _wait(60), _result()),
+    ),
+    advice(
+        "read what it is about: matinv status {}; choose another job id for this input",
+        _superseded(),
+        _superseded(lambda client: client.job("a").record()),
+        _superseded(_submit("b"), _result("b")),
+        command("submit a.npy", "status a", a_npy=EYE),
+    ),
+    advice(
+        'fetch it with matinv result {}, or submit with "output": "s3"',
+        python(_submit(), lambda client: client.job("a").result_url()),
+        command("submit a.npy --wait", "result a -o x.npy", a_npy=EYE),
+        python(_submit(output="s3"), lambda client: client.job("a").result_url()),
+    ),
+    advice(
+        "is this the matrix that was submitted? If so, report this",
+        python(_submit(matrix=_LARGE), _result(verify=_LARGE.T)),
+        python(_submit(matrix=_LARGE), _result(verify=_LARGE)),
+    ),
+    advice(
+        "pass the matrix that was sent",
+        python(_submit(), _result(verify=EYE)),
+        python(_submit(), _result(verify=GOOD)),
+    ),
+    advice(
+        "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
+        python(_submit(), _result(verify=True)),
+        python(_submit(), _result(verify=GOOD)),
+        command(
+            "submit a.npy --wait", "result a --verify --input a.npy -o x.npy", a_npy=np.array(GOOD)
+        ),
+    ),
+    advice(
+        "the object was changed after the job had ended: submit the matrix again",
+        _changed_result(),
+        _changed_result(_submit("b"), _result("b", verify=GOOD)),
+    ),
+    # The command line.
+    advice(
+        "check the id, and which stack is asked; records are dropped after their retention",
+        command("submit a.npy", "status b", a_npy=EYE),
+        command("submit a.npy", "status a", a_npy=EYE),
+    ),
+    advice(
+        "check the path and its permissions",
+        command("submit a.npy"),
+        command("submit a.npy", a_npy=EYE),
+    ),
+    advice("see: {} --help", command("submit --nope"), command("submit --help")),
+    advice(
+        "wait for it: matinv wait {}",
+        command("submit a.npy", "result a", a_npy=EYE, working=False),
+        command("submit a.npy", "wait a", "result a -o x.npy", a_npy=EYE),
+    ),
+    advice(
+        "it goes on: matinv wait {}",
+        command("submit a.npy", "wait a --timeout 5s", a_npy=EYE, working=False),
+        command("submit a.npy", "wait a", a_npy=EYE),
+    ),
+    advice(
+        "see which: matinv status {}",
+        command("submit a.npy --wait", "result a -o x.npy", a_npy=_STACK),
+        command("submit a.npy --wait", "status a", a_npy=_STACK),
+    ),
+    advice(
+        "rename one of the files, or submit them one by one with --job-id",
+        command("submit a.npy a.json", a_npy=EYE, a_json=b"[[2]]"),
+        command("submit a.npy b.json", a_npy=EYE, b_json=b"[[2]]"),
+        command("submit a.npy", "submit a.json --job-id b", a_npy=EYE, a_json=b"[[2]]"),
+    ),
+    advice(
+        "use a smaller matrix, float32, or another method",
+        command("estimate --n 28000"),
+        command("estimate --n 2000"),
+        command("estimate --n 28000 --dtype float32"),
+    ),
+    advice(
+        "is a worker running (matinv local worker), is its trigger enabled? See its log",
+        command("doctor --timeout 5s", working=False),
+        command("doctor --timeout 5s"),
+    ),
+    # Terraform's outputs.
+    advice(
+        "name a Terraform root, or a file of its outputs",
+        command("env --stack nowhere"),
+        command("env --stack a.json", a_json=_OUTPUTS),
+    ),
+    advice(
+        "name a file of just that",
+        command("env --stack a.json", a_json=b"[1]"),
+        command("env --stack a.json", a_json=_OUTPUTS),
+    ),
+    advice(
+        "name the service's root",
+        command("env --stack a.json", a_json=b'{"other": {"value": "x"}}'),
+        command("env --stack a.json", a_json=_OUTPUTS),
+    ),
+    # Through the HTTP API.
+    advice(
+        "pass the matrix itself: --input FILE",
+        over_http("submit a.npy --wait", "result a --verify -o x.npy", a_npy=_LARGE),
+        over_http("submit a.npy --wait", "result a --verify --input a.npy -o x.npy", a_npy=_LARGE),
+    ),
+    advice(
+        "fetch it",
+        over_http("submit a.npy --wait", "result a --url", a_npy=EYE),
+        over_http("submit a.npy --wait", "result a -o x.npy", a_npy=EYE),
+    ),
+    advice(
+        "matinv dlq redrive --job-id ID works",
+        over_http("submit a.npy --wait", "dlq list", a_npy=np.array(SINGULAR)),
+        over_http(
+            "submit a.npy --wait", "dlq redrive --job-id a --method pinv", a_npy=np.array(SINGULAR)
+        ),
+    ),
+    advice(
+        "use --stack, or the MATINV_* settings",
+        _unknown_over_http,
+        command("top --once"),
+    ),
+    advice(
+        "use the stack itself: --stack, or MATINV_*",
+        over_http("doctor"),
+        command("doctor"),
+    ),
+)

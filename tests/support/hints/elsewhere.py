@@ -1,0 +1,108 @@
+"""Advice that no test of this kind can follow: who has to, and which test shows it, if one does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """Why a hint is not followed in `test_hints`; there are no other reasons."""
+
+    AWS = "it needs AWS: a policy, a key or a role that an operator changes"
+    WAIT = "nothing is to be done: the job comes again, which the named test shows"
+    OPERATOR = "it tells an operator where to look"
+    REPORT = "it asks for a report: matinv, or its machine, is at fault"
+    SHOWN = "the named test follows it, with parts that this file has not"
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A hint that is not followed here.
+
+    Parameters
+    ----------
+    hint : str
+        As `support.hints.texts` reads it.
+    kind : Kind
+        Why.
+    test : str
+        ``file::function`` below ``tests``, for `Kind.WAIT` and `Kind.SHOWN`.
+    """
+
+    hint: str
+    kind: Kind
+    test: str = ""
+
+
+ELSEWHERE: Final = (
+    Elsewhere(
+        "an operator must check credentials, the role's policy and the MATINV_* settings: the "
+        "table, queues and buckets that they name, and the region",
+        Kind.AWS,
+    ),
+    Elsewhere(
+        "give the worker's role the use of the object's key, or upload it without one", Kind.AWS
+    ),
+    Elsewhere(
+        "check that the worker may send to it; the message stays on the jobs queue", Kind.AWS
+    ),
+    Elsewhere("see the worker's role", Kind.AWS),
+    Elsewhere("look at what the worker wrote to standard error just before", Kind.OPERATOR),
+    Elsewhere("this is a bug in matinv: see the worker's log for the traceback", Kind.REPORT),
+    Elsewhere("report this", Kind.REPORT),
+    Elsewhere("report it with the matrix; `matinv dlq redrive` tries it again", Kind.REPORT),
+    Elsewhere(
+        "nothing to do: it is delivered again",
+        Kind.WAIT,
+        "pipeline/test_attempt.py::"
+        "test_job_longer_than_the_rest_of_the_invocation_waits_for_the_next",
+    ),
+    Elsewhere(
+        "nothing to do: the job is delivered again",
+        Kind.WAIT,
+        "linalg/test_inverse_gates.py::test_what_fails_twice_is_transient",
+    ),
+    Elsewhere(
+        "nothing to do: it is read and inverted again",
+        Kind.WAIT,
+        "pipeline/test_retry.py::"
+        "test_matrix_that_elimination_cannot_invert_is_read_again_and_inverted_at_once",
+    ),
+    Elsewhere(
+        "nothing to do: it is tried again later",
+        Kind.WAIT,
+        "pipeline/test_retry.py::test_last_receive_says_failed_and_still_returns_the_message",
+    ),
+    Elsewhere(
+        "nothing to do: it is tried again later, and more slowly",
+        Kind.WAIT,
+        "pipeline/test_retry.py::test_throttled_store_puts_the_job_off_with_growing_delay",
+    ),
+    Elsewhere(
+        "run: pip install 'matinv[{}]'",
+        Kind.SHOWN,
+        "cli/test_cli_app.py::test_missing_click_is_said_in_one_line",
+    ),
+    Elsewhere(
+        "jobs that were submitted go on",
+        Kind.SHOWN,
+        "cli/test_cli_jobs.py::test_ctrl_c_exits_130_and_says_that_jobs_go_on",
+    ),
+    Elsewhere(
+        "start a stack with `matinv local up`, or name a deployed one: matinv --stack",
+        Kind.SHOWN,
+        "cli/test_cli_env.py::test_file_of_outputs_names_the_stack",
+    ),
+    Elsewhere(
+        "name a file of what terraform output -json says",
+        Kind.SHOWN,
+        "cli/test_cli_env.py::test_file_of_outputs_names_the_stack",
+    ),
+    Elsewhere(
+        "choose another job id",
+        Kind.SHOWN,
+        "backends/http/test_http_store.py::test_an_upload_that_lost_a_race_is_a_conflict",
+    ),
+)
