@@ -1,0 +1,180 @@
+"""Advice of the console, asked as a browser asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from matinv.console.app import Limits, console
+from matinv.console.guard import CSRF_HEADER, Session
+from support.bodies import SINGULAR
+from support.hints.ways import GOOD, Advice, Way, advice, command, npy
+from support.memory_service import MemoryService, general
+
+_PORT: Final = 4711
+_MEBIBYTE: Final = 2**20
+_LIMITS: Final = Limits(upload_bytes=_MEBIBYTE)
+
+Before = Callable[[MemoryService], object]
+
+
+def clicked(
+    method: str,
+    path: str,
+    body: Any = b"",
+    before: Before | None = None,
+    *,
+    headers: Mapping[str, str | None] | None = None,
+    limits: Limits = _LIMITS,
+    **query: str,
+) -> Way:
+    """Send the console of a service in memory a request of its own page, with changed headers."""
+
+    def way() -> str:
+        service = MemoryService.make()
+        if before:
+            before(service)
+        session = Session(_PORT)
+        own: dict[str, str | None] = {
+            "host": f"127.0.0.1:{_PORT}",
+            "origin": f"http://127.0.0.1:{_PORT}",
+            "cookie": f"{session.cookie}={session.key}",
+            "sec-fetch-site": "same-origin",
+            CSRF_HEADER: session.csrf,
+        }
+        given = {name: text for name, text in (own | dict(headers or {})).items() if text}
+        content = body if isinstance(body, bytes) else json.dumps(_filled(body, service)).encode()
+        app = console(service.client, session, limits)
+        return asyncio.run(_answer(app, method, path, urlencode(query), given, content))
+
+    return way
+
+
+def _filled(body: Any, service: MemoryService) -> Any:
+    """Return an order with the ids of the dead letters in place of ``all``."""
+    if isinstance(body, dict) and body.get("message_ids") == "all":
+        return body | {"message_ids": list(service.queue._letters)}
+    return body
+
+
+async def _answer(
+    app: Any, method: str, path: str, query: str, headers: Mapping[str, str], content: bytes
+) -> str:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": query.encode(),
+        "headers": [(name.encode(), text.encode()) for name, text in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", _PORT),
+    }
+    status, answer = 0, b""
+
+    received = iter([{"type": "http.request", "body": content, "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        return next(received, {"type": "http.disconnect"})
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status, answer
+        status = message.get("status", status)
+        answer += message.get("body", b"")
+
+    await app(scope, receive, send)
+    assert status
+    return "" if status < 400 else str(json.loads(answer)["error"]["hint"])
+
+
+def _stored(matrix: Any = GOOD) -> Before:
+    return lambda service: service.client.submit(matrix, job_id="a").wait()
+
+
+_DEAD: Final = _stored(SINGULAR)
+_REDRIVE: Final = "/api/dead-letters/redrive"
+
+CONSOLE: Final[tuple[Advice, ...]] = (
+    advice(
+        "open 127.0.0.1",
+        clicked("GET", "/api/session", headers={"host": f"evil.example:{_PORT}"}),
+        clicked("GET", "/api/session", headers={"host": f"127.0.0.1:{_PORT}"}),
+    ),
+    advice(
+        "use the console's own",
+        clicked("GET", "/api/session", headers={"sec-fetch-site": "cross-site"}),
+        clicked("GET", "/api/session"),
+    ),
+    advice(
+        "use the console's own",
+        clicked("POST", "/api/jobs", b"[[2]]", headers={"origin": "http://evil.example"}),
+        clicked("POST", "/api/jobs", b"[[2]]"),
+    ),
+    advice(
+        "load the page again",  # which fetches the token
+        clicked("POST", "/api/jobs", b"[[2]]", headers={CSRF_HEADER: None}),
+        clicked("GET", "/api/session"),
+        clicked("POST", "/api/jobs", b"[[2]]"),
+    ),
+    advice(
+        "load the page again",
+        clicked("POST", _REDRIVE, b"1", _DEAD),
+        clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
+    ),
+    advice(
+        "name a job",
+        clicked("GET", "/api/job", b"", _stored()),
+        clicked("GET", "/api/job", b"", _stored(), id="a"),
+    ),
+    advice(
+        "ask for {}",
+        clicked("GET", "/api/job/result", b"", _stored(), id="a", format="csv"),
+        *(
+            clicked("GET", "/api/job/result", b"", _stored(), id="a", format=form)
+            for form in ("npy", "json", "npz")
+        ),
+    ),
+    advice(
+        "choose one of the stack",
+        clicked("GET", "/api/job/picture", b"", _stored([GOOD, GOOD]), id="a", slice="2"),
+        clicked("GET", "/api/job/picture", b"", _stored([GOOD, GOOD]), id="a", slice="1"),
+    ),
+    advice(
+        "write key=value",
+        clicked("POST", "/api/jobs", b"[[2]]", tag="team"),
+        clicked("POST", "/api/jobs", b"[[2]]", tag="team=fem"),
+    ),
+    advice(
+        "start the console with a larger --max-upload-mb, or use `matinv submit`",
+        clicked("POST", "/api/jobs", npy(general(400)), name="a.npy"),
+        clicked(
+            "POST",
+            "/api/jobs",
+            npy(general(400)),
+            name="a.npy",
+            limits=Limits(upload_bytes=2 * _MEBIBYTE),
+        ),
+        command("submit a.npy --wait", a_npy=general(400)),
+    ),
+    advice(
+        "select some first",
+        clicked("POST", _REDRIVE, {"message_ids": []}, _DEAD),
+        clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
+    ),
+    advice(
+        "choose fewer",
+        clicked("POST", _REDRIVE, {"message_ids": [36 * "x"] * 100_000}, _DEAD),
+        clicked("POST", _REDRIVE, {"message_ids": "all"}, _DEAD),
+    ),
+    advice(
+        "choose one of the list",
+        clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "lu"}}, _DEAD),
+        clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
+    ),
+)
