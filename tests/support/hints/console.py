@@ -60,7 +60,7 @@ def _filled(body: Any, service: MemoryService) -> Any:
     return body
 
 
-async def _answer(  # noqa: PLR0913, PLR0917 - what a request consists of
+async def _answer(  # noqa: PLR0917 - what a request consists of
     app: Any, method: str, path: str, query: str, headers: Mapping[str, str], content: bytes
 ) -> str:
     scope = {
