@@ -183,9 +183,17 @@ class Truth:
     @cached_property
     def overflows(self) -> bool:
         """Whether an element of the inverse is beyond the dtype's range."""
-        real, imag = self._in_scale
-        limit = np.finfo(self.a.dtype).maxexp
-        return max(real.top(), imag.top()) > limit
+        info = np.finfo(self.a.dtype)
+        edge = 1 - 2.0 ** -(info.nmant + 2)  # from here on 2**maxexp is the nearest
+        return any(
+            bool(
+                (
+                    (part.exponent > info.maxexp)
+                    | ((part.exponent == info.maxexp) & (np.abs(part.mantissa) >= edge))
+                )[part.mantissa != 0].any()
+            )
+            for part in self._in_scale
+        )
 
     @cached_property
     def vanishes(self) -> bool:
