@@ -66,7 +66,7 @@ def test_options_that_are_none_redrive_nothing(ask: ApiServer, body: Any) -> Non
 def test_a_letter_that_cannot_be_sent_back_stays_and_says_why(ask: ApiServer) -> None:
     error = Refused(Code.NOT_SQUARE, "not square")
     dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
-    ask.service.queue.bury([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
+    ask.service.queue.dead_letter([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
     answer = ask.post("/jobs/a/redrive")
     assert (answer.status, answer.code) == (400, "NOT_SQUARE")
     assert len(ask.service.queue._letters) == 1
@@ -76,7 +76,7 @@ def test_of_several_letters_those_that_are_jobs_are_sent_back(ask: ApiServer) ->
     done(ask, "a", matrix=[[0]])
     error = Refused(Code.NOT_SQUARE, "not square")
     dead = Delivery("m", "r", '{"job_id": "a", "matrix": [[1, 2]]}', 1, 0, "a", error)
-    ask.service.queue.bury([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
+    ask.service.queue.dead_letter([DeadLetter(dead, "NOT_SQUARE", "not square", "message")])
     assert ask.post("/jobs/a/redrive").tree == {"job_ids": ["a"]}
     assert len(ask.service.queue._letters) == 1
 

@@ -58,7 +58,7 @@ def overwrite_results(patch: Patch) -> None:
 
 
 def bury_nothing(patch: Patch) -> None:
-    patch.setattr(SQSQueue, "bury", lambda _, letters: [True] * len(letters))
+    patch.setattr(SQSQueue, "dead_letter", lambda _, letters: [True] * len(letters))
 
 
 def reopen_what_has_succeeded(patch: Patch) -> None:

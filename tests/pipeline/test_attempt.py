@@ -54,7 +54,7 @@ def test_job_that_waited_for_memory_until_the_time_was_over_waits_for_the_next()
     assert len([uri for uri in world.store.uris() if uri.startswith("s3://results/")]) == 1
 
 
-@pytest.mark.parametrize("dead", ["get:before", "put:before", "bury:before", "delay:before"])
+@pytest.mark.parametrize("dead", ["get:before", "put:before", "dead_letter:before", "delay:before"])
 def test_service_that_never_answers_does_not_keep_the_invocation(world: World, dead: str) -> None:
     answered = Event()
 

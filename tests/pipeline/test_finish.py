@@ -68,7 +68,7 @@ def test_same_bad_message_delivered_again_is_buried_once(world: World) -> None:
 
 def test_dead_letter_queue_that_cannot_be_written_keeps_the_message(world: World) -> None:
     def fail(operation: str) -> None:
-        if operation == "bury:before":
+        if operation == "dead_letter:before":
             raise Transient(Code.ACCESS_DENIED, "no")
 
     world.queue.fail = fail

@@ -105,7 +105,7 @@ def test_it_is_one_refusal_that_costs_two_calls_and_hurts_nobody(name: str) -> N
     assert world.deliver(*good[:2], body, *good[2:]) == []
     assert world.table.calls == {"get": 1, "put": 2}  # of the good ones, and of the refused
     assert world.store.calls["open"] == (code is Code.INPUT_GONE)
-    assert world.queue.calls["bury"] == 1
+    assert world.queue.calls["dead_letter"] == 1
     (letter,) = world.queue.dead
     assert (letter.error_code, letter.delivery.body) == (code, body)
     assert all(world.record(str(job["job_id"])).status is Status.SUCCEEDED for job in good)

@@ -140,7 +140,7 @@ def test_the_last_receive_leaves_a_record_that_says_why_and_an_event() -> None:
 def test_a_queue_that_is_denied_as_well_raises_nothing(world: World) -> None:
     batch = files(world, 9)
     world.store.fail = denied("open:before")
-    world.queue.fail = denied("delay:before", "max_receive_count:before", "bury:before")
+    world.queue.fail = denied("delay:before", "max_receive_count:before", "dead_letter:before")
     assert world.deliver(*batch, {"job_id": "bad", "matrix": [[0]]}) == list(range(10))
     assert world.queue.delays == []
 

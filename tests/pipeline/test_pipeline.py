@@ -60,7 +60,7 @@ def test_message_with_several_records_is_acknowledged_when_all_are_done(world: W
 
 BOUNDARIES = [
     f"{operation}:{side}"
-    for operation in ("get", "open", "put_result", "put", "bury")
+    for operation in ("get", "open", "put_result", "put", "dead_letter")
     for side in ("before", "after")
 ]
 

@@ -99,7 +99,7 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
 
 
 def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
-    """Bury what is refused, put off what is transient, and say so in the records."""
+    """Dead-letter what is refused, put off what is transient, and say so in the records."""
     failures = [
         FailedTask(end.task, *failure(end.result), Verdict.of_transient(end.result))
         for end in failed
@@ -110,7 +110,7 @@ def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
         DeadLetter(f.task.delivery, f.error.code, f.error.message, f.task.input.source)
         for f in refused
     ]
-    sent = app.queue.bury(letters) if letters else []
+    sent = app.queue.dead_letter(letters) if letters else []
     stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, sent, strict=True) if not ok]
     buried = [f for f, ok in zip(refused, sent, strict=True) if ok]
     ends = _write_failures(app, [(f, Status.FAILED) for f in buried])

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from matinv.errors import Refused
-from matinv.formats.codecs import Format, format_of_key
+from matinv.formats.codecs import CODECS, Format, Text, format_of_key
 from matinv.jobs.ownership import Question
 from matinv.jobs.record import InputInfo, Record
 from matinv.jobs.request import (
@@ -95,7 +95,9 @@ def task_of(app: App, delivery: Delivery, record: Record | None) -> Task:
     if isinstance(content, Request):
         task = Task(delivery, content, input_info(content), record)
         # Metadata of a dropped file, and a file of text, may hold options.
-        asked = isinstance(content.input, Inline) or own_format(content) is not Format.JSON
+        form = own_format(content)
+        is_text = form is not None and isinstance(CODECS[form].input, Text)
+        asked = isinstance(content.input, Inline) or not is_text
         task.options_known = asked and not content.dropped
     else:
         body = delivery.body.encode("utf-8", "surrogatepass")

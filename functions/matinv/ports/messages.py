@@ -50,7 +50,7 @@ class ClientQueue(Protocol):
 class WorkerQueue(Protocol):
     """The queues as the worker needs them: what Lambda has received leaves by one of these."""
 
-    def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
+    def dead_letter(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Copy deliveries to the dead-letter queue; for each, whether it is safely there.
 
         Never raises: what could not be sent is False. A body so near the queue's limit that the

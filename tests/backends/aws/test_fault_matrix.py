@@ -154,7 +154,7 @@ class Rig:
         """Return a queue with a single dead letter."""
         url = self.clients["sqs"].create_queue(QueueName=self.name)["QueueUrl"]
         queue = SQSQueue(self.clients["sqs"], url, url)
-        queue.bury([letter(1)])
+        queue.dead_letter([letter(1)])
         return queue
 
 
@@ -241,7 +241,7 @@ def sends(rig: Rig) -> Call:
 
 
 def buries(rig: Rig) -> Call:
-    return lambda: rig.queue.bury([letter(1)])
+    return lambda: rig.queue.dead_letter([letter(1)])
 
 
 def forwards(rig: Rig) -> Call:

@@ -34,7 +34,7 @@ def failed(*entries: tuple[int, bool], sent: tuple[int, ...] = ()) -> Any:
 
 class TestBury:
     def test_ten_letters_take_one_call(self, queue: SQSQueue, faults: Faults) -> None:
-        assert queue.bury([letter(n) for n in range(10)]) == [True] * 10
+        assert queue.dead_letter([letter(n) for n in range(10)]) == [True] * 10
         assert faults.calls == {"SendMessageBatch": 1}
 
     @pytest.mark.parametrize("fault", [DENIED, refusal(500, "InternalError"), lost_request])
@@ -42,7 +42,7 @@ class TestBury:
         self, queue: SQSQueue, faults: Faults, fault: Any
     ) -> None:
         faults.script.extend([fault] * 50)
-        assert queue.bury([letter(1), letter(2)]) == [False, False]
+        assert queue.dead_letter([letter(1), letter(2)]) == [False, False]
         assert queue.forward(large("https://sqs/large"), [delivery(1)]) == [False]
 
     def test_a_call_that_fails_does_not_keep_the_others(
@@ -50,13 +50,13 @@ class TestBury:
     ) -> None:
         monkeypatch.setattr("matinv.backends.aws.sqs._WAIT_S", 0)
         faults.script.append(DENIED)
-        buried = queue.bury([letter(n) for n in range(25)])
+        buried = queue.dead_letter([letter(n) for n in range(25)])
         assert sum(buried) in {15, 20}
         assert len(queue.receive_dead(100, 60)) == sum(buried)
 
     def test_entries_that_fail_are_sent_again(self, queue: SQSQueue, faults: Faults) -> None:
         faults.script.append(failed((0, False), (2, True), sent=(1,)))
-        assert queue.bury([letter(n) for n in range(3)]) == [True] * 3
+        assert queue.dead_letter([letter(n) for n in range(3)]) == [True] * 3
         found = {m.attributes["job_id"]: m.attributes for m in queue.receive_dead(10, 60)}
         assert found.keys() == {"j0", "j2"}  # the first call only said that it sent j1
         assert "error_message" in found["j0"]
@@ -64,7 +64,7 @@ class TestBury:
 
     def test_entries_that_fail_for_good_are_said_to(self, queue: SQSQueue, faults: Faults) -> None:
         faults.script.extend([failed((0, True), sent=(1,)), failed((0, True)), failed((0, True))])
-        assert queue.bury([letter(0), letter(1)]) == [False, True]
+        assert queue.dead_letter([letter(0), letter(1)]) == [False, True]
         assert faults.calls == {"SendMessageBatch": 3}
 
 
@@ -161,7 +161,7 @@ class TestDeadLetters:
         assert "error_code" not in found.attributes
 
     def test_what_could_not_be_deleted_is_said(self, queue: SQSQueue, faults: Faults) -> None:
-        queue.bury([letter(1)])
+        queue.dead_letter([letter(1)])
         taken = queue.receive_dead(1, 60)
         faults.script.append(failed((0, True)))
         with pytest.raises(Transient, match="1 dead letters could not be removed: X"):

@@ -34,8 +34,8 @@ class TestMemoryQueue(JobQueueContract):
         return [one.body for one in queue.forwarded[lane.queue_url]]
 
     def test_faults_of_bury_and_forward_are_answers(self, queue: MemoryQueue, lane: Lane) -> None:
-        queue.fail = failing("bury:after", "forward:before", "delay:before")
-        assert queue.bury([letter(1)]) == [False]
+        queue.fail = failing("dead_letter:after", "forward:before", "delay:before")
+        assert queue.dead_letter([letter(1)]) == [False]
         assert len(queue.dead) == 1
         assert queue.forward(lane, [delivery(1)]) == [False]
         queue.delay([delivery(1)], [5])
@@ -43,7 +43,7 @@ class TestMemoryQueue(JobQueueContract):
 
     def test_single_letters_fail_on_demand(self, queue: MemoryQueue, lane: Lane) -> None:
         queue.unsendable = {"j2"}
-        assert queue.bury([letter(1), letter(2)]) == [True, False]
+        assert queue.dead_letter([letter(1), letter(2)]) == [True, False]
         assert queue.forward(lane, [delivery(1), delivery(2)]) == [True, False]
 
     def test_what_sqs_gives_up_has_no_reason(self, queue: MemoryQueue) -> None:

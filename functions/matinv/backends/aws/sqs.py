@@ -79,7 +79,7 @@ class SQSQueue:
         self._dlq_url = dlq_url
         self._max_receive_count: int | None = None
 
-    def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
+    def dead_letter(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Copy deliveries to the dead-letter queue."""
         messages = []
         for letter in letters:

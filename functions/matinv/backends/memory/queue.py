@@ -36,7 +36,7 @@ class MemoryQueue(FaultInjection):
     sent : list of str
         The bodies sent to the jobs queue.
     unsendable : set of str
-        Job ids that `bury` and `forward` fail on.
+        Job ids that `dead_letter` and `forward` fail on.
     """
 
     def __init__(self, *, max_receive_count: int | None = _MAX_RECEIVES) -> None:
@@ -51,16 +51,16 @@ class MemoryQueue(FaultInjection):
         self._in_flight: set[str] = set()
         self._numbers = count(1)
 
-    def bury(self, letters: Sequence[DeadLetter]) -> list[bool]:
+    def dead_letter(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Copy deliveries to the dead-letter queue."""
         try:
-            with self.operation("bury"):
-                buried = [self._bury(letter) for letter in letters]
+            with self.operation("dead_letter"):
+                buried = [self._dead_letter(letter) for letter in letters]
         except Transient:
             return [False] * len(letters)
         return buried
 
-    def _bury(self, letter: DeadLetter) -> bool:
+    def _dead_letter(self, letter: DeadLetter) -> bool:
         brief = {"error_code": letter.error_code, "job_id": letter.delivery.job_id}
         full = brief | {"error_message": letter.error_message, "source": letter.source}
         for texts in (full, brief):

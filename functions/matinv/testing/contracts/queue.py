@@ -60,7 +60,7 @@ class JobQueueContract(ClientQueueContract):
         raise NotImplementedError
 
     def test_a_dead_letter_says_why(self, queue: JobQueue) -> None:
-        assert queue.bury([letter(1, "the body é 逆")]) == [True]
+        assert queue.dead_letter([letter(1, "the body é 逆")]) == [True]
         (found,) = queue.receive_dead(10, 60)
         assert found.body == "the body é 逆"
         assert found.receive_count == 1
@@ -68,18 +68,18 @@ class JobQueueContract(ClientQueueContract):
         assert found.attributes.items() >= (why | {"job_id": "j1", "source": "message"}).items()
 
     def test_many_letters_are_sent(self, queue: JobQueue) -> None:
-        assert queue.bury([]) == []
-        assert queue.bury([letter(n) for n in range(25)]) == [True] * 25
+        assert queue.dead_letter([]) == []
+        assert queue.dead_letter([letter(n) for n in range(25)]) == [True] * 25
         bodies = [message.body for message in queue.receive_dead(100, 60)]
         assert sorted(bodies) == sorted(letter(n).delivery.body for n in range(25))
 
     @pytest.mark.parametrize("body", ["a\x00b\x1f", "￾", "lone \ud800", ""])
     def test_an_odd_body_is_sent_or_stays(self, queue: JobQueue, body: str) -> None:
-        assert queue.bury([letter(1), letter(2, body), letter(3)])[::2] == [True, True]
+        assert queue.dead_letter([letter(1), letter(2, body), letter(3)])[::2] == [True, True]
 
     def test_an_odd_reason_is_made_fit(self, queue: JobQueue) -> None:
         odd = [letter(1, message="\x00\x1b[31m\ud800￿\n"), letter(2, message="m" * 5000)]
-        assert queue.bury([*odd, letter(3, message="")]) == [True] * 3
+        assert queue.dead_letter([*odd, letter(3, message="")]) == [True] * 3
         found = {m.attributes["job_id"]: m.attributes for m in queue.receive_dead(10, 60)}
         assert found["j1"]["error_message"].isprintable()
         assert 300 <= len(found["j2"]["error_message"]) <= 1024
@@ -87,7 +87,7 @@ class JobQueueContract(ClientQueueContract):
 
     def test_a_long_body_keeps_the_code_and_the_id(self, queue: JobQueue) -> None:
         body = "b" * (MESSAGE_BYTES - 60)
-        assert queue.bury([letter(1), letter(2, body), letter(3)]) == [True] * 3
+        assert queue.dead_letter([letter(1), letter(2, body), letter(3)]) == [True] * 3
         found = {m.attributes["job_id"]: m for m in queue.receive_dead(10, 60)}
         assert found["j2"].body == body
         assert found["j2"].attributes.items() >= {"error_code": "BAD_FORMAT"}.items()
@@ -96,14 +96,14 @@ class JobQueueContract(ClientQueueContract):
 
     def test_a_body_that_leaves_no_room_is_not_sent(self, queue: JobQueue) -> None:
         too_long = letter(2, "b" * (MESSAGE_BYTES - 3))
-        assert queue.bury([letter(1), too_long, letter(3)]) == [True, False, True]
+        assert queue.dead_letter([letter(1), too_long, letter(3)]) == [True, False, True]
 
     def test_letters_of_many_bytes_are_spread_over_calls(self, queue: JobQueue) -> None:
-        assert queue.bury([letter(n, str(n) * 100_000) for n in range(9)]) == [True] * 9
+        assert queue.dead_letter([letter(n, str(n) * 100_000) for n in range(9)]) == [True] * 9
         assert len(queue.receive_dead(100, 60)) == 9
 
     def test_a_letter_in_flight_is_received_by_nobody_else(self, queue: JobQueue) -> None:
-        queue.bury([letter(n) for n in range(3)])
+        queue.dead_letter([letter(n) for n in range(3)])
         taken = queue.receive_dead(2, 60)
         assert len(taken) == 2
         (last,) = queue.receive_dead(10, 60)
@@ -112,7 +112,7 @@ class JobQueueContract(ClientQueueContract):
         assert queue.receive_dead(0, 60) == []
 
     def test_released_letters_come_again(self, queue: JobQueue) -> None:
-        queue.bury([letter(n) for n in range(12)])
+        queue.dead_letter([letter(n) for n in range(12)])
         taken = queue.receive_dead(12, 60)
         queue.release_dead(taken)
         again = queue.receive_dead(100, 60)
@@ -120,7 +120,7 @@ class JobQueueContract(ClientQueueContract):
         assert {m.receive_count for m in again} == {2}
 
     def test_deleted_letters_do_not(self, queue: JobQueue) -> None:
-        queue.bury([letter(n) for n in range(12)])
+        queue.dead_letter([letter(n) for n in range(12)])
         taken = queue.receive_dead(12, 60)
         queue.delete_dead(taken[1:])
         queue.release_dead(taken[:1])
