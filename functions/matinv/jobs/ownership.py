@@ -117,7 +117,11 @@ def differing(record: Record, question: Question) -> tuple[str, str] | None:
 
 def _of_the_same_input(record: Record, question: Question) -> Ownership:
     same = Ownership.ENDED if record.status.succeeded else Ownership.OURS
-    if record.status.failed or _is_again(record, question) or not record.options:
+    if record.status.failed or not record.options:
+        return same
+    # Of a job that goes on, another notification of its upload may have other options than the job.
+    own = question.message_id == record.message_id
+    if _is_again(record, question) and (own or record.status.succeeded):
         return same
     if question.options is None:
         return Ownership.OPEN_FIRST

@@ -14,8 +14,8 @@ from support.memory_service import general
 def test_an_upload_that_lost_a_race_is_a_conflict(api: ApiServer) -> None:
     upload = api.service.store.upload_url
 
-    def overtaken(key: str, *arguments: Any) -> Any:
-        place = upload(key, *arguments)
+    def overtaken(key: str, *arguments: Any, **options: Any) -> Any:
+        place = upload(key, *arguments, **options)
         api.service.store.upload(key, [b"other"], {})
         return place
 
