@@ -119,9 +119,8 @@ def _of_the_same_input(record: Record, question: Question) -> Ownership:
     same = Ownership.ENDED if record.status.succeeded else Ownership.OURS
     if record.status.failed or not record.options:
         return same
-    # Of a job that goes on, another notification of its upload may have other options than the job.
-    own = question.message_id == record.message_id
-    if _is_again(record, question) and (own or record.status.succeeded):
+    # While the job goes on, another notification of its upload may turn out to have other options.
+    if _is_again(record, question) and (question.options is None or record.status.succeeded):
         return same
     if question.options is None:
         return Ownership.OPEN_FIRST
