@@ -214,7 +214,9 @@ class Witness:
         ended_ms = self._last_ended_ms.get((delivery.job_id, input_.source), -1)
         if not input_.id and ended_ms >= 0:
             return True  # it named whatever stood there, and that was done
-        ends_ms = [ms for (job_id, _), ms in self._last_ended_ms.items() if job_id == delivery.job_id]
+        ends_ms = [
+            ms for (job_id, _), ms in self._last_ended_ms.items() if job_id == delivery.job_id
+        ]
         if _REPLACES.search(message.body) and max(ends_ms, default=-1) >= 1000 * message.sent_at_s:
             return True  # one that was sent later, or an upload, has replaced it
         copies = {message.body, delivery.body}
