@@ -141,7 +141,7 @@ def test_image_leaves_out_what_functions_do_not_open(image: Built) -> None:
         "sts",
     }
     megabytes = sum(path.lstat().st_size for path in task.rglob("*")) / 1e6
-    assert megabytes < 115
+    assert megabytes < 140  # 22 of them are FLINT, for ball arithmetic
 
 
 def test_same_files_make_same_layers(bases: tuple[str, str], image: Built) -> None:
