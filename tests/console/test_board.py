@@ -119,7 +119,7 @@ def test_a_newer_file_of_a_known_job_is_queued_again(service: MemoryService) -> 
     service.work()
     board = Board(client, 10)
     board.poll()
-    board.expect(client.submit(general(300, seed=1), job_id="big"))
+    board.expect(client.submit(general(300, seed=1), job_id="big", replace=True))
     assert [row.status for row in board.poll().rows] == ["QUEUED"]
     assert board.poll() == Change()
     service.work()
