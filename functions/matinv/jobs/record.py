@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from math import inf
 
 from matinv.errors import ErrorInfo
 from matinv.formats.codecs import Format
@@ -129,7 +130,11 @@ def result_facts(
     warnings: Sequence[str],
 ) -> dict[str, object]:
     """Return what stands beside the inverse in a result document; nothing stands there empty."""
-    facts = {"certificate": certificate, "slices": slices, "warnings": warnings}
+    known = None
+    if certificate:
+        values = ((f.name, getattr(certificate, f.name)) for f in fields(certificate))
+        known = {name: value for name, value in values if value not in {None, inf}}
+    facts = {"certificate": known, "slices": slices, "warnings": warnings}
     return {"job_id": job_id} | {name: fact for name, fact in facts.items() if fact}
 
 
