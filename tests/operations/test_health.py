@@ -5,50 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from matinv.errors import Code, ErrorInfo, Misconfigured, Transient
-from matinv.jobs.record import Record, Status
+from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from matinv.operations import health
-from matinv.operations.health import Duplicates, Health, LaneHealth, snapshot
-from matinv.operations.throughput import Recent
+from matinv.operations.health import Duplicates, LaneHealth, snapshot
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, State
-from matinv.testing.contracts import record
 from support.memory_service import MemoryService, general
-
-NOW_S = 1_700_000_100.0  # a hundred seconds after the stand-in's first moment, whole in 30 s
-
-
-@pytest.fixture
-def service() -> MemoryService:
-    service = MemoryService.make()
-    service.world.now_s = NOW_S
-    return service
-
-
-def put(service: MemoryService, *records: Record) -> None:
-    """Write records as they are, over what is there."""
-    for one in records:
-        service.table.records[one.job_id] = one
-
-
-def ended(
-    job_id: str, ago_s: float, status: Status = Status.SUCCEEDED, **timings_ms: float
-) -> Record:
-    at = timestamp(NOW_S - ago_s)
-    return replace(record(job_id, status=status), updated_at=at, timings_ms=timings_ms)
-
-
-def waiting(job_id: str, ago_s: float, status: Status = Status.QUEUED, **changes: Any) -> Record:
-    at = timestamp(NOW_S - ago_s)
-    return replace(record(job_id, status=status), created_at=at, updated_at=at, **changes)
-
-
-def look(service: MemoryService, recent: Recent | None = None) -> Health:
-    return snapshot(service.client, recent)
+from support.timed_records import NOW_S, ended, look, put, waiting
 
 
 class TestLanes:

@@ -7,39 +7,10 @@ from dataclasses import replace
 import pytest
 
 from matinv.formats.codecs import Format
-from matinv.jobs.record import InputInfo, Record, ResultInfo, Status
-from matinv.jobs.times import timestamp
-from matinv.operations.health import Health, snapshot
+from matinv.jobs.record import InputInfo, ResultInfo
 from matinv.operations.prices import cost
-from matinv.operations.throughput import Recent
-from matinv.testing.contracts import record
 from support.memory_service import MemoryService, general
-
-NOW_S = 1_700_000_100.0  # a hundred seconds after the stand-in's first moment, whole in 30 s
-
-
-@pytest.fixture
-def service() -> MemoryService:
-    service = MemoryService.make()
-    service.world.now_s = NOW_S
-    return service
-
-
-def put(service: MemoryService, *records: Record) -> None:
-    """Write records as they are, over what is there."""
-    for one in records:
-        service.table.records[one.job_id] = one
-
-
-def ended(
-    job_id: str, ago_s: float, status: Status = Status.SUCCEEDED, **timings_ms: float
-) -> Record:
-    at = timestamp(NOW_S - ago_s)
-    return replace(record(job_id, status=status), updated_at=at, timings_ms=timings_ms)
-
-
-def look(service: MemoryService, recent: Recent | None = None) -> Health:
-    return snapshot(service.client, recent)
+from support.timed_records import ended, look, put
 
 
 class TestCost:
