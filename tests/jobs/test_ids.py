@@ -47,7 +47,7 @@ NAMES = st.text(min_size=1, max_size=40) | st.lists(
             "a?b#c",
             "run.7",
             "notes.txt",
-            "a/./b",
+            "a/.b",
             "😀",
         ),
     ],
@@ -61,6 +61,7 @@ def test_a_valid_job_id(text: str) -> None:
     "text",
     [
         *("", "..", "/a", "a/", "a//b", "a..b", "../a", "a/../b", "x" * 513, "é" * 257),
+        *(".", "a/.", "./a", "a/./b"),  # a URL that is read loses these parts
         *(
             "a\n",
             "a\x00",
@@ -132,6 +133,8 @@ def test_other_names_have_other_ids(one: str, other: str) -> None:
             ("x" * 600, "x" * 96),
             ("\u202ea b \n.npy", "a-b"),
             ("..", "file"),
+            (".", "file"),
+            ("a/./b.npy", "a/b"),
         ),
     ],
 )

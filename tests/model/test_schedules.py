@@ -70,3 +70,19 @@ def test_a_reference_that_cannot_be_opened_leaves_an_upload_its_record() -> None
     late = [Fault("put_result:after", 0, 0.0, n, Then.GO_ON) for n in (1, 0, 0)]
     machine.work(faults=[*late, Fault("open:before", 1, 0.0, 0, Then.FAIL)], later_s=0.0)
     machine.teardown()  # the witness judges
+
+
+def test_an_attempt_that_opens_nothing_keeps_what_an_earlier_one_opened() -> None:
+    machine = Files()
+    machine.begin(running=True, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=1)
+    for _ in range(2):
+        machine.upload(at_once=False, key="a.npy", matrix=GOOD, options={})
+    machine.refer_to_whatever_stands_there(key="a.npy", options={})
+    machine.work(faults=[Fault("put:after", then=Then.KILL)], later_s=0.0)
+    running = machine.simulator.world.record("a")
+    assert (running.status, running.input.id) == (Status.RUNNING, "version:v2")
+    machine.work(faults=[Fault("open:before", then=Then.FAIL)], later_s=100.0)
+    retrying = machine.simulator.world.record("a")
+    assert (retrying.status, retrying.input) == (Status.RETRYING, running.input)
+    assert (retrying.question, retrying.created_at) == (running.question, running.created_at)
+    machine.teardown()

@@ -16,8 +16,8 @@ from matinv.linalg.types import Matrix
 JOB_ID_BYTES: Final = 512  # half of what S3 allows a key, whose rest is the result's own
 
 JOB_ID_RULE: Final = (
-    f"1 to {JOB_ID_BYTES} bytes of printable text in Unicode's normal form C, without '..' or "
-    f"'//', no '/' or blank at either end, no {either(ENDINGS)} at the end"
+    f"1 to {JOB_ID_BYTES} bytes of printable text in Unicode's normal form C, without '..', '//' "
+    f"or a part '.', no '/' or blank at either end, no {either(ENDINGS)} at the end"
 )
 
 _STEM_BYTES: Final = 96  # of the readable part of an id that is made up
@@ -28,13 +28,14 @@ def valid_job_id(text: str) -> bool:
 
     Printable is what Python prints as it is (`str.isprintable`): no control, format or private
     characters, no blank but the space. So an id fits a log line, a header, a URL and an XML answer.
+    A part ``.`` would be lost on the way: whoever reads a URL resolves it (RFC 3986, 5.2.4).
     """
     return (
         text.isprintable()
         and 0 < len(text.encode()) <= JOB_ID_BYTES
         and text == text.strip()
         and ".." not in text
-        and "" not in text.split("/")
+        and not {"", "."} & set(text.split("/"))
         and not text.lower().endswith(ENDINGS)
         and is_normalized("NFC", text)
     )

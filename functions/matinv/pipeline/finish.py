@@ -18,7 +18,7 @@ from matinv.jobs.request import Delivery
 from matinv.pipeline.app import App
 from matinv.pipeline.dedupe import check_owner, ownership_of
 from matinv.pipeline.outcome import NotOurs, Outcome, Verdict, failure
-from matinv.pipeline.publish import new_record
+from matinv.pipeline.publish import in_place_of, new_record
 from matinv.pipeline.retry import delay_s
 from matinv.pipeline.task import Task
 from matinv.ports import DeadLetter
@@ -204,8 +204,7 @@ def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Finished]:
                     ended.append(Finished(task, decided))
                     continue
                 if _owns(app, task):
-                    revision = task.record.revision if task.record else 0
-                    rebased.append((task, replace(record, revision=revision + 1)))
+                    rebased.append((task, in_place_of(task.record, record)))
             pending = rebased
     except MatinvError as error:
         return ended + [Finished(task, error) for task, _ in pending]

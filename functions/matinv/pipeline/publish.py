@@ -154,24 +154,17 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
     now = app.now()
     question = task.question()
     written_at = timestamp(now)
-    found = task.record
-    same = found if found and found.input.id == task.input.id else None
-    input_ = task.input
-    # A message may not know it, and that of a redrive may be older; newer uploads ask for it.
-    known = same.input.order if same else None
-    if same and known is not None and (input_.order is None or known > input_.order):
-        input_ = replace(input_, order=same.input.order)
-    return Record(
+    record = Record(
         job_id=task.job_id,
         status=status,
-        input=input_,
-        created_at=same.created_at if same else written_at,
+        input=task.input,
+        created_at=written_at,
         updated_at=written_at,
         expires_at=int(now) + app.retention_s,
         attempts=task.delivery.receive_count,
         redrive=task.redrive,
-        revision=(found.revision if found else 0) + 1,
-        question=digest_of(input_, question.options) if question.options else "",
+        revision=1,
+        question=digest_of(task.input, question.options) if question.options else "",
         options=question.options or {},
         message_id=question.message_id,
         message_at_ms=question.sent_at_ms,
@@ -180,6 +173,27 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
         engine=app.engine,
         **facts,
     )
+    return in_place_of(task.record, record) if task.record else record
+
+
+def in_place_of(found: Record | None, record: Record) -> Record:
+    """Return a record as it replaces another one: what that knows of the same input stays known."""
+    if not found:
+        return replace(record, revision=1)
+    record = replace(record, revision=found.revision + 1)
+    input_, known = record.input, found.input
+    again = input_.source == known.source and record.message_id == found.message_id != ""
+    if again and not input_.id:
+        # This attempt opened nothing, an earlier one of its message may have: what that found is
+        # kept, so that no older upload takes the id meanwhile.
+        input_ = known
+    elif input_.id != known.id:
+        return record
+    elif known.order is not None and (input_.order is None or known.order > input_.order):
+        # A message may not know it, and that of a redrive may be older; newer uploads ask for it.
+        input_ = replace(input_, order=known.order)
+    question = digest_of(input_, record.options) if record.options else ""
+    return replace(record, input=input_, question=question, created_at=found.created_at)
 
 
 def document(record: Record, inverses: Inverses) -> bytes:
