@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import matinv
+from matinv.settings import SettingsError
 from support import metrics
 
 PACKAGE = Path(matinv.__file__).parent
@@ -48,6 +49,7 @@ def test_every_name_of_the_package_is_there() -> None:
         assert getattr(matinv, name) is not None
     assert issubclass(matinv.ClientError, matinv.MatinvError)
     assert issubclass(matinv.Refused, matinv.MatinvError)
+    assert issubclass(SettingsError, matinv.MatinvError)
 
 
 def test_a_name_that_the_package_has_not_is_no_attribute() -> None:

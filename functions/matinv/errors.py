@@ -6,6 +6,7 @@
     ├── Refused             permanent: the same input would fail again
     ├── Transient           not the input's fault: try again later
     │   └── Misconfigured   our own table, queue or bucket is denied or missing: no job can go on
+    ├── SettingsError       the environment lacks names (`matinv.settings`)
     └── ClientError         only in a client (`matinv.client.errors`): no such job, not in time, …
 
 Messages say what was found; ``limit`` says what is allowed, ``hint`` what to do. None of them ever
@@ -132,6 +133,7 @@ class MatinvError(Exception):
     """
 
     codes: frozenset[str] = frozenset(Code)
+    message_limit: int = 2 * _TEXT_LIMIT
 
     def __init__(
         self,
@@ -147,7 +149,7 @@ class MatinvError(Exception):
             raise ValueError(msg)
         self.info = ErrorInfo(
             code,
-            printable(message, 2 * _TEXT_LIMIT),
+            printable(message, self.message_limit),
             hint,
             None if observed is None else printable(str(observed)),
             None if limit is None else str(limit),

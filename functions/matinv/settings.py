@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from matinv.errors import MatinvError
 from matinv.jobs.lanes import LAMBDA_MB, LARGE_S, STANDARD_MB, Lane, large, standard, threads_of
 
 DAY_S: Final = 86_400
@@ -28,8 +29,22 @@ _LANE_NAME: Final = re.compile("[a-z]+")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class SettingsError(Exception):
-    """The environment lacks names or holds values that cannot be used; the message lists all."""
+class SettingsError(MatinvError):
+    """The environment lacks names or holds values that cannot be used; the message lists all.
+
+    Parameters
+    ----------
+    message : str
+        All that was found.
+    hint : str
+        What to do.
+    """
+
+    codes = frozenset({"SETTINGS"})
+    message_limit = 4000  # names of all lanes
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__("SETTINGS", message, hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +186,7 @@ class _Reader:
         """Raise `SettingsError` if anything was wrong."""
         if self._problems:
             hint = "start a stack with `matinv local up`, or name a deployed one: matinv --stack"
-            msg = f"{'; '.join(self._problems)} ({hint})"
-            raise SettingsError(msg)
+            raise SettingsError("; ".join(self._problems), hint)
 
 
 def lanes(environment: Mapping[str, str] | None = None) -> Lane:

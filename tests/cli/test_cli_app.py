@@ -225,3 +225,33 @@ def test_every_default_that_help_shows_is_accepted() -> None:
         except click.BadParameter as error:  # the message names no option
             pytest.fail(f"{name} shows {found[1]} and refuses it: {error.message}")
     assert shown > 10
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_table_fits_the_terminal_and_ids_stay_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    long_id = "study/patient 7/session 3/covariance of the left half 0017"
+    note = "SINGULAR: the matrix is singular"
+    print_table(
+        ["JOB ID", "STATUS", "SHAPE", "EMPTY", "UPDATED", "NOTE"],
+        [
+            [long_id, "FAILED", "100 x 100", "-", "2026-11-28T21:10:00.123Z", note],
+            ["a", "SUCCEEDED", "3 x 3", "-", "2026-11-28T21:10:00.123Z", "-"],
+        ],
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "EMPTY" not in lines[0]
+    assert lines[2].startswith(long_id)
+    assert lines[3] == f"  {note}"
+    assert ("FAILED" in lines[2]) is (width == 80)
+
+
+def test_an_id_that_is_wider_than_the_terminal_is_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_table(["JOB ID", "STATUS"], [["x" * 200, "FAILED"]])
+    assert "x" * 200 in capsys.readouterr().out.splitlines()

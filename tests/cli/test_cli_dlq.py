@@ -353,3 +353,45 @@ def test_nothing_is_hidden_after_an_interruption(
     monkeypatch.setattr(service.queue, "send", interrupted)
     assert run("dlq", "redrive").exit_code == 130
     assert len(listed(run)) == 2
+
+
+def test_delete_takes_what_the_filters_choose_and_leaves_the_rest(
+    run: Run, service: MemoryService
+) -> None:
+    fail(service, job_id="bad")
+    fail(service, 2 * np.array(SINGULAR), job_id="worse", tags={"team": "fem"})
+    service.queue.give_up("no job at all")
+    would = run("dlq", "delete", "--tag", "team=fem", "--dry-run")
+    assert "would be" in would.stdout
+    assert len(listed(run)) == 3
+    result = run("dlq", "delete", "--tag", "team=fem")
+    assert (result.exit_code, result.stdout.split()[-3:]) == (0, ["worse", "SINGULAR", "yes"])
+    assert len(listed(run)) == 2
+    assert run("dlq", "delete", "--code", "BAD_MESSAGE").exit_code == 0
+    assert [letter["job_id"] for letter in listed(run)] == ["bad"]
+    assert service.queue._in_flight == set()
+    assert service.table.records["worse"].status is Status.FAILED
+
+
+def test_delete_of_everything_has_to_be_said(run: Run, service: MemoryService) -> None:
+    fail(service, job_id="bad")
+    result = run("dlq", "delete")
+    assert (result.exit_code, "allowed: a filter, or --all" in result.stderr) == (2, True)
+    assert len(listed(run)) == 1
+    assert run("dlq", "delete", "--all").exit_code == 0
+    assert listed(run) == []
+
+
+def test_delete_of_a_job_without_a_letter_exits_6(run: Run, service: MemoryService) -> None:
+    fail(service, job_id="bad")
+    result = run("dlq", "delete", "--job-id", "typo")
+    assert (result.exit_code, "NOT_FOUND: typo" in result.stderr) == (6, True)
+    assert len(listed(run)) == 1
+
+
+def test_letters_that_come_while_others_are_deleted_stay(run: Run, service: MemoryService) -> None:
+    fail(service, job_id="old")
+    fail(service, 2 * np.array(SINGULAR), job_id="new")
+    age(service, "dead-2", -60)
+    assert run("dlq", "delete", "--all").exit_code == 0
+    assert [letter["job_id"] for letter in listed(run)] == ["new"]

@@ -183,8 +183,8 @@ def test_commands_that_need_no_stack_do_not_ask_for_one(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{}", "there are no outputs (run terraform apply there, or select its workspace)"),
-        ('{"api": {"value": 1}, "x": {}}', "no output environment, only api, x (name the service"),
+        ("{}", "there are no outputs; run terraform apply there, or select its workspace"),
+        ('{"api": {"value": 1}, "x": {}}', "no output environment, only api, x; name the service"),
         ("", "not what terraform output -json prints"),
         ("[]", "not what terraform output -json prints"),
         ("[" * 100_000, "not what terraform output -json prints"),
@@ -207,7 +207,7 @@ def test_outputs_that_name_no_stack_are_refused(stack: Path, text: str, expected
 def test_place_that_does_not_exist_is_said(tmp_path: Path) -> None:
     result = run("--stack", tmp_path / "nowhere", "list")
     assert result.exit_code == 1
-    assert "nowhere: No such file or directory (name a Terraform root" in result.stderr
+    assert "nowhere: No such file or directory; name a Terraform root" in result.stderr
 
 
 def test_file_that_is_not_text_is_said(stack: Path) -> None:
@@ -219,7 +219,7 @@ def test_missing_terraform_is_said(tmp_path: Path) -> None:
     os.environ["PATH"] = str(tmp_path)
     result = run("--stack", tmp_path, "list")
     assert result.exit_code == 1
-    assert "terraform is not installed (name a file of what terraform output" in result.stderr
+    assert "terraform is not installed; name a file of what terraform output" in result.stderr
 
 
 def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform) -> None:
@@ -231,7 +231,7 @@ def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform) -
     assert result.exit_code == 1
     assert result.stderr == (
         f"matinv: SETTINGS: --stack {root}: terraform says: Error: Backend initialization required "
-        "Reason: none (mend that first)\n"
+        "Reason: none; mend that first\n"
     )
 
 

@@ -237,3 +237,40 @@ def test_the_list_shows_which_file_a_job_came_from(run: Run, service: MemoryServ
     head, row = run("list").stdout.splitlines()
     assert "SOURCE" in head
     assert "s3://inputs/a//b.npy" in row
+
+
+@pytest.mark.way("memory", "an HTTP API deletes nothing")
+def test_delete_leaves_nothing_of_a_job(run: Run, service: MemoryService) -> None:
+    for job_id, matrix in (("small", general(4)), ("big", general(200)), ("bad", SINGULAR)):
+        service.client.submit(matrix, job_id=job_id).wait()
+    result = run("delete", "small", "big", "bad", "typo")
+    assert (result.exit_code, result.stdout) == (6, "small\nbig\nbad\n")
+    assert service.table.records == {}
+    assert service.store.uris() == []
+    assert run("status", "big").exit_code == 6
+
+
+@pytest.mark.way("memory", "an HTTP API deletes nothing")
+def test_delete_leaves_alone_what_has_not_ended_and_what_is_not_the_job_s_own(
+    run: Run, service: MemoryService
+) -> None:
+    service.client.submit(general(4), job_id="queued")
+    assert run("delete", "queued").exit_code == 5
+    assert "queued" in service.table.records
+    service.store.upload("library/a.npy", [npy_bytes(general(4))], {})
+    service.store.notifications.clear()
+    service.queue.send('{"job_id": "x", "s3": {"bucket": "inputs", "key": "library/a.npy"}}')
+    service.work()
+    assert run("delete", "x", "--output", "json").stdout == '{"job_id": "x"}\n'
+    assert service.store.uris() == ["s3://inputs/library/a.npy"]
+
+
+@pytest.mark.way("memory", "an HTTP API deletes nothing")
+def test_delete_leaves_a_newer_upload_which_is_a_job_to_come(
+    run: Run, service: MemoryService
+) -> None:
+    service.client.submit(general(200), job_id="a").wait()
+    service.store.upload("a.npy", [npy_bytes(general(200, seed=1))], {})
+    assert run("delete", "a").exit_code == 0
+    assert run("wait", "a").exit_code == 0
+    assert service.table.records["a"].revision == 1

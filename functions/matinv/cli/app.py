@@ -26,6 +26,11 @@ _COMMANDS: Final = {
     "wait": ("matinv.cli.commands.jobs", "wait", "Wait for jobs to end and print how they did."),
     "result": ("matinv.cli.commands.result", "result", "Fetch a job's inverse."),
     "list": ("matinv.cli.commands.jobs", "list_", "List jobs, the most recently updated first."),
+    "delete": (
+        "matinv.cli.commands.jobs",
+        "delete",
+        "Delete jobs that have ended: result, dropped file and record.",
+    ),
     "top": (
         "matinv.cli.commands.top",
         "top",
@@ -34,7 +39,7 @@ _COMMANDS: Final = {
     "dlq": (
         "matinv.cli.commands.dlq",
         "dlq",
-        "Look into the dead-letter queue and send jobs back.",
+        "Look into the dead-letter queue, send jobs back, delete letters.",
     ),
     "estimate": (
         "matinv.cli.commands.estimate",

@@ -129,8 +129,8 @@ def report(error: Exception) -> int | None:
     from matinv.settings import SettingsError  # noqa: PLC0415
 
     match error:
-        case SettingsError():
-            say("SETTINGS", str(error), "")
+        case SettingsError(info=info):
+            complain(info)
             return Exit.ERROR
         case JobFailed():
             complain(error.error, error.job_id)

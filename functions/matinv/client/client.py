@@ -23,7 +23,7 @@ from matinv.client.results import (
     warn_of_failed_slices,
 )
 from matinv.client.results import verify as check
-from matinv.client.send import Sender, send
+from matinv.client.send import Sender, send_all
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange, Watch, watch
 from matinv.errors import Code, MatinvError, Refused
@@ -33,7 +33,6 @@ from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
-from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 from matinv.settings import Settings, of_api
 
 if TYPE_CHECKING:
@@ -218,15 +217,12 @@ class Client:
         records = self.table.get([submission.job_id for submission in submissions])
         sender = Sender(self.store, self.table, self.queue, self.settings, self.now)
 
-        def send_one(submission: Submission) -> Job | MatinvError:
-            try:
-                sent = send(sender, submission, records.get(submission.job_id))
-                matrix, ended, revision = sent.matrix, sent.ended, sent.revision
-                return Job(self, sent.job_id, sent.input, matrix, ended, revision=revision)
-            except MatinvError as error:
-                return error
-
-        return side_by_side(send_one, submissions, CLIENT_THREADS)
+        return [
+            sent
+            if isinstance(sent, MatinvError)
+            else Job(self, sent.job_id, sent.input, sent.matrix, sent.ended, revision=sent.revision)
+            for sent in send_all(sender, submissions, records)
+        ]
 
     def job(self, job_id: str) -> Job:
         """Return a handle of a job, by its id, its key or its file's name; it need not exist."""
@@ -341,7 +337,7 @@ class Job:
     job_id: str
     input: InputInfo | None = field(default=None, repr=False)
     matrix: Matrix | None = field(default=None, repr=False)
-    ended: bool = False
+    ended: bool = field(default=False, repr=False)
     asked: str = field(default="", repr=False)
     revision: int = field(default=0, repr=False)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from matinv.client.submission import Submission
-from matinv.errors import Code, Refused, Transient
+from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs.message import CONTENT, REPLACE
 from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
@@ -16,6 +16,7 @@ from matinv.jobs.request import MESSAGE_SOURCE, Request, answer_options, input_i
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Matrix
 from matinv.ports import ClientQueue, ClientStore, ClientTable
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 from matinv.settings import DAY_S, Settings
 
 
@@ -70,16 +71,7 @@ class Sent:
 
 
 def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
-    """Send a matrix, unless its question was answered before.
-
-    Parameters
-    ----------
-    sender : Sender
-        Where to.
-    submission : Submission
-        What.
-    record : Record or None
-        What the table says of the job id.
+    """Send a matrix as `send_all` does.
 
     Raises
     ------
@@ -88,6 +80,83 @@ def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
     Transient
         If it could not be sent.
     """
+    records = {submission.job_id: record} if record else {}
+    (sent,) = send_all(sender, [submission], records)
+    if isinstance(sent, MatinvError):
+        raise sent
+    return sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A matrix that is known to be ended, was uploaded, or is yet to be sent in a message.
+
+    Parameters
+    ----------
+    outcome : Sent or MatinvError
+        What there is to say of it, once `body` is sent.
+    body : str or None
+        The message.
+    queued : Record or None
+        What to write of the job then, if it has no record.
+    """
+
+    outcome: Sent | MatinvError
+    body: str | None = None
+    queued: Record | None = None
+
+
+def send_all(
+    sender: Sender, submissions: Sequence[Submission], records: Mapping[str, Record]
+) -> list[Sent | MatinvError]:
+    """Send matrices, but for those whose question was answered before.
+
+    Files are uploaded side by side, messages sent ten in a call, records written a hundred in a
+    call.
+
+    Parameters
+    ----------
+    sender : Sender
+        Where to.
+    submissions : sequence of Submission
+        What, with distinct job ids.
+    records : mapping
+        What the table says of the job ids.
+
+    Returns
+    -------
+    list of Sent or MatinvError
+        For each what was sent, or why it was not; the others are.
+    """
+
+    def begin(submission: Submission) -> _Begun:
+        try:
+            return _begin(sender, submission, records.get(submission.job_id))
+        except MatinvError as error:
+            return _Begun(error)
+
+    begun = side_by_side(begin, submissions, CLIENT_THREADS)
+    outcomes: list[Sent | MatinvError] = []
+    bodies: dict[int, str] = {}
+    for number, one in enumerate(begun):
+        outcomes.append(one.outcome)
+        if one.body is not None:
+            bodies[number] = one.body
+    queued: list[Record] = []
+    refusals = sender.queue.send_all([*bodies.values()]) if bodies else ()
+    for number, refusal in zip(bodies, refusals, strict=True):
+        outcomes[number] = refusal or outcomes[number]
+        record = begun[number].queued
+        if record and not refusal:
+            queued.append(record)
+    if queued:
+        # Only now: what was sent counts, even if the table cannot be written at the moment.
+        with suppress(Transient):
+            sender.table.put(queued)
+    return outcomes
+
+
+def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Begun:
     sha256 = _sha256(submission)
     question = _question(submission, record, sha256)
     found = owner(record, question)
@@ -95,26 +164,21 @@ def send(sender: Sender, submission: Submission, record: Record | None) -> Sent:
         raise _conflict(submission.job_id, record, question)
     if record and found is Ownership.ENDED:
         info = record.input if submission.body is None else submission.input
-        return Sent(submission.job_id, info, submission.matrix, ended=True, record=record)
+        return _Begun(Sent(submission.job_id, info, submission.matrix, ended=True, record=record))
     over = found is Ownership.OURS and record is not None and record.status.terminal
     revision = record.revision if record and over else 0
     if submission.body is None:
         info = _upload(sender, submission, sha256)
-        return Sent(submission.job_id, info, submission.matrix, revision=revision)
+        return _Begun(Sent(submission.job_id, info, submission.matrix, revision=revision))
     queued = _queued(sender, submission, question)
-    sender.queue.send(submission.body)
-    if record is None:
-        # Only now: what was sent counts, even if the table cannot be written at the moment.
-        with suppress(Transient):
-            sender.table.put([queued])
-    known = queued if record is None or over else record
-    return Sent(
+    sent = Sent(
         submission.job_id,
         submission.input,
         submission.matrix,
         revision=revision,
-        record=known,
+        record=queued if record is None or over else record,
     )
+    return _Begun(sent, submission.body, queued if record is None else None)
 
 
 def check_free(submission: Submission, record: Record | None) -> None:

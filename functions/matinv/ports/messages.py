@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from matinv.errors import MatinvError
 from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 
@@ -40,6 +41,13 @@ class ClientQueue(Protocol):
 
     def send(self, body: str) -> None:
         """Send a message to the jobs queue."""
+        ...
+
+    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+        """Send messages to the jobs queue in as few calls as can be; for each, why it is not there.
+
+        Never raises: what could not be sent does not hinder the others.
+        """
         ...
 
     def check(self) -> None:

@@ -68,6 +68,41 @@ class TestBury:
         assert faults.calls == {"SendMessageBatch": 3}
 
 
+class TestSend:
+    def test_ten_messages_take_one_call_as_far_as_they_fit(
+        self, queue: SQSQueue, faults: Faults
+    ) -> None:
+        assert queue.send_all(["x"] * 95) == [None] * 95
+        assert faults.calls == {"SendMessageBatch": 10}
+        assert queue.send_all(["x" * 200_000] * 3) == [None] * 3
+        assert faults.calls == {"SendMessageBatch": 13}
+
+    def test_what_sqs_does_not_take_for_a_moment_is_sent_again(
+        self, queue: SQSQueue, faults: Faults
+    ) -> None:
+        faults.script.append(failed((0, False), (2, False), sent=(1,)))
+        assert queue.send_all(["a", "b", "c"]) == [None] * 3
+        assert faults.calls == {"SendMessageBatch": 2}
+
+    def test_a_message_that_is_refused_says_so_and_hinders_no_other(
+        self, queue: SQSQueue, faults: Faults
+    ) -> None:
+        faults.script.append(failed((1, True), sent=(0, 2)))
+        first, refused, last = queue.send_all(["a", "b", "c"])
+        assert (first, last) == (None, None)
+        assert refused is not None
+        assert "X" in str(refused)
+        assert faults.calls == {"SendMessageBatch": 1}
+
+    def test_a_call_that_fails_is_an_answer_for_its_messages_alone(
+        self, queue: SQSQueue, faults: Faults
+    ) -> None:
+        faults.script.append(DENIED)
+        errors = queue.send_all(["a"] * 25)
+        assert errors.count(None) in {15, 20}
+        assert {error.code for error in errors if error} == {"ACCESS_DENIED"}
+
+
 class TestDelay:
     def test_a_message_comes_back_after_its_delay(
         self, queue: SQSQueue, client: Any, queue_urls: tuple[str, str, str]

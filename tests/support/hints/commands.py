@@ -15,8 +15,8 @@ from matinv.operations.throughput import Recent
 from matinv.settings import Settings
 from support.api_server import serving
 from support.bodies import SINGULAR
-from support.hints.ways import EYE, GOOD, Advice, Way, advice, command, over_http, python
-from support.memory_service import general
+from support.hints.ways import EYE, GOOD, Advice, Way, advice, command, over_http, python, ran
+from support.memory_service import MemoryService, general
 
 _LARGE: Final = general(200)
 _STACK: Final = np.stack([EYE, np.zeros((2, 2)), 2 * EYE])
@@ -81,6 +81,14 @@ def _unknown_over_http() -> str:
         return snapshot(api.client, Recent(3600)).unknown[0].error.hint
 
 
+def _letter_that_is_no_job(*then: str) -> Way:
+    """Redrive a dead letter that cannot be sent back."""
+    service = MemoryService.make()
+    service.queue.give_up('{"matrx": [[1]]}')
+    lines = then or ("dlq redrive",)
+    return lambda: ran(service.client, lines, {"a_npy": EYE})
+
+
 COMMANDS: Final[tuple[Advice, ...]] = (
     # The client.
     advice(
@@ -137,7 +145,17 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         _changed_result(),
         _changed_result(_submit("b"), _result("b", verify=GOOD)),
     ),
+    advice(
+        "it stays where it is: submit a fixed one, and delete this one: matinv dlq delete",
+        _letter_that_is_no_job(),
+        _letter_that_is_no_job("submit a.npy", "dlq delete --code BAD_MESSAGE"),
+    ),
     # The command line.
+    advice(
+        "delete it where the stack is: matinv --stack",
+        over_http("submit a.npy", "wait a", "delete a", a_npy=EYE),
+        command("submit a.npy", "wait a", "delete a", a_npy=EYE),
+    ),
     advice(
         "check the id, and which stack is asked; records are dropped after their retention",
         command("submit a.npy", "status b", a_npy=EYE),

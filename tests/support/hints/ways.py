@@ -162,7 +162,7 @@ def command(*lines: str, working: bool = True, **files: Any) -> Way:
     def way() -> str:
         service = MemoryService.make()
         service.working = working
-        return _ran(service.client, lines, files)
+        return ran(service.client, lines, files)
 
     return way
 
@@ -173,12 +173,13 @@ def over_http(*lines: str, **files: Any) -> Way:
     def way() -> str:
         with serving() as api:
             api.working = True
-            return _ran(api.client, lines, files)
+            return ran(api.client, lines, files)
 
     return way
 
 
-def _ran(client: Client, lines: Sequence[str], files: Mapping[str, Any]) -> str:
+def ran(client: Client, lines: Sequence[str], files: Mapping[str, Any]) -> str:
+    """Run command lines; return the last one's output if it failed."""
     with tempfile.TemporaryDirectory() as directory, chdir(directory):
         for name, content in files.items():
             data = content if isinstance(content, bytes) else npy(content)

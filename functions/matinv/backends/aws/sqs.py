@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from matinv.backends.aws.calls import message_bytes, packed, pages, pause
-from matinv.backends.aws.errors import HINTS, translated
-from matinv.errors import Code, Transient, printable
+from matinv.backends.aws.errors import HINTS, of_code, translated
+from matinv.errors import Code, MatinvError, Transient, printable
 from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
-from matinv.ports.parallel import side_by_side
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -159,6 +159,43 @@ class SQSQueue:
         """Send a message to the jobs queue."""
         with translated("sending a message"):
             self._sqs.send_message(QueueUrl=self._jobs_queue_url, MessageBody=body)
+
+    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+        """Send messages, ten in a call as far as their lengths allow."""
+        errors: dict[int, MatinvError] = {}
+
+        def send(call: Sequence[tuple[int, str]]) -> None:
+            for attempt in range(_ATTEMPTS):
+                pause(attempt)
+                entries: Any = [{"Id": str(number), "MessageBody": body} for number, body in call]
+                try:
+                    with translated("sending messages"):
+                        answer = self._sqs.send_message_batch(
+                            QueueUrl=self._jobs_queue_url, Entries=entries
+                        )
+                except Transient as error:  # botocore has tried again where that makes sense
+                    errors.update((number, error) for number, _ in call)
+                    return
+                failed = {int(entry["Id"]): entry for entry in answer.get("Failed", ())}
+                for number, entry in failed.items():
+                    code = of_code(entry["Code"])
+                    text = f"sending a message failed: {entry['Code']}"
+                    errors[number] = Transient(code, text, HINTS[code])
+                for number in {number for number, _ in call} - failed.keys():
+                    errors.pop(number, None)
+                call = [
+                    (n, body) for n, body in call if n in failed and not failed[n]["SenderFault"]
+                ]
+                if not call:
+                    return
+
+        numbered = enumerate(bodies)
+        side_by_side(
+            send,
+            packed(numbered, _ENTRIES, _BYTES, lambda item: message_bytes(item[1], {})),
+            CLIENT_THREADS,
+        )
+        return [errors.get(number) for number in range(len(bodies))]
 
     def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:
         """Take messages of the dead-letter queue, ten per call."""

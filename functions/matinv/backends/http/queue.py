@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matinv.backends.http.api import Api
+from matinv.errors import MatinvError
 from matinv.jobs.api_paths import path_of
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
 
 class RemoteQueue:
@@ -19,6 +21,18 @@ class RemoteQueue:
     def send(self, body: str) -> None:
         """Submit a message."""
         self._api.ask("POST", "/jobs", body)
+
+    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+        """Submit messages, side by side."""
+
+        def refusal(body: str) -> MatinvError | None:
+            try:
+                self.send(body)
+            except MatinvError as error:
+                return error
+            return None
+
+        return side_by_side(refusal, bodies, CLIENT_THREADS)
 
     def redrive(self, job_id: str, changes: Mapping[str, Any]) -> Sequence[str]:
         """Send a dead job back to work; return the ids of all jobs of its letters, if any.

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Final
 
 from matinv.backends.memory.faults import FaultInjection
-from matinv.errors import Transient, printable
+from matinv.errors import MatinvError, Transient, printable
 from matinv.jobs.lanes import Lane
 from matinv.jobs.request import Delivery
 from matinv.ports import DeadLetter, Received
@@ -118,6 +118,17 @@ class MemoryQueue(FaultInjection):
         """Send a message to the jobs queue."""
         with self.operation("send"):
             self.sent.append(body)
+
+    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+        """Send messages, each by itself: a fault hits one of them."""
+        return [self._refusal(body) for body in bodies]
+
+    def _refusal(self, body: str) -> MatinvError | None:
+        try:
+            self.send(body)
+        except MatinvError as error:
+            return error
+        return None
 
     def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:  # noqa: ARG002 - no clock here
         """Take dead letters; they stay invisible until they are released."""

@@ -35,11 +35,12 @@ _COLUMNS: Final = {
     "MESSAGE": "error_message",
 }
 _REDRIVEN_COLUMNS: Final = {"JOB ID": "job_id", "CODE": "error_code", "REDRIVEN": "redriven"}
+_DELETED_COLUMNS: Final = {"JOB ID": "job_id", "CODE": "error_code", "DELETED": "deleted"}
 
 
 @click.group()
 def dlq() -> None:
-    """Look into the dead-letter queue and send jobs back."""
+    """Look into the dead-letter queue, send jobs back, delete letters."""
 
 
 def _filters(command: Command) -> Command:
@@ -139,6 +140,48 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     missing = [] if limit else [name for name in filters["job_ids"] if job_id_of(name) not in found]
     refused = Exit.REFUSED if any(one.problem for one in done) else Exit.OK
     return gravest([_complain_none(missing), refused])
+
+
+@dlq.command("delete")
+@_filters
+@click.option("--all", "all_", is_flag=True, help="Without filters: all of them.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many messages; all.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@output_option
+@click.pass_context
+def delete(
+    ctx: click.Context,
+    /,
+    *,
+    all_: bool,
+    limit: int | None,
+    dry_run: bool,
+    output: str,
+    **filters: Any,
+) -> Exit:
+    """Delete dead letters; the records of their jobs stay.
+
+    Only letters that were there before are touched. What cannot be sent back, a body that is no
+    job, can be deleted as well. The exit code is 6 if there is no dead letter of a job that is
+    named.
+    """
+    if not (all_ or any(filters.values())):
+        raise click.UsageError("nothing says which letters (allowed: a filter, or --all)")
+    client = client_of(ctx)
+    selected, deleted = _selector(client, **filters), "would be" if dry_run else "yes"
+    began_ms = 1000 * client.now()
+    rows: list[dict[str, Any]] = []
+    found: set[str] = set()
+    with DeadLetters(client) as letters:
+        before = (letter for letter in letters if letter.received.sent_at_ms <= began_ms)
+        for letter in islice(filter(selected, before), limit):
+            if not dry_run:
+                letters.delete(letter)
+            rows.append(_row(letter) | {"deleted": deleted})
+            found.update(letter.job_ids)
+    emit(rows, _DELETED_COLUMNS, output)
+    missing = [name for name in filters["job_ids"] if job_id_of(name) not in found]
+    return _complain_none([] if limit else missing)
 
 
 def _progress() -> Callable[[Redriven], None] | None:

@@ -60,7 +60,7 @@ def _findings(ctx: click.Context, timeout_s: float) -> Iterator[Finding]:
     try:
         client = client_of(ctx)
     except SettingsError as error:
-        yield Finding("settings", "failed", str(error))
+        yield Finding("settings", "failed", str(error).removeprefix("SETTINGS: "))
         return
     yield Finding("settings", "ok", "all MATINV_* names that are needed are set")
     reachable = True

@@ -104,8 +104,7 @@ def _outputs(stack: str) -> str:
 
 
 def _fail(stack: str, found: str, hint: str) -> NoReturn:
-    message = f"--stack {stack}: {printable(found)} ({hint})"
-    raise SettingsError(message) from None
+    raise SettingsError(f"--stack {stack}: {printable(found)}", hint) from None
 
 
 @click.command()

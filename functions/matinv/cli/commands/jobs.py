@@ -12,6 +12,7 @@ import click
 
 from matinv.cli.errors import (
     Missing,
+    complain,
     complain_missing,
     complain_unfinished,
     exit_of_status,
@@ -21,9 +22,11 @@ from matinv.cli.files import check_writable, place
 from matinv.cli.options import OneOf, client_of, job_ids_of, output_option, timeout_option
 from matinv.cli.output import JOB_COLUMNS, emit
 from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
-from matinv.jobs.error_answers import Exit
+from matinv.errors import MatinvError
+from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Record, Status
-from matinv.jobs.record_document import noted_document
+from matinv.jobs.record_document import json_line, noted_document
+from matinv.operations.deletion import delete_job
 
 
 @click.command()
@@ -102,6 +105,33 @@ def list_(ctx: click.Context, status: Status | None, limit: int, output: str) ->
     """List jobs, the most recently updated first."""
     emit(map(noted_document, client_of(ctx).list(status, limit)), JOB_COLUMNS, output)
     return Exit.OK
+
+
+@click.command()
+@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@output_option
+@click.pass_context
+def delete(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
+    """Delete jobs that have ended: result, dropped file and record.
+
+    ID may be `-`: ids are then read from stdin. Ids of deleted jobs are on stdout, one per line. A
+    file that a message merely refers to stays. A job that has not ended is left alone, and makes
+    the exit code 5; 6 if an id is unknown.
+    """
+    client = client_of(ctx)
+    jobs = [client.job(name) for name in job_ids_of(job_ids)]
+    records = client.records(jobs)
+    codes = {complain_missing([job.asked for job in jobs if job.job_id not in records])}
+    for record in _known(jobs, records):
+        try:
+            delete_job(client, record)
+        except MatinvError as error:
+            complain(error.info)
+            codes.add(ANSWERS[error.code].exit)
+        else:
+            line = json_line({"job_id": record.job_id}) if output == "json" else record.job_id
+            click.echo(line)
+    return gravest(codes)
 
 
 @dataclass(frozen=True, slots=True)

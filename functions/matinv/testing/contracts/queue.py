@@ -46,6 +46,12 @@ class ClientQueueContract:
         queue.send('{"matrix": [[1]], "tags": {"é": "逆"}}')
         assert self.sent(queue) == ['{"matrix": [[1]], "tags": {"é": "逆"}}']
 
+    def test_many_messages_are_sent_and_each_is_answered_for(self, queue: ClientQueue) -> None:
+        bodies = [f'{{"matrix": [[{number}]]}}' for number in range(1, 24)]
+        assert queue.send_all(bodies) == [None] * 23
+        assert sorted(self.sent(queue)) == sorted(bodies)
+        assert queue.send_all([]) == []
+
 
 class JobQueueContract(ClientQueueContract):
     """`matinv.ports.JobQueue` with five receives, and 256 KiB per message."""
