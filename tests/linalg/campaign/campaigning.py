@@ -29,7 +29,7 @@ class Report:
     outcomes : dict of str to Counter
         How often a family's matrices were published, and refused by which code.
     slowest : list of (float, str)
-        CPU seconds of the slowest answers, and whose they were.
+        Seconds of the slowest answers, and whose they were.
     cpu_s : float
         Seconds of all cases together.
     """

@@ -9,7 +9,7 @@ for a chance below 10^-20.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import flint
@@ -50,9 +50,14 @@ def _residues(a: Array, p: int) -> Array:
     """Return the elements modulo p: each is an integer of 53 bits times a power of two."""
     fraction, exponent = np.frexp(a.astype(np.float64))
     whole = np.ldexp(fraction, 53).astype(np.int64)
-    powers = np.array([pow(2, int(e), p) for e in range(-1074 - 53, 1025 - 53)], np.uint64)
-    residues = (whole % p).astype(np.uint64) * powers[exponent - 53 + 1074 + 53]
+    residues = (whole % p).astype(np.uint64) * _powers(p)[exponent - 53 + 1074 + 53]
     return residues % np.uint64(p)
+
+
+@lru_cache(maxsize=8)
+def _powers(p: int) -> Array:
+    """Return the powers of two modulo p, from that of the smallest element's last bit."""
+    return np.array([pow(2, int(e), p) for e in range(-1074 - 53, 1025 - 53)], np.uint64)
 
 
 def balanced(a: Array) -> tuple[Array, Array]:
@@ -143,8 +148,11 @@ class Truth:
         return cols[:, None] + rows
 
     @cached_property
-    def _solution(self) -> tuple[Any, int] | None:
-        """Return balls of the scaled inverse, right to 20 digits in the given scale, and bits."""
+    def _solution(self) -> tuple[Any, int, tuple[Wide, Wide]] | None:
+        """Return balls of the scaled inverse, right to 20 digits in the given scale.
+
+        And their bits, and the inverse in the given scale.
+        """
         if not regular(self.a):
             return None
         bits = 192
@@ -155,11 +163,12 @@ class Truth:
                 except ZeroDivisionError:  # more bits may do
                     pass
                 else:
-                    mid = [part.shifted(self._shift) for part in parts(y)]
+                    mid = parts(y)
+                    mid = mid[0].shifted(self._shift), mid[1].shifted(self._shift)
                     top = max(part.top() for part in mid)
                     radius = radii(y).shifted(self._shift).floats(top).sum(axis=0).max()
-                    if radius <= 1e-20 * norm_1((mid[0], mid[1]), top):
-                        return y, bits
+                    if radius <= 1e-20 * norm_1(mid, top):
+                        return y, bits, mid
             bits *= 2
         message = f"no inverse within {MOST_BITS} bits of a matrix that is regular"
         raise AssertionError(message)
@@ -172,13 +181,12 @@ class Truth:
     def error(self, x: Array) -> float:
         """Return ``norm(X - inverse, 1) / norm(inverse, 1)``."""
         assert self._solution is not None
-        y, bits = self._solution
+        y, bits, truth = self._solution
         with flint.ctx.workprec(bits + 64):
             off = parts(lifted(x, -self._shift) - y)
-        truth = [part.shifted(self._shift) for part in parts(y)]
         off = (off[0].shifted(self._shift), off[1].shifted(self._shift))
         top = max(part.top() for part in truth)
-        return norm_1(off, top) / norm_1((truth[0], truth[1]), top)
+        return norm_1(off, top) / norm_1(truth, top)
 
     @cached_property
     def overflows(self) -> bool:
@@ -206,8 +214,7 @@ class Truth:
     @cached_property
     def _in_scale(self) -> tuple[Wide, Wide]:
         assert self._solution is not None
-        real, imag = parts(self._solution[0])
-        return real.shifted(self._shift), imag.shifted(self._shift)
+        return self._solution[2]
 
     @cached_property
     def determinant(self) -> tuple[float, complex]:

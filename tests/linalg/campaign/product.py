@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg.inverse import invert
+from matinv.linalg.budget import default_budget
+from matinv.linalg.inverse import SMALL_N, invert
 from matinv.linalg.types import Method
 
 Array = NDArray[Any]
@@ -58,8 +59,10 @@ class Answer:
 
 
 def ask(a: Array, method: str, *, verified: bool = False, overwrite: bool = False) -> list[Answer]:
-    """Invert a matrix or a stack."""
+    """Invert a matrix or a stack; with `overwrite` in its own memory, large ones without more."""
     options: dict[str, Any] = {"overwrite": overwrite}
+    if overwrite and a.shape[-1] > SMALL_N:
+        options["budget"] = replace(default_budget(), memory_bytes=0)
     if verified:
         from matinv.linalg.types import Accuracy  # noqa: PLC0415 - not in every version
 

@@ -30,13 +30,13 @@ class Wide:
     @classmethod
     def of(cls, balls: list[flint.arb], shape: tuple[int, ...]) -> Self:
         """Return the midpoints of real balls."""
-        mantissa, exponent = np.zeros(len(balls)), np.full(len(balls), -(2**40), np.int64)
-        for k, ball in enumerate(balls):
-            man, exp = ball.mid().man_exp()
-            if man:
-                man = int(man)
-                cut = max(man.bit_length() - 62, 0)
-                mantissa[k], exponent[k] = man >> cut, int(exp) + cut
+        mantissa = np.array(list(map(float, balls)))  # right unless out of float64's range
+        size = np.abs(mantissa)
+        exponent = np.zeros(len(balls), np.int64)
+        for k in np.flatnonzero(~((size > 1e-300) & (size < 1e300))).tolist():
+            man, exp = map(int, balls[k].mid().man_exp())
+            cut = max(man.bit_length() - 62, 0)
+            mantissa[k], exponent[k] = man >> cut, exp + cut if man else -(2**40)
         fraction, more = np.frexp(mantissa)
         return cls(fraction.reshape(shape), (exponent + more).reshape(shape))
 

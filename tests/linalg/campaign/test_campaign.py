@@ -106,7 +106,10 @@ def test_indefinite_matrix_published_as_definite_is_found(falsified):
 
 
 def test_slice_that_depends_on_its_neighbours_is_found(falsified):
-    falsified(lambda answer, a: replace(answer, digits=answer.digits - 1e-9 * (a.ndim == 3)))
+    assert not judge_stack(3, 8).findings
+    falsified(lambda answer, a: replace(answer, digits=answer.digits - 1e-3 * (a.ndim == 3)))
+    assert {finding.kind for finding in judge_stack(3, 8).findings} == {Kind.NEIGHBOUR}
+    falsified(lambda answer, a: replace(answer, x=answer.x * (1 + 1e-15 * (a.ndim == 3))))
     assert {finding.kind for finding in judge_stack(3, 8).findings} == {Kind.NEIGHBOUR}
 
 

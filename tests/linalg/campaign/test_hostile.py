@@ -17,7 +17,7 @@ def test_nothing_is_wrong_with_200_hostile_matrices(seed):
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_nothing_is_wrong_with_500_hostile_matrices(seed):
-    report = run(500, seed, largest=150)
+    report = run(500, seed, largest=110)
     assert not report.faults(), "\n".join(report.lines(examples=2))
 
 
