@@ -64,8 +64,8 @@ resource "aws_ecr_lifecycle_policy" "images" {
       },
       {
         rulePriority = 2
-        description  = "all but the newest"
-        selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = var.kept_images }
+        description  = "all but the newest; attestations have no tag, and go with their image"
+        selection    = { tagStatus = "tagged", tagPatternList = ["*"], countType = "imageCountMoreThan", countNumber = var.kept_images }
         action       = { type = "expire" }
       },
     ]

@@ -70,7 +70,7 @@ class Terraform:
         config = directory / "terraform.rc"
         config.write_text(cli_config())
         infra = directory / "infra"
-        ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan", "*.auto.tfvars")
+        ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "*.auto.tfvars")
         shutil.copytree(INFRA, infra, ignore=ignored)
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))},
@@ -101,7 +101,8 @@ class Terraform:
 
     def init(self, module: str) -> None:
         """Fetch the modules and the provider."""
-        self.run(module, "init", "-backend=false", "-input=false", "-no-color")
+        locked = ["-lockfile=readonly"] if (INFRA / module / ".terraform.lock.hcl").exists() else []
+        self.run(module, "init", "-backend=false", "-input=false", "-no-color", *locked)
 
 
 @dataclass(frozen=True)
