@@ -31,7 +31,7 @@ module "monitoring" {
   }
 
   table_name          = aws_dynamodb_table.jobs.name
-  index_name          = one(aws_dynamodb_table.jobs.global_secondary_index).name
+  index_names         = aws_dynamodb_table.jobs.global_secondary_index[*].name
   metrics_namespace   = local.metrics_namespace
   metrics_service     = local.metrics_service
   account_concurrency = var.account_concurrency

@@ -58,7 +58,7 @@ locals {
       Sid      = "ListRecords"
       Effect   = "Allow"
       Action   = ["dynamodb:Query"]
-      Resource = ["${aws_dynamodb_table.jobs.arn}/index/by-status"]
+      Resource = [for name in ["by-status", "by-run"] : "${aws_dynamodb_table.jobs.arn}/index/${name}"]
     }
     bury = {
       Sid      = "Bury"

@@ -167,21 +167,22 @@ def test_no_queue_without_dead_letters_and_encryption(stack: State) -> None:
 def test_table_is_the_one_that_the_package_creates(stack: State) -> None:
     schema = table_schema("matinv-jobs")
     table = stack["aws_dynamodb_table.jobs"]
-    (index,) = schema["GlobalSecondaryIndexes"]
-    keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
-    (found,) = table["global_secondary_index"]
     assert table["name"] == schema["TableName"]
     assert table["billing_mode"] == schema["BillingMode"]
     assert [{"AttributeName": table["hash_key"], "KeyType": "HASH"}] == schema["KeySchema"]
     assert {a["name"]: a["type"] for a in table["attribute"]} == {
         a["AttributeName"]: a["AttributeType"] for a in schema["AttributeDefinitions"]
     }
-    assert (found["name"], found["hash_key"], found["range_key"], found["projection_type"]) == (
-        index["IndexName"],
-        keys["HASH"],
-        keys["RANGE"],
-        index["Projection"]["ProjectionType"],
-    )
+    indexes = {index["name"]: index for index in table["global_secondary_index"]}
+    assert indexes.keys() == {index["IndexName"] for index in schema["GlobalSecondaryIndexes"]}
+    for index in schema["GlobalSecondaryIndexes"]:
+        keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
+        projection = index["Projection"]
+        found = indexes[index["IndexName"]]
+        assert (found["hash_key"], found["range_key"]) == (keys["HASH"], keys["RANGE"])
+        assert found["projection_type"] == projection["ProjectionType"]
+        others = set(found["non_key_attributes"] or ())
+        assert others == set(projection.get("NonKeyAttributes", ()))
     assert table["ttl"][0]["attribute_name"] == TTL_ATTRIBUTE
 
 

@@ -57,6 +57,7 @@ CALLED = {
     "lambda get-event-source-mapping": "lambda:GetEventSourceMapping",
     "lambda update-event-source-mapping": "lambda:UpdateEventSourceMapping",
 }
+INDEXES = {f"table/matinv-jobs/index/{name}" for name in ("by-status", "by-run")}
 OF_OWN_OBJECTS = (
     "s3:GetObject",
     "s3:GetObjectVersion",
@@ -81,7 +82,7 @@ ROLES = {
         "s3:PutObject": {"inputs/*", "results/*"},  # of inputs, for the URLs that it signs
         "s3:AbortMultipartUpload": {"results/*"},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
-        "dynamodb:Query": {"table/matinv-jobs/index/by-status"},
+        "dynamodb:Query": INDEXES,
         "sqs:SendMessage": {"matinv-jobs", "matinv-dead"},
         "sqs:GetQueueAttributes": {"matinv-jobs"},
         "sqs:ReceiveMessage": {"matinv-dead"},
@@ -242,7 +243,7 @@ def test_client_may_submit_and_read_and_nothing_else(stack: State) -> None:
     found = granted(stack["aws_iam_policy.client"]["policy"])
     assert found["sqs:SendMessage"] == {"matinv-jobs"}
     assert found["s3:PutObject"] == {"inputs/*"}
-    assert found["dynamodb:Query"] == {"table/matinv-jobs/index/by-status"}
+    assert found["dynamodb:Query"] == INDEXES
     assert found["lambda:InvokeFunction"] == {"live"}
     assert found.keys() >= {"lambda:InvokeFunctionUrl"}
     assert not {a for a in found if "Delete" in a or "Receive" in a or "Scan" in a}

@@ -155,6 +155,7 @@ class Client:
         accuracy: Accuracy | str = Accuracy.STANDARD,
         on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
         tags: Mapping[str, str] | None = None,
+        run: str | None = None,
         replace: bool = False,
     ) -> Job:
         """Send a matrix: inside a message when it is small, else as a file.
@@ -168,6 +169,8 @@ class Client:
             it, so that the same array is the same job.
         method, output, format, accuracy, on_ill_conditioned, tags
             See the README.
+        run : str, optional
+            The run that the job belongs to; by default the first folder of its id, if it has one.
         replace : bool
             Whether the job id may be taken from another matrix, or from other options.
 
@@ -194,6 +197,7 @@ class Client:
             OnIllConditioned(on_ill_conditioned),
             dict(tags or {}),
             Accuracy(accuracy),
+            run or "",
         )
         submission = prepare(source, job_id, options)
         (sent,) = self.send([submission.replacing() if replace else submission])

@@ -85,7 +85,7 @@ def prepare(
     """
     if job_id is not None:
         job_id = checked_id(job_id)
-    checked_options(options)
+    options = checked_options(options)
     match source:
         case str() | os.PathLike():
             return _of_file(Path(source), job_id, options)

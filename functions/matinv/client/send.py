@@ -13,6 +13,7 @@ from matinv.jobs.message import CONTENT, REPLACE
 from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import MESSAGE_SOURCE, Request, answer_options, input_info
+from matinv.jobs.runs import run_of
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Matrix
 from matinv.ports import ClientQueue, ClientStore, ClientTable
@@ -245,6 +246,7 @@ def _queued(sender: Sender, submission: Submission, question: Question) -> Recor
         question=digest_of(submission.input, question.options) if question.options else "",
         options=question.options or {},
         tags=submission.options.tags,
+        run=run_of(submission.job_id, submission.options.run),
     )
 
 

@@ -20,6 +20,8 @@ JOB_ID_PATTERN: Final = (
     r"^(?![ /])(?!.*(\.\.|//|[ /]$|\.(npy|npz|json)$))[^\x00-\x1f\x7f-\xa0]{1,512}$"
 )
 
+RUN_PATTERN: Final = r"^(?![ /])(?!.*(\.\.|//|[ /]$))(?!(.*/)?\.(/|$))[^\x00-\x1f\x7f-\xa0]{1,128}$"
+
 # Said, not checked: pydantic's own patterns cannot look ahead.
 JobId = Annotated[str, Field(json_schema_extra={"pattern": JOB_ID_PATTERN})]
 Number = float | None  # JSON has no infinity
@@ -133,6 +135,7 @@ class Job(_Model):
     timings: dict[str, float] | Absent = None
     warnings: list[str] | Absent = None
     tags: dict[str, str] | Absent = None
+    run: str | Absent = Field(None, description="The run that the job belongs to.")
     engine: dict[str, str] | Absent = None
 
 

@@ -58,6 +58,7 @@ _NOTES: Final[dict[str, Json]] = {
     "npy": {"description": "A .npy file in base64."},
     "bytes": {"description": f"At most {LARGEST_UPLOAD_BYTES}."},
     "tag": {"description": "key=value"},
+    "run": {"description": "The run that the job belongs to.", "pattern": models.RUN_PATTERN},
     "since": {"description": "Updated at or after: an ISO 8601 time in UTC."},
     "cursor": {"description": "What the last page ended with."},
 }

@@ -13,8 +13,8 @@ from matinv.jobs.record_document import document_of
 
 # Of the record's document; an event has at most 256 KiB, ten of them together as well.
 _FIELDS: Final = (
-    "job_id", "status", "error", "input", "result", "certificate", "tags", "warnings", "attempts",
-    "updated_at",
+    "job_id", "status", "error", "input", "result", "certificate", "tags", "run", "warnings",
+    "attempts", "updated_at",
 )  # fmt: skip
 _PARTS: Final = {
     "error": ("code", "message"),
@@ -35,7 +35,8 @@ class Event:
         A JSON document; fields without a value are left out.
     attributes : mapping
         What subscribers filter by without reading the body: ``status``, of a failure also
-        ``error_code``. SQS drops messages with more than ten, and people add their own.
+        ``error_code``, of a job in a run ``run``. SQS drops messages with more than ten, and
+        people add their own.
     """
 
     job_id: str
@@ -48,6 +49,8 @@ def event_of(record: Record) -> Event:
     attributes = {"status": str(record.status)}
     if record.error:
         attributes["error_code"] = str(record.error.code)
+    if record.run:
+        attributes["run"] = record.run
     document = document_of(record)
     fields = {name: document[name] for name in _FIELDS if name in document}
     for name, parts in _PARTS.items():

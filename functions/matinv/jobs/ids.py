@@ -30,13 +30,17 @@ def valid_job_id(text: str) -> bool:
     characters, no blank but the space. So an id fits a log line, a header, a URL and an XML answer.
     A part ``.`` would be lost on the way: whoever reads a URL resolves it (RFC 3986, 5.2.4).
     """
+    return is_plain_name(text, JOB_ID_BYTES) and not text.lower().endswith(ENDINGS)
+
+
+def is_plain_name(text: str, most_bytes: int) -> bool:
+    """Whether `text` may name something that people write into paths, headers and log lines."""
     return (
         text.isprintable()
-        and 0 < len(text.encode()) <= JOB_ID_BYTES
+        and 0 < len(text.encode()) <= most_bytes
         and text == text.strip()
         and ".." not in text
         and not {"", "."} & set(text.split("/"))
-        and not text.lower().endswith(ENDINGS)
         and is_normalized("NFC", text)
     )
 

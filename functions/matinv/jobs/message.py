@@ -17,6 +17,7 @@ from enum import StrEnum
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
@@ -28,6 +29,7 @@ from matinv.formats.foreign import check_layout, unwrapped, without_mark
 from matinv.formats.result import Result
 from matinv.jobs.ids import checked_id, hashed_id, job_id_of
 from matinv.jobs.request import Inline, Options, Output, Reference, Request, answer_options
+from matinv.jobs.runs import RUN_BYTES, checked_run
 from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 
 VERSION: Final = 1
@@ -74,6 +76,11 @@ def options_schema() -> cs.TypedDictSchema:
             "format": _one_of(Format),
             "on_ill_conditioned": _one_of(OnIllConditioned),
             "tags": cs.typed_dict_field(cs.dict_schema(name, value, max_length=10)),
+            "run": cs.typed_dict_field(
+                cs.no_info_after_validator_function(
+                    checked_run, cs.str_schema(min_length=1, max_length=RUN_BYTES)
+                )
+            ),
         }
     )
 
@@ -224,6 +231,8 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
 def options_of_metadata(metadata: Mapping[str, str]) -> Options:
     """Return the options in an object's metadata: ``matinv-method``, ``matinv-tag-…`` and so on.
 
+    The name of a run is percent-encoded, since S3 keeps ASCII alone.
+
     Raises
     ------
     Refused
@@ -247,6 +256,8 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
         for name, value in ours.items()
         if not name.startswith(_TAG_PREFIX)
     }
+    if "run" in fields:
+        fields["run"] = unquote(fields["run"])
     return _over(Options(), validated(options_schema, fields))
 
 
@@ -265,6 +276,8 @@ def metadata_of(options: Options) -> dict[str, str]:
     """
     fields = fields_of(options)
     tags = fields.pop("tags", {})
+    if options.run:
+        fields["run"] = quote(options.run, safe="/ ")
     metadata = {_METADATA_PREFIX + name.replace("_", "-"): str(v) for name, v in fields.items()}
     metadata |= {_METADATA_PREFIX + _TAG_PREFIX + name: text for name, text in tags.items()}
     texts = [*metadata, *metadata.values()]
@@ -290,15 +303,14 @@ def id_of_content(inline: Inline, options: Options) -> str:
 
 
 def checked_options(options: Options) -> Options:
-    """Return options that a caller put together.
+    """Return options that a caller put together, as a message would hold them.
 
     Raises
     ------
     Refused
         BAD_MESSAGE, for the first one that no message may have.
     """
-    validated(options_schema, fields_of(options))
-    return options
+    return _over(options, validated(options_schema, fields_of(options)))
 
 
 def validated(schema: Schema, tree: object) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Record:
     workers only one succeeds and the other decides again. ``question`` is the digest of what was
     asked (`matinv.jobs.ownership.digest_of`), ``options`` are those that shape its answer, both
     empty until they are read; ``message_id`` is the SQS message that was worked on last, which was
-    sent at ``message_at_ms``.
+    sent at ``message_at_ms``. ``run`` is the run that the job belongs to, empty if to none.
     """
 
     job_id: str
@@ -169,4 +169,5 @@ class Record:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
     engine: Mapping[str, str] = field(default_factory=dict)

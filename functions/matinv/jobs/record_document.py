@@ -118,6 +118,7 @@ def record_of(document: Mapping[str, Any]) -> Record:
         timings_ms=document.get("timings", {}),
         warnings=tuple(document.get("warnings", ())),
         tags=document.get("tags", {}),
+        run=document.get("run", ""),
         engine=document.get("engine", {}),
     )
 

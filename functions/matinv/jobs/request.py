@@ -35,10 +35,11 @@ class Options:
     on_ill_conditioned: OnIllConditioned = OnIllConditioned.WARN
     tags: Mapping[str, str] = field(default_factory=dict)
     accuracy: Accuracy = Accuracy.STANDARD
+    run: str = ""
 
 
 # An answer is the same whatever they are; every other option, also one yet to come, shapes it.
-_BESIDE_THE_ANSWER: Final = frozenset({"tags"})
+_BESIDE_THE_ANSWER: Final = frozenset({"tags", "run"})
 
 
 def answer_options(options: Options, own_format: Format | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from matinv.formats.result import Result
 from matinv.jobs.ownership import digest_of
 from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status, result_facts
 from matinv.jobs.request import Output
+from matinv.jobs.runs import run_of
 from matinv.jobs.times import timestamp
 from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.linalg.inverse import Inverses
@@ -170,6 +171,7 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
         message_at_ms=question.sent_at_ms,
         timings_ms=dict(task.timings_ms),
         tags=task.options.tags,
+        run=run_of(task.job_id, task.options.run),
         engine=app.engine,
         **facts,
     )

@@ -23,6 +23,7 @@ from matinv.ports.objects import (
     WorkerStore,
 )
 from matinv.ports.records import ClientTable, JobTable, Place
+from matinv.ports.runs import RunIndex
 from matinv.ports.service import ApiBackend, Backend
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Part",
     "Place",
     "Received",
+    "RunIndex",
     "Stored",
     "UploadUrl",
     "WorkerQueue",

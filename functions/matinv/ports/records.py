@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from matinv.jobs.record import Record, Status
+from matinv.ports.runs import RunIndex
 
 Place = tuple[str, str]
 """Where a record stands in a list: its ``updated_at`` and its job id."""
@@ -43,7 +44,7 @@ class ClientTable(Protocol):
         ...
 
 
-class JobTable(ClientTable, Protocol):
+class JobTable(ClientTable, RunIndex, Protocol):
     """All that can be done with the records."""
 
     def delete(self, job_id: str) -> None:

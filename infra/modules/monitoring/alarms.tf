@@ -172,10 +172,10 @@ locals {
               namespace = "AWS/DynamoDB", name = name, dimensions = { TableName = var.table_name }, stat = "Sum"
             }
           },
-          {
-            for name in ["ReadThrottleEvents", "WriteThrottleEvents"] : lower("index_${name}") => {
-              namespace  = "AWS/DynamoDB", name = name, stat = "Sum"
-              dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name }
+          { # A throttled write of an index holds up the table; a throttled read is a person's list, that no job waits for.
+            for index in var.index_names : "index_${replace(index, "-", "_")}" => {
+              namespace  = "AWS/DynamoDB", name = "WriteThrottleEvents", stat = "Sum"
+              dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = index }
             }
           },
           {

@@ -50,9 +50,9 @@ variable "table_name" {
   type        = string
 }
 
-variable "index_name" {
-  description = "The jobs table's index by status, which is throttled apart from the table."
-  type        = string
+variable "index_names" {
+  description = "The jobs table's indexes, each of which is throttled apart from the table."
+  type        = set(string)
 }
 
 variable "metrics_namespace" {

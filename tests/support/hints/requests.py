@@ -132,6 +132,12 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered({"matrix": GOOD}),
     ),
     advice(
+        'choose another, or leave "run" out',
+        message(run="../x", matrix=GOOD),
+        message(run="x", matrix=GOOD),
+        message(matrix=GOOD),
+    ),
+    advice(
         "leave the file's ending out: {}",
         message(job_id="run/a.npy", matrix=GOOD),
         message(job_id="run/a", matrix=GOOD),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matinv.backends.aws.calls import pages, pause
 from matinv.backends.aws.dynamodb_items import SHARDS, listing, record_of
+from matinv.backends.aws.dynamodb_runs import DynamoDBRuns, run_index_schema
 from matinv.backends.aws.dynamodb_writes import (
     ATTEMPTS,
     accept_bodies,
@@ -42,6 +43,8 @@ def table_schema(name: str) -> CreateTableInputTypeDef:
             {"AttributeName": "job_id", "AttributeType": "S"},
             {"AttributeName": "listing", "AttributeType": "S"},
             {"AttributeName": "updated_at", "AttributeType": "S"},
+            {"AttributeName": "run_listing", "AttributeType": "S"},
+            {"AttributeName": "run_place", "AttributeType": "S"},
         ],
         "KeySchema": [{"AttributeName": "job_id", "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
@@ -53,13 +56,14 @@ def table_schema(name: str) -> CreateTableInputTypeDef:
                 ],
                 # Results inside records are not paid for a second time.
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
+            },
+            run_index_schema(),
         ],
     }
 
 
-class DynamoDBTable:
-    """Records in a table with the schema of `table_schema`.
+class DynamoDBTable(DynamoDBRuns):
+    """Records and runs in a table with the schema of `table_schema`.
 
     Parameters
     ----------
@@ -70,8 +74,7 @@ class DynamoDBTable:
     """
 
     def __init__(self, dynamodb: DynamoDBClient, table_name: str) -> None:
-        self._dynamodb = dynamodb
-        self._table_name = table_name
+        super().__init__(dynamodb, table_name)
         accept_bodies(dynamodb)
 
     def get(self, job_ids: Sequence[str]) -> dict[str, Record]:

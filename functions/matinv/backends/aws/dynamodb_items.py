@@ -13,6 +13,7 @@ from zlib import crc32
 from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.jobs.runs import STATUSES, RunEntry, RunPlace, entry_of, run_order
 from matinv.linalg.certificate import Certificate, Checked, Side
 
 Value = Mapping[str, Any]
@@ -27,7 +28,7 @@ def item_of(record: Record) -> dict[str, Value]:
     item: dict[str, Value] = {
         "job_id": _text(record.job_id),
         "status": _text(record.status),
-        "listing": _text(listing(record.status, crc32(record.job_id.encode()) % SHARDS)),
+        "listing": _text(listing(record.status, _shard_of(record.job_id))),
         "input": _input_map(record.input),
         "created_at": _text(record.created_at),
         "updated_at": _text(record.updated_at),
@@ -36,6 +37,8 @@ def item_of(record: Record) -> dict[str, Value]:
         "revision": _number(record.revision),
     }
     item |= _question_of(record)
+    if record.run:
+        item |= _run_of(record)
     if record.error:
         fields = record.error.document()
         retryable = {"BOOL": fields.pop("retryable")}
@@ -64,6 +67,24 @@ def _question_of(record: Record) -> dict[str, Value]:
     fields = {name: _text(text) for name, text in texts.items() if text}
     fields |= {name: _number(number) for name, number in numbers.items() if number}
     return fields | ({"options": _texts(record.options)} if record.options else {})
+
+
+def _run_of(record: Record) -> dict[str, Value]:
+    """Return a record's run, and what the index of runs shows of it beside its own fields."""
+    fields = {
+        "run": record.run,
+        "run_listing": f"{record.run}#{_shard_of(record.job_id)}",
+        "run_place": run_place(entry_of(record).place),
+    }
+    fields |= {"error_code": record.error.code} if record.error else {}
+    return {name: _text(text) for name, text in fields.items()}
+
+
+def run_entry_of(item: Item) -> RunEntry:
+    """Return the entry that an item of the index of runs holds."""
+    number, updated_at, job_id = item["run_place"]["S"].split("#", 2)
+    status, code = STATUSES[int(number)], _optional_text(item, "error_code")
+    return RunEntry(job_id, status, item["created_at"]["S"], updated_at, code)
 
 
 def record_of(item: Item) -> Record:
@@ -98,6 +119,7 @@ def record_of(item: Item) -> Record:
         timings_ms={name: _float(ms) for name, ms in _members(item, "timings").items()},
         warnings=tuple(w["S"] for w in item["warnings"]["L"]) if "warnings" in item else (),
         tags={name: text["S"] for name, text in _members(item, "tags").items()},
+        run=_optional_text(item, "run") or "",
         engine={name: text["S"] for name, text in _members(item, "engine").items()},
     )
 
@@ -105,6 +127,15 @@ def record_of(item: Item) -> Record:
 def listing(status: Status, shard: int) -> str:
     """Return the key under which the index lists a part of the records in `status`."""
     return f"{status}#{shard}"
+
+
+def run_place(place: RunPlace) -> str:
+    """Return a place in a run as text that sorts as `run_order` does."""
+    return "#".join(map(str, run_order(place)))
+
+
+def _shard_of(job_id: str) -> int:
+    return crc32(job_id.encode()) % SHARDS
 
 
 def _input_map(info: InputInfo) -> Value:

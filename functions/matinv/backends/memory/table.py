@@ -7,6 +7,7 @@ from itertools import islice
 
 from matinv.backends.memory.faults import FaultInjection
 from matinv.jobs.record import Record, Status
+from matinv.jobs.runs import RunEntry, RunPlace, RunSummary, entry_of, run_order, summary_of
 from matinv.ports import Place
 
 
@@ -45,6 +46,22 @@ class MemoryTable(FaultInjection):
             found = [record for record in self.records.values() if record.status is status]
         found.sort(key=_place, reverse=True)
         yield from islice((r for r in found if before is None or _place(r) < before), limit)
+
+    def run_entries(
+        self, run: str, status: Status | None = None, after: RunPlace | None = None
+    ) -> Iterator[RunEntry]:
+        """Yield the jobs of a run, in the order of `run_order`."""
+        with self.operation("run_entries"):
+            found = [entry_of(record) for record in self.records.values() if record.run == run]
+        found.sort(key=lambda entry: run_order(entry.place))
+        for entry in found:
+            wanted = status is None or entry.status is status
+            if wanted and (after is None or run_order(entry.place) > run_order(after)):
+                yield entry
+
+    def run_summary(self, run: str) -> RunSummary:
+        """Count the jobs of a run."""
+        return summary_of(run, self.run_entries(run))
 
 
 def _place(record: Record) -> Place:

@@ -30,7 +30,11 @@ class JobEventsContract:
     def test_an_event_says_what_the_record_says(self, events: JobEvents) -> None:
         assert events.publish([full_record()]) == [True]
         attributes, body = self.received(events)["full"]
-        assert attributes == {"status": "PARTIAL", "error_code": "SINGULAR"}
+        assert attributes == {
+            "status": "PARTIAL",
+            "error_code": "SINGULAR",
+            "run": "fem/7",
+        }
         assert list(body) == [
             "job_id",
             "status",
@@ -39,6 +43,7 @@ class JobEventsContract:
             "result",
             "certificate",
             "tags",
+            "run",
             "warnings",
             "attempts",
             "updated_at",

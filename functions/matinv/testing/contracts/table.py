@@ -15,6 +15,7 @@ from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slic
 from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.ports import ClientTable, JobTable
 from matinv.testing.contracts.racing import side_by_side
+from matinv.testing.contracts.runs import MovingRunContract
 
 
 def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Record:
@@ -54,6 +55,7 @@ def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Recor
         timings_ms={"queued_ms": 1.7976931348623157e308, "load_ms": 1e-130, "invert_ms": 0.1},
         warnings=("ILL_CONDITIONED",),
         tags={"team": "fem", "é ": "", "size": "逆"},
+        run="fem/7",
         engine={"version": "0.1.0", "threads": "1"},
     )
 
@@ -114,7 +116,7 @@ class ClientTableContract:
         assert list(table.list(Status.QUEUED, 7, before=whole[-1])) == []
 
 
-class JobTableContract(ClientTableContract):
+class JobTableContract(ClientTableContract, MovingRunContract):
     """`matinv.ports.JobTable`."""
 
     @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""Runs: jobs under one name, to be shown, waited for, fetched and cancelled together.
+
+A run is a label, like a tag, and no part of a job's question: the same matrix with the same
+options under another run is a duplicate, and its record keeps the run that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from unicodedata import normalize
+
+from matinv.errors import Code, Refused
+from matinv.jobs.ids import is_plain_name
+from matinv.jobs.record import Record, Status
+
+# With a shard's number a part of a DynamoDB key, and in each entry of the index.
+RUN_BYTES: Final = 128
+
+RUN_RULE: Final = (
+    f"1 to {RUN_BYTES} bytes of printable text in Unicode's normal form C, without '..' or '//', "
+    "no '/' or blank at either end"
+)
+
+RunPlace = tuple[Status, str, str]
+"""Where a job stands in its run: its status, its ``updated_at`` and its id."""
+
+# A job's way. Tables hold the numbers: new ones go to the end.
+STATUSES: Final = tuple(Status)
+_ORDER: Final = {status: number for number, status in enumerate(STATUSES)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One job of a run, as the index shows it without its record.
+
+    Parameters
+    ----------
+    job_id, status, created_at, updated_at
+        As in its record.
+    error_code : str or None
+        Why it failed, if it did.
+    """
+
+    job_id: str
+    status: Status
+    created_at: str
+    updated_at: str
+    error_code: str | None = None
+
+    @property
+    def place(self) -> RunPlace:
+        """Where it stands in its run."""
+        return self.status, self.updated_at, self.job_id
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """How a run goes.
+
+    Parameters
+    ----------
+    run : str
+        Its name.
+    counts : mapping of Status to int
+        Its jobs by status; those that there are none of are left out.
+    failures : mapping of str to int
+        Its failed jobs by error code.
+    first, last : str
+        When its first record was made, and when one changed last; empty without jobs.
+    """
+
+    run: str
+    counts: Mapping[Status, int]
+    failures: Mapping[str, int]
+    first: str = ""
+    last: str = ""
+
+    @property
+    def total(self) -> int:
+        """All its jobs."""
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """Those that have ended."""
+        return sum(count for status, count in self.counts.items() if status.terminal)
+
+
+def checked_run(given: str) -> str:
+    """Return the name that somebody gives a run, in normal form C.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE.
+    """
+    run = normalize("NFC", given)
+    if is_plain_name(run, RUN_BYTES):
+        return run
+    raise Refused(
+        Code.BAD_MESSAGE,
+        "this is not a valid name of a run",
+        'choose another, or leave "run" out',
+        observed=given,
+        limit=RUN_RULE,
+    )
+
+
+def run_of(job_id: str, named: str = "") -> str:
+    """Return the run of a job: the one that it names, else the first folder of its id.
+
+    So a job belongs to the same run whether it comes as a message or as a dropped file. A folder
+    whose name is no run's makes none, and neither does an id without a folder.
+
+    Examples
+    --------
+    >>> run_of("fem/7/a"), run_of("fem/7/a", "fem/7"), run_of("a")
+    ('fem', 'fem/7', '')
+    """
+    folder, slash, _ = job_id.partition("/")
+    return named or (folder if slash and is_plain_name(folder, RUN_BYTES) else "")
+
+
+def run_order(place: RunPlace) -> tuple[int, str, str]:
+    """Return what entries are sorted by: a job's way through the statuses, then time, then id.
+
+    Whoever reads a run in this order while its jobs go on may see one twice, but misses none that
+    goes forward.
+    """
+    status, updated_at, job_id = place
+    return _ORDER[status], updated_at, job_id
+
+
+def entry_of(record: Record) -> RunEntry:
+    """Return the entry of a job."""
+    code = record.error.code if record.error else None
+    return RunEntry(record.job_id, record.status, record.created_at, record.updated_at, code)
+
+
+def summary_of(run: str, entries: Iterable[RunEntry]) -> RunSummary:
+    """Count the jobs of a run, whose entries come in their order (`run_order`)."""
+    states: dict[str, tuple[Status, str | None]] = {}
+    first = last = ""
+    for entry in entries:  # one that is seen twice has gone on meanwhile: its later state counts
+        states[entry.job_id] = entry.status, entry.error_code
+        first = min(first or entry.created_at, entry.created_at)
+        last = max(last, entry.updated_at)
+    counts = dict.fromkeys(sorted({s for s, _ in states.values()}, key=_ORDER.__getitem__), 0)
+    failures: dict[str, int] = {}
+    for status, code in states.values():
+        counts[status] += 1
+        if status is Status.FAILED and code:
+            failures[code] = failures.get(code, 0) + 1
+    return RunSummary(run, counts, failures, first, last)
