@@ -19,8 +19,8 @@ from matinv.jobs.record import Record, Status
 RUN_BYTES: Final = 128
 
 RUN_RULE: Final = (
-    f"1 to {RUN_BYTES} bytes of printable text in Unicode's normal form C, without '..' or '//', "
-    "no '/' or blank at either end"
+    f"1 to {RUN_BYTES} bytes of printable text in Unicode's normal form C, without '..', '//' "
+    "or a part '.', no '/' or blank at either end"
 )
 
 RunPlace = tuple[Status, str, str]
