@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,14 +26,18 @@ pytest.register_assert_rewrite("matinv.testing")
 _TOOLS = {"emulator", "terraform", "chrome"}
 """Fixtures that need a program which is no package of Python."""
 
+_CAMPAIGN = Path(__file__).parent / "linalg" / "campaign"
+"""Minutes of CPU. A plain error of the package is found by the tests of its modules."""
+
 _NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once, on this machine
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own hook, which goes by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need such a program as deep."""
+    """Mark as deep the tests that need such a program, and those of campaigns."""
     for item in items:
-        if _TOOLS.intersection(getattr(item, "fixturenames", ())):
+        needed = _TOOLS.intersection(getattr(item, "fixturenames", ()))
+        if needed or item.path.is_relative_to(_CAMPAIGN):
             item.add_marker(pytest.mark.deep)
 
 

@@ -117,7 +117,16 @@ def publish(report: Report, context: LambdaContext) -> None:
         )
     for outcome in report.outcomes:
         if outcome.error and outcome.verdict is not Verdict.STOPPED:
-            _log_failure(log, outcome)
+            write = log.error if outcome.exception else log.warning
+            write(
+                outcome.error.message,
+                job_id=outcome.delivery.job_id,
+                message_id=outcome.delivery.message_id,
+                receive_count=outcome.delivery.receive_count,
+                error_code=outcome.error.code,
+                verdict=outcome.verdict,
+                **_bug(outcome.exception),
+            )
     done = [o.delivery.job_id for o in report.outcomes if not o.error]
     for begin in range(0, len(done), _IDS_PER_LINE):
         log.info("jobs done", job_ids=done[begin : begin + _IDS_PER_LINE])
@@ -151,21 +160,6 @@ def requested(
     log.append_keys(function_request_id=context.aws_request_id)
     write = log.error if exception else log.info
     write("request", **facts, **_bug(exception))
-
-
-def _log_failure(log: Logger, outcome: Outcome) -> None:
-    if outcome.error is None:
-        return
-    write = log.error if outcome.exception else log.warning
-    write(
-        outcome.error.message,
-        job_id=outcome.delivery.job_id,
-        message_id=outcome.delivery.message_id,
-        receive_count=outcome.delivery.receive_count,
-        error_code=outcome.error.code,
-        verdict=outcome.verdict,
-        **_bug(outcome.exception),
-    )
 
 
 def _bug(error: BaseException | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Figures of the package's shape: ``PYTHONPATH=tests python -m support.metrics``.
 
-A function's length is that of its lines without its docstring, decorators included; one that is
-private and named once in its module is a private function that serves one place.
+A function's length is that of its lines without its docstring, decorators included. A private
+function serves one place if its module names it once, to call it: its body could stand there.
+One that is decorated, or handed over as a value (to a pool, a table, ``setattr``), has to be a
+function whoever else calls it. Tables of other code bases count those too, so both are printed.
 """
 
 from __future__ import annotations
@@ -23,35 +25,57 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function or method; ``uses`` counts how often its own module names it."""
+    """A function or method; ``uses`` counts how often its own module names it.
+
+    Of these, ``calls`` are calls.
+    """
 
     place: str
     name: str
     lines: int
     uses: int
+    calls: int
+    decorated: bool
 
     @property
     def private(self) -> bool:
         return self.name.startswith("_") and not self.name.endswith("__")
 
     @property
-    def serves_one_place(self) -> bool:
+    def named_once(self) -> bool:
         return self.private and self.uses == 1
+
+    @property
+    def serves_one_place(self) -> bool:
+        return self.named_once and self.calls == 1 and not self.decorated
 
 
 def functions() -> Iterator[Function]:
     """Yield each function of the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text())
-        uses = Counter(
-            node.id if isinstance(node, ast.Name) else node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name | ast.Attribute)
+        nodes = list(ast.walk(tree))
+        uses = Counter(name for node in nodes if (name := _named(node)))
+        calls = Counter(
+            name for node in nodes if isinstance(node, ast.Call) and (name := _named(node.func))
         )
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, FunctionNode):
-                place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
-                yield Function(place, node.name, _lines(node), uses[node.name])
+                yield Function(
+                    f"{path.relative_to(PACKAGE)}:{node.lineno}",
+                    node.name,
+                    _lines(node),
+                    uses[node.name],
+                    calls[node.name],
+                    bool(node.decorator_list),
+                )
+
+
+def _named(node: ast.AST) -> str | None:
+    match node:
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name
+    return None
 
 
 def _lines(node: FunctionNode) -> int:
@@ -85,6 +109,7 @@ def main() -> None:
     lengths = sorted(function.lines for function in found)
     private = sum(function.private for function in found)
     once = sum(function.serves_one_place for function in found)
+    named_once = sum(function.named_once for function in found)
     named = sum(bool(tests_of(module)) for module in modules())
     p95 = lengths[len(lengths) * 95 // 100]
     sys.stdout.write(
@@ -94,6 +119,7 @@ def main() -> None:
         f"lines: median / p95 / longest  {lengths[len(lengths) // 2]} / {p95} / {lengths[-1]}\n"
         f"private                        {100 * private / len(found):.1f} %\n"
         f"private, serves one place      {100 * once / len(found):.1f} % ({once})\n"
+        f"private, named once            {100 * named_once / len(found):.1f} % ({named_once})\n"
     )
 
 

@@ -152,7 +152,16 @@ def verify(
             "the object was changed after the job had ended: submit the matrix again",
         )
     side = record.certificate.side if record.certificate else Side.RIGHT
-    matrix, inverse = _input(store, record, matrix), decoded(content, record)
+    if matrix is None:
+        matrix = read_input(store, record)
+    elif record.input.id.startswith("sha256:") and (
+        record.input.id != f"sha256:{matrix_digest(matrix)}"
+    ):
+        raise NotVerified(
+            f"the matrix is not the one that job {record.job_id} inverted",
+            "pass the matrix that was sent",
+        )
+    inverse = decoded(content, record)
     found = residual(matrix, inverse, side)
     if not found < RESIDUAL_LIMIT:
         raise NotVerified(
@@ -170,18 +179,6 @@ def verify(
             "is this the matrix that was submitted? If so, report this",
         )
     return Verification(sha256, found, RESIDUAL_LIMIT, digits)
-
-
-def _input(store: ClientStore, record: Record, matrix: Matrix | None) -> Matrix:
-    info = record.input
-    if matrix is None:
-        return read_input(store, record)
-    if info.id.startswith("sha256:") and info.id != f"sha256:{matrix_digest(matrix)}":
-        raise NotVerified(
-            f"the matrix is not the one that job {record.job_id} inverted",
-            "pass the matrix that was sent",
-        )
-    return matrix
 
 
 def read_input(store: ClientStore, record: Record) -> Matrix:

@@ -78,8 +78,16 @@ class Board:
         rows = [row_of(record, self.client.settings.lane) for record in found.values()]
         changed = tuple(row for row in rows if self._news(row))
         self.rows |= {row.job_id: row for row in changed}
-        gone = self._dropped()
-        return Change(tuple(row for row in changed if row.job_id in self.rows), gone)
+        # The oldest jobs leave a board that is too full.
+        over = max(0, len(self.rows) - self.limit)
+        oldest = sorted(self.rows.values(), key=lambda row: row.updated_at)[:over]
+        for row in oldest:
+            self._left = row.updated_at
+            del self.rows[row.job_id]
+        return Change(
+            tuple(row for row in changed if row.job_id in self.rows),
+            tuple(row.job_id for row in oldest),
+        )
 
     def busy(self) -> bool:
         """Whether a job has not ended yet."""
@@ -105,14 +113,3 @@ class Board:
             return False
         known = self.rows.get(row.job_id)
         return known is None or (row.revision, row.status) != (known.revision, known.status)
-
-    def _dropped(self) -> tuple[str, ...]:
-        """Take the oldest jobs off a board that is too full."""
-        over = len(self.rows) - self.limit
-        if over <= 0:
-            return ()
-        oldest = sorted(self.rows.values(), key=lambda row: row.updated_at)[:over]
-        self._left = oldest[-1].updated_at
-        for row in oldest:
-            del self.rows[row.job_id]
-        return tuple(row.job_id for row in oldest)

@@ -97,7 +97,11 @@ class ChildProcess:
             INTERNAL, if it was gone before it took the message.
         """
         left_s = deadline.remaining_s()
-        self._send({"record": record, "left_s": left_s, "total_s": deadline.total_s})
+        request = {"record": record, "left_s": left_s, "total_s": deadline.total_s}
+        assert self._process.stdin  # noqa: S101 - `child.start` makes a pipe of it
+        with suppress(BrokenPipeError):  # there will be no reply, then
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
         last: dict[str, Any] = {}
         try:
             while reply := self._reply(deadline.remaining_s):
@@ -125,12 +129,6 @@ class ChildProcess:
     def stop(self) -> None:
         """Let the child end."""
         processes.stop(self._process, _STOP_S)
-
-    def _send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin  # noqa: S101 - `child.start` makes a pipe of it
-        with suppress(BrokenPipeError):  # there will be no reply, then
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
 
     def _reply(self, remaining_s: Callable[[], float]) -> dict[str, Any] | None:
         """Return the child's next line, None if it ended; TimeoutError if neither in time."""

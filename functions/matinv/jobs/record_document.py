@@ -84,11 +84,21 @@ def plain(value: Any) -> Any:
 
 def record_of(document: Mapping[str, Any]) -> Record:
     """Return the record that a document describes, without the bytes of a small result."""
-    error = certificate = slices = None
+    error = result = certificate = slices = None
+    source = document["input"]
     if "error" in document:
         fields = document["error"]
         texts = {k: v for k, v in fields.items() if k in {"message", "hint", "observed", "limit"}}
         error = ErrorInfo(Code(fields["code"]), **{"message": "", **texts})
+    if "result" in document:
+        fields = document["result"]
+        result = ResultInfo(
+            format=Format(fields["format"]),
+            sha256=fields["sha256"],
+            size_bytes=fields["bytes"],
+            uri=fields.get("uri"),
+            version_id=fields.get("version_id"),
+        )
     if "certificate" in document:
         fields = document["certificate"]
         enums = {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
@@ -100,7 +110,15 @@ def record_of(document: Mapping[str, Any]) -> Record:
     return Record(
         job_id=document["job_id"],
         status=Status(document["status"]),
-        input=_input_of(document["input"]),
+        input=InputInfo(
+            source=source["source"],
+            id=source["id"],
+            order=source.get("order"),
+            size_bytes=source.get("bytes"),
+            shape=tuple(source["shape"]) if source.get("shape") is not None else None,
+            dtype=source.get("dtype"),
+            content=source.get("content"),
+        ),
         created_at=document.get("created_at", ""),
         updated_at=document.get("updated_at", ""),
         expires_at=document.get("expires_at", 0),
@@ -112,7 +130,7 @@ def record_of(document: Mapping[str, Any]) -> Record:
         message_id=document.get("message_id", ""),
         message_at_ms=document.get("message_at_ms", 0),
         error=error,
-        result=_result_of(document["result"]) if "result" in document else None,
+        result=result,
         certificate=certificate,
         slices=slices,
         timings_ms=document.get("timings", {}),
@@ -120,27 +138,4 @@ def record_of(document: Mapping[str, Any]) -> Record:
         tags=document.get("tags", {}),
         run=document.get("run", ""),
         engine=document.get("engine", {}),
-    )
-
-
-def _input_of(fields: Mapping[str, Any]) -> InputInfo:
-    shape = fields.get("shape")
-    return InputInfo(
-        source=fields["source"],
-        id=fields["id"],
-        order=fields.get("order"),
-        size_bytes=fields.get("bytes"),
-        shape=None if shape is None else tuple(shape),
-        dtype=fields.get("dtype"),
-        content=fields.get("content"),
-    )
-
-
-def _result_of(fields: Mapping[str, Any]) -> ResultInfo:
-    return ResultInfo(
-        format=Format(fields["format"]),
-        sha256=fields["sha256"],
-        size_bytes=fields["bytes"],
-        uri=fields.get("uri"),
-        version_id=fields.get("version_id"),
     )

@@ -247,7 +247,15 @@ def _flow(
         timestamp(now_s),
         first_s <= since_s,
         bucket_s,
-        tuple(_bucket(since_s + i * bucket_s, piece) for i, piece in enumerate(pieces)),
+        tuple(
+            Bucket(
+                timestamp(since_s + i * bucket_s),
+                len(piece),
+                sum(job.failed for job in piece),
+                _percentiles([job.latency_ms for job in piece]),
+            )
+            for i, piece in enumerate(pieces)
+        ),
         len(jobs),
         sum(job.failed for job in jobs),
         len(lately) / max(now_s - min(lately), 1.0) if lately else 0.0,
@@ -255,11 +263,6 @@ def _flow(
         {name: found for name, found in phases.items() if found},
         Spending(total, total / len(jobs) if jobs else None, by_service),
     )
-
-
-def _bucket(begin_s: float, jobs: Sequence[_Ended]) -> Bucket:
-    latency_ms = _percentiles([job.latency_ms for job in jobs])
-    return Bucket(timestamp(begin_s), len(jobs), sum(job.failed for job in jobs), latency_ms)
 
 
 def _percentiles(times_ms: Sequence[float | None]) -> Percentiles | None:

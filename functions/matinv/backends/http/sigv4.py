@@ -12,7 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import NoRegionError
 from botocore.httpsession import URLLib3Session
-from botocore.session import Session, get_session
+from botocore.session import get_session
 
 from matinv import __version__
 from matinv.backends.aws.errors import translated
@@ -61,7 +61,12 @@ class Signed:
         content = None if body is None else body.encode()  # of a str botocore counts characters
         request = AWSRequest(method, self._base_url + path, dict(headers), content)
         with translated(f"{method} {request.url}"):
-            service, region = _place(self._base_url, self._session)
+            if match := _HOST.search(urlsplit(self._base_url).netloc):
+                service, region = _SERVICES[match[1]], match[2]
+            else:  # a name of its own, or this machine
+                service, region = "lambda", self._session.get_config_variable("region")
+                if not region:
+                    raise NoRegionError
             who: Any = self._session.get_credentials()  # without any, signing says so
             SigV4Auth(who, service, region).add_auth(request)
             return self._sent(request)
@@ -79,13 +84,3 @@ class Signed:
         answer = self._http.send(request.prepare())
         headers = {name.lower(): text for name, text in answer.headers.items()}
         return Reply(answer.status_code, headers, answer.content)
-
-
-def _place(base_url: str, session: Session) -> tuple[str, str]:
-    """Return the service and the region that a signature names."""
-    if match := _HOST.search(urlsplit(base_url).netloc):
-        return _SERVICES[match[1]], match[2]
-    region = session.get_config_variable("region")
-    if not region:
-        raise NoRegionError
-    return "lambda", region

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -134,20 +135,17 @@ class MemoryQueue(FaultInjection):
         """Take dead letters; they stay invisible until they are released."""
         with self.operation("receive_dead"):
             visible = [m for i, m in self._letters.items() if i not in self._in_flight][:limit]
-            return [self._take(message) for message in visible]
-
-    def _take(self, message: Received) -> Received:
-        received = Received(
-            message.message_id,
-            f"receipt-{next(self._numbers)}",
-            message.body,
-            message.sent_at_ms,
-            message.receive_count + 1,
-            message.attributes,
-        )
-        self._letters[message.message_id] = received
-        self._in_flight.add(message.message_id)
-        return received
+            taken = [
+                replace(
+                    message,
+                    receipt=f"receipt-{next(self._numbers)}",
+                    receive_count=message.receive_count + 1,
+                )
+                for message in visible
+            ]
+            self._letters |= {message.message_id: message for message in taken}
+            self._in_flight |= {message.message_id for message in taken}
+            return taken
 
     def delete_dead(self, messages: Sequence[Received]) -> None:
         """Remove dead letters."""

@@ -26,14 +26,13 @@ class MemoryTable(FaultInjection):
     def put(self, records: Sequence[Record]) -> list[bool]:
         """Write records by compare-and-set."""
         with self.operation("put"):
-            return [self._put(record) for record in records]
-
-    def _put(self, record: Record) -> bool:
-        found = self.records.get(record.job_id)
-        if (found.revision if found else 0) != record.revision - 1:
-            return False
-        self.records[record.job_id] = record
-        return True
+            written = []
+            for record in records:
+                found = self.records.get(record.job_id)
+                written.append((found.revision if found else 0) == record.revision - 1)
+                if written[-1]:
+                    self.records[record.job_id] = record
+            return written
 
     def delete(self, job_id: str) -> None:
         """Remove a record."""

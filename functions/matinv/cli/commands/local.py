@@ -165,6 +165,10 @@ def up(  # noqa: PLR0913 - each is an option of the command
     def lane(name: str, mb: int, following: Lane | None) -> Lane:
         return Lane(name, "", mb, threads_of(mb), timeout_s, following)
 
+    opened: list[str] = []  # how to call `matinv console`
+    if console:
+        require_console()
+        opened = ["--port", str(console_port), *(["--no-browser"] if no_browser else [])]
     large = lane("large", large_memory_mb, None) if large_memory_mb else None
     shape = Shape(port, max_receives, visibility_s, lane("standard", memory_mb, large))
     with supervisor.env_file(env_file) as write:
@@ -182,7 +186,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
                 ready,
                 _note,
                 api_port=api_port,
-                console=_console_options(console_port, browser=not no_browser) if console else None,
+                console=opened if console else None,
             )
         except StackError as error:
             say(
@@ -245,12 +249,6 @@ def _worker_of(lane: Lane, polling: Polling) -> list[str]:
         "--memory-mb": lane.memory_mb,
     }
     return ["local", "worker"] + [str(word) for option in options.items() for word in option]
-
-
-def _console_options(port: int, *, browser: bool) -> list[str]:
-    """Return the options of `matinv console`, which is there if its libraries are."""
-    require_console()
-    return ["--port", str(port), *([] if browser else ["--no-browser"])]
 
 
 def _note(line: str) -> None:

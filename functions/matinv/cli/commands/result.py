@@ -103,20 +103,16 @@ def result(  # noqa: PLR0913 - each is an option of the command
     return Exit.OK
 
 
-def _target(file: Path | None, output: str, record: Record) -> str:
-    """Return which form to write: a format, or text."""
-    if output != "auto":
-        return output
-    if file and file.suffix.lower() == ".txt":
-        return "text"
-    if file and file.name.lower().endswith(ENDINGS):
-        return format_of_key(file.name)
-    return "text" if file is None and sys.stdout.isatty() else result_of(record).format
-
-
 def _write(content: bytes, record: Record, output: str, file: Path | None) -> None:
     """Write a stored result, in the form that is asked for."""
-    form = _target(file, output, record)
+    if output != "auto":
+        form = output
+    elif file and file.suffix.lower() == ".txt":
+        form = "text"
+    elif file and file.name.lower().endswith(ENDINGS):
+        form = format_of_key(file.name)
+    else:
+        form = "text" if file is None and sys.stdout.isatty() else result_of(record).format
     if form == "text":
         rendered = (str(decoded(content, record)) + "\n").encode()
     else:
