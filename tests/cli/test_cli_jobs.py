@@ -134,7 +134,7 @@ def test_wait_shows_progress_on_a_terminal_s_stderr_only(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr("matinv.cli.commands.jobs.sys", SimpleNamespace(stderr=terminal))
+    monkeypatch.setattr("matinv.cli.output.sys", SimpleNamespace(stderr=terminal))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     service.client.submit(np.eye(2), job_id="a")
     result = run("wait", "a", "--output", "json")

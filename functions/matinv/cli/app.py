@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "status": ("matinv.cli.commands.jobs", "status", "Print where jobs are."),
     "wait": ("matinv.cli.commands.jobs", "wait", "Wait for jobs to end and print how they did."),
     "result": ("matinv.cli.commands.result", "result", "Fetch a job's inverse."),
+    "fetch": ("matinv.cli.commands.fetch", "fetch", "Fetch many inverses into a folder."),
     "list": ("matinv.cli.commands.jobs", "list_", "List jobs, the most recently updated first."),
     "delete": (
         "matinv.cli.commands.jobs",
@@ -140,7 +141,7 @@ class Commands(click.Group):
     show_envvar=True,
     metavar="URL",
     help="Speak with the HTTP API at this URL, with signed requests, instead of with S3, SQS and "
-    "DynamoDB: submit, status, wait, result, list, dlq redrive --job-id.",
+    "DynamoDB: submit, status, wait, result, fetch, list, dlq redrive --job-id.",
 )
 def cli(stack: str | None, api: str | None) -> None:
     """Invert matrices: submit them, wait, and fetch their certified inverses by job id."""

@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from matinv.client.files import replacing
+
 
 def check_writable(file: Path) -> None:
     """Raise unless `place` can write `file`, as far as that can be known before.
@@ -27,14 +29,5 @@ def check_writable(file: Path) -> None:
 
 def place(content: bytes, file: Path) -> None:
     """Write a file: a reader, or a crash, never meets half of it."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        mask = os.umask(0)  # reading it is setting it
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    with replacing(file) as stream:
+        stream.write(content)

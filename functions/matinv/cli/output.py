@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -11,6 +12,18 @@ import click
 from matinv.jobs.record_document import field_of, json_line
 
 Row = Mapping[str, Any]
+
+
+@contextmanager
+def bar(doing: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show progress on stderr if it is a terminal; the block gets what sets how many are done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None  # noqa: ARG005 - nobody sees it
+        return
+    from matinv.cli.terminal import progress  # noqa: PLC0415 - rich, 50 ms, terminals only
+
+    with progress(doing, total) as set_done:
+        yield set_done
 
 
 def emit(rows: Iterable[Row], columns: Mapping[str, str], output: str) -> None:

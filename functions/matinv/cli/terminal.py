@@ -66,14 +66,14 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr; the block is given a function that sets how many jobs have ended."""
+def progress(doing: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr; the block is given a function that sets how many are done."""
     columns = (
-        TextColumn("waiting"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("waiting", total=total)
+        task = bar.add_task(doing, total=total)
         yield lambda done: bar.update(task, completed=done)

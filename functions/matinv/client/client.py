@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from matinv.client.choice import Chosen
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
 from matinv.client.lookup import look
 from matinv.client.preparation import Source, matrix_of, prepare
@@ -288,12 +290,16 @@ class Client:
         status: Status | str | None = None,
         limit: int = 100,
         before: Place | None = None,
+        chosen: Chosen | None = None,
     ) -> Iterator[Record]:
         """Yield at most `limit` records, the most recently updated first.
 
         With `before` only those that stand behind that place, the ``updated_at`` and job id of a
-        record. Files that no worker has taken yet have no record and are not listed.
+        record; with `chosen` only those that it chooses, which are found by reading the others too.
+        Files that no worker has taken yet have no record and are not listed.
         """
+        if chosen is not None:
+            return islice(chosen.among(self.list(status, sys.maxsize, before)), limit)
         if status is not None:
             name = status.upper()
             if name not in set(Status):

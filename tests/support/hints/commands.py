@@ -76,6 +76,21 @@ def _changed_result(*then: Any) -> Way:
     return python(call, *then)
 
 
+def _changed_record(*then: str) -> Way:
+    """Let a record name another hash than its result has."""
+    service = MemoryService.make()
+    service.client.submit(GOOD, job_id="a").wait()
+    record = service.table.records["a"]
+    assert record.result is not None
+    wrong = replace(record.result, sha256=64 * "0")
+    service.table.records["a"] = replace(record, result=wrong)
+
+    def way() -> str:
+        return ran(service.client, ["submit a.npy --job-id c --wait", *then], {"a_npy": EYE})
+
+    return way
+
+
 def _unknown_over_http() -> str:
     with serving() as api:
         return snapshot(api.client, Recent(3600)).unknown[0].error.hint
@@ -151,6 +166,17 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         _letter_that_is_no_job("submit a.npy", "dlq delete --code BAD_MESSAGE"),
     ),
     # The command line.
+    advice(
+        "fetch it by itself: matinv result {} -o FILE",
+        command("submit a.npy --wait --job-id c.npy/a", "fetch c.npy/a -o .", a_npy=EYE, c_npy=EYE),
+        command("submit a.npy --wait", "result a -o x.npy", a_npy=EYE),
+    ),
+    advice(
+        "fetch it again; if it stays so, submit the matrix again",
+        _changed_record("fetch a -o out"),
+        command("submit a.npy --wait", "fetch a -o out", "fetch a -o out", a_npy=EYE),
+        _changed_record("submit a.npy --job-id b --wait", "fetch b -o out"),
+    ),
     advice(
         "delete it where the stack is: matinv --stack",
         over_http("submit a.npy", "wait a", "delete a", a_npy=EYE),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +18,8 @@ from matinv.cli.errors import (
 )
 from matinv.cli.files import check_writable, place
 from matinv.cli.options import OneOf, client_of, job_ids_of, output_option, timeout_option
-from matinv.cli.output import JOB_COLUMNS, emit
-from matinv.client import Client, Job, Mode, NotFound, OnChange, TimedOut
+from matinv.cli.output import JOB_COLUMNS, bar, emit
+from matinv.client import Client, Job, Mode, NotFound, TimedOut
 from matinv.errors import MatinvError
 from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Record, Status
@@ -168,36 +166,25 @@ class Waited:
 
 def wait_for(client: Client, jobs: Sequence[Job], mode: Mode, timeout_s: float | None) -> Waited:
     """Wait for jobs, with a progress bar if stderr is a terminal; in mode any, for those ended."""
-    with _progress(len(jobs)) as on_change:
-        try:
-            records = client.wait(jobs, mode=mode, timeout_s=timeout_s, on_change=on_change)
-        except NotFound as error:
-            return Waited(jobs, error.records)
-        except TimedOut as error:
-            return Waited(jobs, error.records, error.job_ids)
-    ended = {job_id: record for job_id, record in records.items() if record.status.terminal}
-    return Waited([job for job in jobs if job.job_id in ended], ended)
-
-
-def _known(jobs: Iterable[Job], records: Mapping[str, Record]) -> list[Record]:
-    """Return the records of those jobs that are known, each once."""
-    ids = dict.fromkeys(job.job_id for job in jobs)
-    return [records[job_id] for job_id in ids if job_id in records]
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[OnChange | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from matinv.cli.terminal import progress  # noqa: PLC0415 - rich, 50 ms, terminals only
-
     ended: set[str] = set()
-    with progress(total) as set_done:
+    with bar("waiting", len(jobs)) as set_done:
 
         def on_change(record: Record) -> None:
             if record.status.terminal:
                 ended.add(record.job_id)
                 set_done(len(ended))
 
-        yield on_change
+        try:
+            records = client.wait(jobs, mode=mode, timeout_s=timeout_s, on_change=on_change)
+        except NotFound as error:
+            return Waited(jobs, error.records)
+        except TimedOut as error:
+            return Waited(jobs, error.records, error.job_ids)
+    known = {job_id: record for job_id, record in records.items() if record.status.terminal}
+    return Waited([job for job in jobs if job.job_id in known], known)
+
+
+def _known(jobs: Iterable[Job], records: Mapping[str, Record]) -> list[Record]:
+    """Return the records of those jobs that are known, each once."""
+    ids = dict.fromkeys(job.job_id for job in jobs)
+    return [records[job_id] for job_id in ids if job_id in records]

@@ -1,0 +1,155 @@
+"""`matinv fetch`: many results, into a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from matinv.cli.errors import complain, complain_missing, exit_of_status, gravest, say
+from matinv.cli.options import OneOf, Pair, client_of, job_ids_of
+from matinv.cli.output import bar
+from matinv.client import Client, JobFailed
+from matinv.client.choice import Chosen
+from matinv.client.fetching import Fetched, Folder
+from matinv.client.preparation import matrix_of
+from matinv.formats.codecs import Format
+from matinv.jobs.error_answers import ANSWERS, Exit
+from matinv.jobs.ids import names_of
+from matinv.jobs.record import Record, Status
+from matinv.jobs.record_document import json_line, note
+from matinv.linalg.types import Matrix
+
+_PAGE: Final = 500  # records read at once: with results of 8 KB in them, 4 MB
+
+
+@click.command()
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@click.option(
+    "-o",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Where the files go; made if need be.",
+)
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="All jobs with it; repeatable.")
+@click.option("--prefix", metavar="P", default="", help="All jobs whose ids begin so.")
+@click.option("--format", "form", type=OneOf(Format), help="Instead of as they are stored.")
+@click.option("--verify", "check", is_flag=True, help="Hold each against its input, here.")
+@click.option(
+    "--inputs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With --verify: the folder that was submitted, for matrices that travelled in messages.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Json prints an object per job on stdout; else stdout stays empty.",
+)
+@click.pass_context
+def fetch(  # noqa: PLR0913 - each is an option of the command
+    ctx: click.Context,
+    *,
+    job_ids: tuple[str, ...],
+    directory: Path,
+    tags: tuple[tuple[str, str], ...],
+    prefix: str,
+    form: Format | None,
+    check: bool,
+    inputs: Path | None,
+    output: str,
+) -> Exit:
+    """Fetch many inverses into a folder.
+
+    The result of job fem/7/a is DIR/fem/7/a.npy, as its input was called. Each file is written
+    whole or not at all, and one that is there with the right hash is left alone, so that the same
+    command goes on where it was stopped. ID may be `-`: ids are then read from stdin. The last
+    line on stderr says how many there are. The exit code is the gravest of all jobs: 6 unknown, 3
+    failed, 5 not ended, 4 partial, 1 if a result is not what was published.
+    """
+    chosen = Chosen(tags=dict(tags), prefix=prefix)
+    if (chosen == Chosen()) is not bool(job_ids):
+        raise click.UsageError("say which jobs, in one way (allowed: IDs; or --tag, --prefix)")
+    if inputs and not check:
+        raise click.UsageError("--inputs without --verify has no effect")
+    client = client_of(ctx)
+    missing: list[str] = []
+    total, records = None, client.list(limit=sys.maxsize, chosen=chosen)
+    if job_ids:
+        names = job_ids_of(job_ids)
+        total, records = len(names), _records_of(client, names, missing)
+    directory.mkdir(parents=True, exist_ok=True)
+    folder = Folder(client.store, directory, form, check, partial(_input_of, inputs))
+    done, size_bytes = Counter[str](), 0
+    codes: set[Exit] = set()
+    with bar("fetching", total) as set_done:
+        for one in folder.fetch_all(records):
+            code, word = _outcome(one)
+            codes.add(code)
+            done[word] += 1
+            set_done(done.total())
+            if one.path and not one.there:
+                size_bytes += one.path.stat().st_size
+            if output == "json":
+                click.echo(json_line(_row(one)))
+    codes.add(complain_missing(missing))
+    done["unknown"] = len(missing)
+    counts = ", ".join(f"{count:,} {word}" for word, count in done.items() if count)
+    click.echo(
+        f"matinv: {directory}: {done.total():,} jobs: {counts or 'none'} "
+        f"({size_bytes / 1e6:,.1f} MB fetched)",
+        err=True,
+    )
+    return gravest(codes)
+
+
+def _records_of(client: Client, names: Sequence[str], missing: list[str]) -> Iterator[Record]:
+    """Yield the records of those jobs that are known, some at a time; note the others."""
+    for start in range(0, len(names), _PAGE):
+        jobs = [client.job(name) for name in names[start : start + _PAGE]]
+        records = client.records(jobs)
+        missing += [job.asked for job in jobs if job.job_id not in records]
+        yield from records.values()
+
+
+def _input_of(inputs: Path | None, job_id: str) -> Matrix | None:
+    """Return the matrix of a job from the folder that was submitted, perhaps under a prefix."""
+    below = job_id.split("/")
+    for start in range(len(below) if inputs else 0):
+        for name in names_of("/".join(below[start:])):
+            file = (inputs or Path()) / name
+            if file.is_file():
+                return matrix_of(file)
+    return None
+
+
+def _outcome(one: Fetched) -> tuple[Exit, str]:
+    """Return the exit code of a job and the word for it, after saying what is wrong with it."""
+    record = one.record
+    if isinstance(one.error, JobFailed):
+        complain(one.error.error, record.job_id)
+        return Exit.FAILED, record.status.lower()
+    if one.error:
+        complain(one.error.info)
+        exit_ = ANSWERS[one.error.code].exit
+        return exit_, "not ended" if exit_ is Exit.TIMED_OUT else "refused"
+    if record.status is Status.PARTIAL:
+        say("PARTIAL", f"{record.job_id}: {note(record)}", "they are NaN in the result")
+    word = "were there" if one.there else "fetched"
+    return exit_of_status(record.status), word
+
+
+def _row(one: Fetched) -> dict[str, Any]:
+    row = {"job_id": one.record.job_id, "status": one.record.status}
+    if one.error:
+        return row | {"error": one.error.info.document()}
+    return row | {"file": str(one.path), "fetched": not one.there}

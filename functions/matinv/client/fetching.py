@@ -1,0 +1,181 @@
+"""Many results at once, into a folder: each file as its input was called, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from matinv.client.errors import ClientError, JobFailed, NotFinished, NotVerified
+from matinv.client.files import replacing
+from matinv.client.results import converted, fetch_bytes, opened, result_of, verify
+from matinv.errors import MatinvError
+from matinv.formats.codecs import Format
+from matinv.jobs.record import Record, ResultInfo
+from matinv.linalg.types import Matrix
+from matinv.ports import ClientStore
+from matinv.ports.parallel import CLIENT_THREADS, as_they_end
+
+_CHUNK_BYTES: Final = 1 << 20
+# Checking a result takes about six matrices of memory: of large ones, one at a time.
+_HEAVY_BYTES: Final = 64 << 20
+# These hit every file to come, and not this one alone.
+_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A job whose result was asked for.
+
+    Parameters
+    ----------
+    record : Record
+        The job's.
+    path : Path or None
+        The file that has its result.
+    there : bool
+        Whether the file was there already, with the right hash, and was left alone.
+    error : MatinvError or None
+        Why there is no such file.
+    """
+
+    record: Record
+    path: Path | None = None
+    there: bool = False
+    error: MatinvError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where results go, and how.
+
+    Parameters
+    ----------
+    store : ClientStore
+        Where they come from.
+    path : Path
+        The folder. The result of job ``fem/7/a`` is its ``fem/7/a.npy``; nothing is ever written
+        outside.
+    format : Format or None
+        The format to write; None for that in which a result is stored.
+    check : bool
+        Whether each result is held against its input (`matinv.client.results.verify`).
+    matrix_of : callable
+        Returns the input of a job, by its id, where the caller has it: None otherwise.
+    """
+
+    store: ClientStore
+    path: Path
+    format: Format | None = None
+    check: bool = False
+    matrix_of: Callable[[str], Matrix | None] = lambda job_id: None  # noqa: ARG005 - nobody has it
+    _heavy: Lock = field(default_factory=Lock, repr=False)
+
+    def fetch_all(self, records: Iterable[Record]) -> Iterator[Fetched]:
+        """Fetch results side by side and yield each job as it is done.
+
+        A file with the right hash is left alone, so that a run that was interrupted goes on where
+        it was. One that another format is made of has no hash to go by, and is made again.
+
+        Raises
+        ------
+        OSError
+            If no more files can be written at all.
+        """
+        return as_they_end(self._fetch, records, CLIENT_THREADS)
+
+    def _fetch(self, record: Record) -> Fetched:
+        try:
+            return self.fetch(record)
+        except MatinvError as error:
+            return Fetched(record, error=error)
+        except OSError as error:
+            if error.errno in _HOPELESS:
+                raise
+            problem = ClientError(
+                f"the result of job {record.job_id} cannot be written: {error.strerror}",
+                f"fetch it by itself: matinv result {record.job_id} -o FILE",
+            )
+            return Fetched(record, error=problem)
+
+    def fetch(self, record: Record) -> Fetched:
+        """Fetch the result of one job.
+
+        Raises
+        ------
+        NotFinished, JobFailed
+            If the job has no result.
+        NotVerified
+            If the bytes that came are not those of the record, or do not pass the check.
+        ClientError
+            If its file would lie outside of the folder.
+        OSError
+            If it cannot be written.
+        """
+        if not record.status.terminal:
+            raise NotFinished(record.job_id, record.status)
+        if record.status.failed:
+            raise JobFailed(record)
+        result = result_of(record)
+        form = self.format or result.format
+        path = self.place_of(record.job_id, form)
+        there = form is result.format and _has(path, result)
+        if self.check or form is not result.format:
+            with self._heavy if result.size_bytes > _HEAVY_BYTES else nullcontext():
+                content = path.read_bytes() if there else fetch_bytes(self.store, record)
+                _check_hash(record, hashlib.sha256(content).hexdigest(), result)
+                if self.check:
+                    verify(self.store, record, content, self.matrix_of(record.job_id))
+                if not there:
+                    with replacing(path) as file:
+                        file.write(converted(content, record, form))
+        elif not there:
+            digest = hashlib.sha256()
+            with opened(self.store, result) as blob, replacing(path) as file:
+                while chunk := blob.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+                    file.write(chunk)
+                _check_hash(record, digest.hexdigest(), result)
+        return Fetched(record, path, there)
+
+    def place_of(self, job_id: str, form: Format) -> Path:
+        """Return the file of a job's result, and make the folders above it.
+
+        Raises
+        ------
+        ClientError
+            If it would lie outside of the folder: links in it may lead anywhere.
+        """
+        path = self.path / f"{job_id}.{form}"
+        if not path.parent.resolve().is_relative_to(self.path.resolve()):
+            raise ClientError(
+                f"the result of job {job_id} has no place in {self.path}",
+                f"fetch it by itself: matinv result {job_id} -o FILE",
+                observed=str(path),
+                limit="a file below that folder, without links out of it",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _has(path: Path, result: ResultInfo) -> bool:
+    """Whether a file is a result, to the last byte."""
+    if not path.is_file() or path.stat().st_size != result.size_bytes:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == result.sha256
+
+
+def _check_hash(record: Record, sha256: str, result: ResultInfo) -> None:
+    if sha256 != result.sha256:
+        raise NotVerified(
+            f"what came as the result of job {record.job_id} is not what was published",
+            "fetch it again; if it stays so, submit the matrix again",
+            observed=f"SHA-256 {sha256}",
+            limit=result.sha256,
+        )
