@@ -169,12 +169,14 @@ def bad_files_and_messages_end_with_their_reason(deployed: Deployed, client: Cli
     bucket = deployed.state.outputs["environment"]["MATINV_INPUTS_BUCKET"]
     s3 = deployed.client("s3")
     s3.put_object(Bucket=bucket, Key="singular.npy", Body=npy(np.ones((3, 3))))
-    s3.put_object(Bucket=bucket, Key="notes.txt", Body=b"no matrix")
+    s3.put_object(Bucket=bucket, Key="notes.npy", Body=b"no matrix")
+    s3.put_object(Bucket=bucket, Key="notes.txt", Body=b"no job: the ending is none of a matrix")
     url = deployed.state.outputs["queues"]["jobs"]["url"]
     deployed.client("sqs").send_message(QueueUrl=url, MessageBody="poison")
     with deployed.worker("standard", "jobs") as worker:
         assert deployed.runner("jobs", worker.invoke).drain()
     assert client.job("singular").status() is Status.FAILED
+    assert client.job("notes").status() is Status.FAILED
     assert dead_codes(deployed) == ["BAD_FORMAT", "BAD_MESSAGE", "SINGULAR"]
 
 

@@ -1,4 +1,4 @@
-"""One stack for the tests of this directory."""
+"""One stack for each module of this directory that asks for one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from matinv.jobs.lanes import Lane, large, standard
 from matinv.local.stack import Shape, Stack
 
 
-@pytest.fixture(scope="session")
+# Not for the session: the long poll of a worker that was killed lives on in the server for up to 20 s,
+# as in SQS, and would take the first message of the next module.
+@pytest.fixture(scope="module")
 def stack(no_real_aws: None) -> Iterator[Stack]:
     huge = Lane("huge", "", 122_880, 16, 41_400)
     lanes = standard("", large("", huge))
