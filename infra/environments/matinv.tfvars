@@ -4,4 +4,4 @@
 # alarm_subscribers   = [{ protocol = "email", endpoint = "team@example.com" }]
 # page_subscribers    = [{ protocol = "https", endpoint = "https://pager.example.com/in" }]
 # account_concurrency = 1000
-# large               = { memory_mb = 3008 } # a new account's limit, until the quota is raised
+# large               = null # a new account takes no function above 3,008 MB, until the quota is raised

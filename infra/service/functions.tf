@@ -20,8 +20,8 @@ module "standard" {
   dead_letter_queue   = { arn = aws_sqs_queue.dead.arn, url = aws_sqs_queue.dead.url }
   notified_by         = { arn = module.inputs.arn, account_id = local.account_id }
 
-  environment = merge(local.environment, { MATINV_LARGE_QUEUE_URL = module.large.queue.url })
-  statements  = concat(local.worker_statements, [local.allow_forward])
+  environment = merge(local.environment, { for queue in local.large[*].queue : "MATINV_LARGE_QUEUE_URL" => queue.url })
+  statements  = concat(local.worker_statements, local.allow_forward)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
@@ -32,6 +32,7 @@ module "standard" {
 
 module "large" {
   source = "../modules/lane"
+  count  = var.large == null ? 0 : 1
 
   queue_name    = "${var.name}-large"
   function_name = "${var.name}-worker-large"
@@ -57,6 +58,12 @@ module "large" {
   log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+}
+
+# Stacks from before the lane could be left out.
+moved {
+  from = module.large
+  to   = module.large[0]
 }
 
 module "api" {
@@ -85,7 +92,6 @@ module "api" {
     local.allow.list_records,
     local.allow_submit,
     local.allow.take_letters,
-    local.allow.bury, # Lambda itself, with this role, sends asynchronous calls there that failed
     local.allow.announce,
   ]
 
@@ -130,8 +136,9 @@ resource "aws_lambda_permission" "invoke" {
   principal     = each.value
 }
 
-# An asynchronous call was accepted: when its retries are used up it goes to the dead letters. Callers that name no alias
-# reach $LATEST.
+# An asynchronous call was accepted: when its retries are used up Lambda writes it, with this role, into the results bucket,
+# below aws/lambda/async/<function>/. Not to the dead letters: a call has up to 1 MB, a message of the queue 256 KiB, and what
+# does not fit would be lost. Callers that name no alias reach $LATEST.
 resource "aws_lambda_function_event_invoke_config" "api" {
   for_each = toset(["$LATEST", aws_lambda_alias.live.name])
 
@@ -142,7 +149,7 @@ resource "aws_lambda_function_event_invoke_config" "api" {
 
   destination_config {
     on_failure {
-      destination = aws_sqs_queue.dead.arn
+      destination = module.results.arn
     }
   }
 }

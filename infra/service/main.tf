@@ -26,10 +26,15 @@ locals {
     MATINV_INLINE_RESULT_BYTES = tostring(var.inline_result_bytes)
     MATINV_RETENTION_DAYS      = tostring(var.record_retention_days)
   }
-  client_environment = merge(local.environment, {
-    MATINV_JOBS_QUEUE_URL  = module.standard.queue.url
-    MATINV_LARGE_QUEUE_URL = module.large.queue.url
-  })
+  client_environment = merge(
+    local.environment,
+    { MATINV_JOBS_QUEUE_URL = module.standard.queue.url },
+    { for queue in local.large[*].queue : "MATINV_LARGE_QUEUE_URL" => queue.url },
+  )
+
+  # The large lane, or null; and all lanes that there are.
+  large = one(module.large)
+  lanes = merge({ standard = module.standard }, { for lane in local.large[*] : "large" => lane })
 
   input_endings = [".npy", ".json", ".npz"]
 
@@ -136,7 +141,7 @@ resource "aws_dynamodb_table" "jobs" {
   }
 }
 
-# Jobs that need a person, of both lanes and of failed asynchronous calls.
+# Jobs that need a person, of all lanes.
 resource "aws_sqs_queue" "dead" {
   name                       = "${var.name}-dead"
   message_retention_seconds  = local.dead_letter_retention_s
@@ -165,7 +170,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead" {
   queue_url = aws_sqs_queue.dead.url
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = [module.standard.queue.arn, module.large.queue.arn]
+    sourceQueueArns   = concat([module.standard.queue.arn], local.large[*].queue.arn)
   })
 }
 

@@ -5,22 +5,16 @@ module "monitoring" {
   account_id = local.account_id
   region     = local.region
 
-  functions = {
-    standard = module.standard.worker
-    large    = module.large.worker
-    api      = { name = module.api.name, timeout_s = module.api.timeout_s }
-  }
+  functions = merge(
+    { for name, lane in local.lanes : name => lane.worker },
+    { api = { name = module.api.name, timeout_s = module.api.timeout_s } },
+  )
 
   queues = {
-    standard = {
-      name                = module.standard.queue.name
-      mapping_id          = module.standard.mapping_id
-      backlog_objective_s = var.standard.backlog_objective_s
-    }
-    large = {
-      name                = module.large.queue.name
-      mapping_id          = module.large.mapping_id
-      backlog_objective_s = var.large.backlog_objective_s
+    for name, lane in local.lanes : name => {
+      name                = lane.queue.name
+      mapping_id          = lane.mapping_id
+      backlog_objective_s = name == "large" ? var.large.backlog_objective_s : var.standard.backlog_objective_s
     }
   }
 

@@ -18,14 +18,14 @@ output "policies" {
 
 output "queues" {
   description = "The queues, for producers that write messages themselves."
-  value       = { jobs = module.standard.queue, large = module.large.queue, dead = { arn = aws_sqs_queue.dead.arn, name = aws_sqs_queue.dead.name, url = aws_sqs_queue.dead.url } }
+  value       = { jobs = module.standard.queue, large = one(local.large[*].queue), dead = { arn = aws_sqs_queue.dead.arn, name = aws_sqs_queue.dead.name, url = aws_sqs_queue.dead.url } }
 }
 
 output "functions" {
   description = "The functions and their log groups, for `aws logs tail`."
   value = {
     standard = { name = module.standard.worker.name, log_group = module.standard.worker.log_group }
-    large    = { name = module.large.worker.name, log_group = module.large.worker.log_group }
+    large    = one([for lane in local.large[*] : { name = lane.worker.name, log_group = lane.worker.log_group }])
     api      = { name = module.api.name, log_group = module.api.log_group }
     canary   = { name = module.canary.name, log_group = module.canary.log_group }
   }
@@ -33,7 +33,7 @@ output "functions" {
 
 output "mappings" {
   description = "UUIDs of the event source mappings: aws lambda update-event-source-mapping --no-enabled stops a lane."
-  value       = { standard = module.standard.mapping_id, large = module.large.mapping_id }
+  value       = { for name, lane in local.lanes : name => lane.mapping_id }
 }
 
 output "topics" {

@@ -98,12 +98,14 @@ locals {
   }
 
   # Apart from the map above, of which lanes and api are built: these name what was built.
-  allow_forward = {
-    Sid      = "Forward"
-    Effect   = "Allow"
-    Action   = ["sqs:SendMessage"]
-    Resource = [module.large.queue.arn]
-  }
+  allow_forward = [
+    for lane in local.large[*] : {
+      Sid      = "Forward"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [lane.queue.arn]
+    }
+  ]
   # `matinv top`: the alarms and metrics of one stack cannot be told apart here, and neither tells more than numbers.
   allow_watch = {
     Sid      = "WatchHealth"
@@ -115,7 +117,7 @@ locals {
     Sid      = "WatchLanes"
     Effect   = "Allow"
     Action   = ["sqs:GetQueueAttributes"]
-    Resource = [module.standard.queue.arn, module.large.queue.arn]
+    Resource = [for lane in values(local.lanes) : lane.queue.arn]
   }
   # What the runbook's commands call.
   allow_read_logs = {
@@ -128,7 +130,7 @@ locals {
     Sid      = "LookAtFunctions"
     Effect   = "Allow"
     Action   = ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListVersionsByFunction"]
-    Resource = [module.standard.worker.arn, module.large.worker.arn, module.api.arn, module.canary.arn]
+    Resource = concat([for lane in values(local.lanes) : lane.worker.arn], [module.api.arn, module.canary.arn])
   }
   # They know no resource, or only a mapping's id, which no name foretells.
   allow_look_at_account = {
@@ -143,7 +145,7 @@ locals {
     Action   = ["lambda:UpdateEventSourceMapping"]
     Resource = ["*"]
     Condition = {
-      ArnEquals = { "lambda:FunctionArn" = [module.standard.worker.arn, module.large.worker.arn] }
+      ArnEquals = { "lambda:FunctionArn" = [for lane in values(local.lanes) : lane.worker.arn] }
     }
   }
   allow_submit = {
@@ -227,16 +229,15 @@ resource "aws_iam_policy" "operator" {
   description = "Look into the dead letters of the stack ${var.name}, send jobs again, run matinv doctor and matinv top."
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat(local.allow_forward, [
       local.allow.exhume,
       local.allow.clean_up,
-      local.allow_forward,
       local.allow_watch,
       local.allow_watch_lanes,
       local.allow_read_logs,
       local.allow_look_at_functions,
       local.allow_look_at_account,
       local.allow_stop_lanes,
-    ]
+    ])
   })
 }

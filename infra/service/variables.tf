@@ -71,8 +71,10 @@ variable "standard" {
 
 variable "large" {
   description = <<-TEXT
-    The lane of the largest matrices: one job per invocation, with all the memory and time that Lambda has. Lanes above
-    10,240 MB or 900 s (managed instances, durable functions) need a newer provider than 5.100 and are left out.
+    The lane of the largest matrices: one job per invocation, with all the memory and time that Lambda has. null leaves it
+    out: what the standard lane cannot do is refused as TOO_LARGE. A new account takes no function above 3,008 MB, so that
+    it needs null, or memory_mb = 3008, until the quota is raised. Lanes above 10,240 MB or 900 s (managed instances,
+    durable functions) need a newer provider than 5.100 and are left out.
   TEXT
   type = object({
     memory_mb            = optional(number, 10240)
@@ -81,27 +83,26 @@ variable "large" {
     visibility_timeout_s = optional(number)
     backlog_objective_s  = optional(number, 7200)
   })
-  default  = {}
-  nullable = false
+  default = {}
 
   validation {
-    condition     = var.large.memory_mb > var.standard.memory_mb && var.large.memory_mb <= 10240 && floor(var.large.memory_mb) == var.large.memory_mb
+    condition     = var.large == null ? true : var.large.memory_mb > var.standard.memory_mb && var.large.memory_mb <= 10240 && floor(var.large.memory_mb) == var.large.memory_mb
     error_message = "large.memory_mb is a whole number above standard.memory_mb, at most 10240: jobs come here because they did not fit there, and would be refused here too."
   }
   validation {
-    condition     = var.large.timeout_s >= var.standard.timeout_s && var.large.timeout_s <= 900
+    condition     = var.large == null ? true : var.large.timeout_s >= var.standard.timeout_s && var.large.timeout_s <= 900
     error_message = "large.timeout_s is from standard.timeout_s to 900, Lambda's limit: with less, jobs that are sent here for their time would be refused here too."
   }
   validation {
-    condition     = var.large.maximum_concurrency >= 2 && var.large.maximum_concurrency <= 1000
+    condition     = var.large == null ? true : var.large.maximum_concurrency >= 2 && var.large.maximum_concurrency <= 1000
     error_message = "large.maximum_concurrency is 2 to 1000: Lambda's pollers cannot be held to one worker."
   }
   validation {
-    condition     = coalesce(var.large.visibility_timeout_s, 43200) >= 6 * var.large.timeout_s
+    condition     = var.large == null ? true : coalesce(var.large.visibility_timeout_s, 43200) >= 6 * var.large.timeout_s
     error_message = "large.visibility_timeout_s must be at least 6 x timeout_s (leave it out to get just that): a shorter one delivers a job again while it still runs."
   }
   validation {
-    condition     = var.large.backlog_objective_s >= 60
+    condition     = var.large == null ? true : var.large.backlog_objective_s >= 60
     error_message = "large.backlog_objective_s must be at least 60: the alarm looks once a minute, and would never be quiet."
   }
 }
@@ -261,8 +262,8 @@ variable "account_concurrency" {
   default     = 1000
 
   validation {
-    condition     = var.account_concurrency >= var.standard.maximum_concurrency + var.large.maximum_concurrency
-    error_message = "account_concurrency is below the maximum_concurrency of both lanes together: the lanes would throttle each other and everything else in the account. Lower the lanes, or have the quota raised (new accounts start with 10)."
+    condition     = var.account_concurrency >= var.standard.maximum_concurrency + (var.large == null ? 0 : var.large.maximum_concurrency)
+    error_message = "account_concurrency is below the maximum_concurrency of the lanes together: the lanes would throttle each other and everything else in the account. Lower the lanes, or have the quota raised (new accounts start with 10)."
   }
 }
 

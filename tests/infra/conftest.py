@@ -57,3 +57,9 @@ def full_stack(verdicts: Callable[[str, str], Verdicts]) -> State:
 def account(verdicts: Callable[[str, str], Verdicts]) -> State:
     """What infra/bootstrap makes."""
     return verdicts("bootstrap", "bootstrap.tftest.hcl").states["without_github_there_is_no_way_in"]
+
+
+@pytest.fixture(scope="session")
+def new_account(verdicts: Callable[[str, str], Verdicts]) -> State:
+    """The stack that a new account takes, without the large lane."""
+    return verdicts("service", "wires.tftest.hcl").states["new_account"]

@@ -93,6 +93,7 @@ EXPECTED = {
         "Maximum ApproximateAgeOfOldestMessage", "> 604800", (1, 1)
     ),  # 7 days
     "events-lost": row("Sum EventsLost", "> 0", (3, 5)),
+    "failed-calls-api": row("Sum AsyncEventsDropped", "> 0", (1, 1)),
     "undelivered-api": row("Sum DestinationDeliveryFailures", "> 0", (1, 1), pages=True),
 }
 SIGNS = {

@@ -223,3 +223,36 @@ def test_files_of_each_format_are_announced_in_small_letters_and_capitals(stack:
     (notification,) = stack.of_type("aws_s3_bucket_notification")
     suffixes = {queue["filter_suffix"] for queue in notification.values["queue"]}
     assert suffixes == {*ENDINGS, *(ending.upper() for ending in ENDINGS)}
+
+
+# Lambda guide, "Lambda quotas": new accounts have reduced concurrency and memory quotas. The
+# answer to CreateFunction names 3,008 MB.
+def test_a_new_account_can_make_all_of_a_stack_without_the_large_lane(new_account: State) -> None:
+    functions = [f.values for f in new_account.of_type("aws_lambda_function")]
+    assert {f["function_name"] for f in functions} == {"matinv-worker", "matinv-api", "matinv-canary"}
+    assert max(f["memory_size"] for f in functions) <= 3008
+    (mapping,) = new_account.of_type("aws_lambda_event_source_mapping")
+    assert mapping.values["scaling_config"][0]["maximum_concurrency"] < 10
+    named = [r for r in new_account.resources if "large" in json.dumps(dict(r.values))]
+    assert named == []
+
+
+def test_a_worker_without_a_lane_behind_it_forwards_nothing(new_account: State) -> None:
+    lane = Settings.from_environment(environment(new_account, "worker")).lane
+    assert lane.next is None
+    with pytest.raises(StopIteration):
+        function(new_account, "worker-large")
+
+
+# botocore, Lambda's Invoke: an asynchronous payload has up to 1 MB; SQS's CreateQueue: a message
+# has up to MaximumMessageSize, and Lambda adds the answer to the payload.
+def test_a_failed_asynchronous_call_goes_where_any_size_fits(stack: State) -> None:
+    configs = [
+        c.values
+        for c in stack.of_type("aws_lambda_function_event_invoke_config")
+        if c.values["destination_config"]
+    ]
+    assert len(configs) == 2
+    for config in configs:
+        (target,) = config["destination_config"][0]["on_failure"]
+        assert target["destination"] == "arn:aws:s3:::results"

@@ -83,7 +83,7 @@ ROLES = {
         "s3:AbortMultipartUpload": {"results/*"},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
         "dynamodb:Query": INDEXES,
-        "sqs:SendMessage": {"matinv-jobs", "matinv-dead"},
+        "sqs:SendMessage": {"matinv-jobs"},
         "sqs:GetQueueAttributes": {"matinv-jobs"},
         "sqs:ReceiveMessage": {"matinv-dead"},
         "sqs:DeleteMessage": {"matinv-dead"},

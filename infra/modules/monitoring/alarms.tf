@@ -280,7 +280,7 @@ locals {
     for role, f in var.functions : role => {
       for name, stat in {
         Errors                      = "Sum", Invocations = "Sum", Throttles = "Sum", Duration = "p99", ConcurrentExecutions = "Maximum",
-        DestinationDeliveryFailures = "Sum",
+        DestinationDeliveryFailures = "Sum", AsyncEventsDropped = "Sum",
       } : name => { namespace = "AWS/Lambda", name = name, dimensions = { FunctionName = f.name }, stat = stat }
     }
   }
@@ -330,9 +330,18 @@ locals {
       },
       # Only a function that is called asynchronously has a destination.
       role != "api" ? {} : {
+        "failed-calls-${role}" = merge(local.plain, {
+          why       = "An asynchronous call failed for good: nobody has its answer."
+          do        = "Its copy is in the results bucket, below aws/lambda/async; see why it failed, and send it again."
+          runbook   = "failed-calls"
+          metrics   = { m = local.of_function[role].AsyncEventsDropped }
+          threshold = 0
+          of        = [1, 1]
+        })
+
         "undelivered-${role}" = merge(local.plain, {
-          why       = "An asynchronous call failed for good and its copy did not reach the dead letters: it is lost."
-          do        = "Check the function's role and the dead-letter queue's policy; the caller must send again."
+          why       = "An asynchronous call failed for good and its copy did not reach the results bucket: it is lost."
+          do        = "Check the function's role and the bucket's policy; the caller must send again."
           runbook   = "undelivered"
           metrics   = { m = local.of_function[role].DestinationDeliveryFailures }
           threshold = 0

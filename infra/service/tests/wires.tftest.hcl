@@ -28,7 +28,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.large.aws_sqs_queue.this
+  target = module.large[0].aws_sqs_queue.this
   values = {
     arn = "arn:aws:sqs:eu-west-1:123456789012:matinv-large"
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-large"
@@ -69,7 +69,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.large.module.worker.aws_lambda_function.this
+  target = module.large[0].module.worker.aws_lambda_function.this
   values = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:matinv-worker-large", version = "$LATEST" }
 }
 
@@ -89,7 +89,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.large.aws_lambda_event_source_mapping.this
+  target = module.large[0].aws_lambda_event_source_mapping.this
   values = { uuid = "22222222-2222-2222-2222-222222222222" }
 }
 
@@ -145,8 +145,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = alltrue([for config in aws_lambda_function_event_invoke_config.api : one(one(config.destination_config).on_failure).destination == "arn:aws:sqs:eu-west-1:123456789012:matinv-dead"])
-    error_message = "failed asynchronous calls are lost"
+    condition     = alltrue([for config in aws_lambda_function_event_invoke_config.api : one(one(config.destination_config).on_failure).destination == "arn:aws:s3:::results"])
+    error_message = "asynchronous calls that fail are lost: a queue takes 256 KiB, and they have up to 1 MB"
   }
 
   assert {
@@ -198,5 +198,19 @@ run "everything_chosen" {
   assert {
     condition     = !aws_dynamodb_table.jobs.deletion_protection_enabled
     error_message = "a disposable stack cannot be destroyed"
+  }
+}
+
+# What a new account takes: no function above 3,008 MB, and ten at a time.
+run "new_account" {
+  variables {
+    large               = null
+    standard            = { maximum_concurrency = 8 }
+    account_concurrency = 10
+  }
+
+  assert {
+    condition     = length(module.large) == 0 && !contains(keys(output.environment), "MATINV_LARGE_QUEUE_URL") && output.queues.large == null && output.functions.large == null
+    error_message = "there is something of a lane that was left out"
   }
 }
