@@ -229,7 +229,11 @@ def test_files_of_each_format_are_announced_in_small_letters_and_capitals(stack:
 # answer to CreateFunction names 3,008 MB.
 def test_a_new_account_can_make_all_of_a_stack_without_the_large_lane(new_account: State) -> None:
     functions = [f.values for f in new_account.of_type("aws_lambda_function")]
-    assert {f["function_name"] for f in functions} == {"matinv-worker", "matinv-api", "matinv-canary"}
+    assert {f["function_name"] for f in functions} == {
+        "matinv-worker",
+        "matinv-api",
+        "matinv-canary",
+    }
     assert max(f["memory_size"] for f in functions) <= 3008
     (mapping,) = new_account.of_type("aws_lambda_event_source_mapping")
     assert mapping.values["scaling_config"][0]["maximum_concurrency"] < 10
