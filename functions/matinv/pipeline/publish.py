@@ -12,7 +12,7 @@ import orjson
 
 from matinv.errors import Code, Refused
 from matinv.formats import json_matrix
-from matinv.formats.codecs import CODECS
+from matinv.formats.codecs import CODECS, Format
 from matinv.formats.result import Result
 from matinv.jobs.ownership import digest_of
 from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status, result_facts
@@ -131,9 +131,7 @@ def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
         "matinv-certificate": orjson.dumps(record.certificate).decode(),
     }
     with task.timed("publish_ms", app.now):
-        # A key that only this very question leads to.
-        question = digest_of(task.input, task.question().options or {})
-        key = f"{task.job_id}/{question[:32]}.{result.format}"
+        key = _key(task, result.format)
         stored = app.store.put_result(key, drafted.parts, result.sha256, metadata)
     result = replace(result, uri=stored.uri, version_id=stored.version_id)
     record = replace(record, result=result, timings_ms=dict(task.timings_ms))
@@ -216,3 +214,9 @@ def _sha256(parts: Sequence[Part]) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
+
+
+def _key(task: Task, form: Format) -> str:
+    """Return a key that only this very question leads to."""
+    options = task.question().options or {}
+    return f"{task.job_id}/{digest_of(task.input, options)[:32]}.{form}"
