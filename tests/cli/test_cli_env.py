@@ -222,7 +222,7 @@ def test_missing_terraform_is_said(tmp_path: Path) -> None:
     assert "terraform is not installed; name a file of what terraform output" in result.stderr
 
 
-def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform) -> None:
+def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform, stack: Path) -> None:
     stderr = (
         "╷\n│ Warning: old\n╵\n╷\n│ Error: Backend initialization required\n│\n│ Reason: none\n╵\n"
     )
@@ -231,8 +231,9 @@ def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform) -
     assert result.exit_code == 1
     assert result.stderr == (
         f"matinv: SETTINGS: --stack {root}: terraform says: Error: Backend initialization required "
-        "Reason: none; mend that first\n"
+        "Reason: none; correct that, or name a file of what terraform output -json says\n"
     )
+    assert run("env", "--stack", stack).exit_code == 0
 
 
 def test_doctor_tells_it_as_its_first_finding(stack: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -50,6 +51,20 @@ def test_ups_processes_do_not_outlive_it_when_it_is_killed(
         assert len(processes) == 4
         up.kill()
     until(lambda: not any(map(alive, processes)))
+    capfd.readouterr()
+
+
+def test_a_port_that_is_taken_is_said_and_another_one_serves(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env_file = tmp_path / "stack.env"
+    arguments = ["local", "up", "--no-worker", "--env-file", str(env_file), "--port"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with matinv(*arguments, str(taken.getsockname()[1])) as up:
+            assert up.wait(SOON_S) == 1
+        assert capfd.readouterr().err.strip().endswith("choose another --port")
+        with matinv(*arguments, "0", stdout=subprocess.DEVNULL):
+            until(env_file.exists)
     capfd.readouterr()
 
 

@@ -72,6 +72,23 @@ def test_a_reference_that_cannot_be_opened_leaves_an_upload_its_record() -> None
     machine.teardown()  # the witness judges
 
 
+def test_an_upload_is_stale_because_of_one_whose_message_is_given_up() -> None:
+    machine = Files()
+    machine.begin(running=True, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=1)
+    machine.upload(at_once=False, key="c.json", matrix=GOOD, options={"method": "pinv"})
+    machine.replay(back=0)
+    machine.work(faults=[], later_s=0.0)
+    machine.upload(at_once=False, key="c.json", matrix=GOOD, options={"method": "pinv"})
+    machine.announce_by_eventbridge(back=0)
+    machine.upload(at_once=False, key="c.json", matrix=GOOD, options={})
+    machine.work(faults=[], later_s=0.0)
+    machine.announce_by_eventbridge(back=0)
+    for _ in range(3):
+        machine.work(faults=[Fault("put:before", then=Then.FAIL)] * 3, later_s=100.0)
+    assert machine.simulator.world.record("c").input.id == "version:v1"
+    machine.teardown()
+
+
 def test_an_attempt_that_opens_nothing_keeps_what_an_earlier_one_opened() -> None:
     machine = Files()
     machine.begin(running=True, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=1)

@@ -47,6 +47,7 @@ class Witness:
         self._newest: dict[str, int] = {}
         self._objects: dict[str, Any] = {}
         self._ended: set[tuple[str, str]] = set()
+        self._stale: set[tuple[str, str]] = set()
         self._statuses: set[tuple[str, str]] = set()
         self._last_ended_ms: dict[tuple[str, str], int] = {}
         simulator.watch = self.look
@@ -168,6 +169,8 @@ class Witness:
                 raise outcome.exception
             if outcome.verdict is Verdict.DUPLICATE:
                 self._judge_duplicate(outcome)
+            if outcome.verdict is Verdict.STALE:
+                self._judge_stale(outcome.delivery)
             if outcome.verdict is Verdict.REFUSED:
                 assert outcome.error
                 delivery = outcome.delivery
@@ -191,6 +194,16 @@ class Witness:
         asked = self.asked.get(delivery.message_id, {})
         assert same or asked.items() <= record.options.items(), "other options were ignored"
 
+    def _judge_stale(self, delivery: Delivery) -> None:
+        """Look whether a newer upload stands at the key, which its own message answers."""
+        if not (isinstance(delivery.content, Request) and delivery.content.dropped):
+            return
+        input_ = task_of(self._simulator.app, delivery, None).input
+        uploads = self._simulator.world.store._versions[input_.source]
+        older = {f"version:{upload.version_id}" for upload in uploads[:-1] if upload}
+        assert input_.id in older, "the newest upload was called stale"
+        self._stale.add((delivery.job_id, input_.id))
+
     # In the end
 
     def conclude(self) -> None:
@@ -207,7 +220,8 @@ class Witness:
 
     def _is_accounted_for(self, message: Message, delivery: Delivery) -> bool:
         input_ = task_of(self._simulator.app, delivery, None).input
-        if (delivery.job_id, input_.id) in self._ended or message in self._simulator.jobs.expired:
+        done = self._ended | self._stale
+        if (delivery.job_id, input_.id) in done or message in self._simulator.jobs.expired:
             return True
         if self.uploads.get(input_.id, inf) < self._newest.get(input_.source, -1):
             return True  # a newer upload under the same key has taken over

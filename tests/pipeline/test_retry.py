@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -33,6 +36,27 @@ def test_throttled_store_puts_the_job_off_with_growing_delay(world: World) -> No
     assert world.deliver(event, receive_count=3) == []
     assert world.record("x").status is Status.SUCCEEDED
     assert world.record("x").attempts == 3
+
+
+def test_an_object_that_ends_early_is_read_again(world: World) -> None:
+    matrix = np.random.default_rng(1).standard_normal((70, 70))
+    event = world.drop("x.npy", matrix)
+    (stored,) = world.store._versions["s3://inputs/x.npy"]
+    assert stored
+    whole = world.store.open
+
+    @contextmanager
+    def cut_short(reference: Any) -> Iterator[Any]:
+        with whole(reference) as blob:
+            blob._stream = io.BytesIO(stored.data[:5000])
+            yield blob
+
+    world.store.open = cut_short  # type: ignore[method-assign]
+    assert world.deliver(event) == [0]
+    assert world.error("x") == Code.STORAGE
+    world.store.open = whole  # type: ignore[method-assign]
+    assert world.deliver(event, receive_count=2) == []
+    assert np.allclose(world.stored("x") @ matrix, np.eye(70))
 
 
 def test_last_receive_says_failed_and_still_returns_the_message(world: World) -> None:

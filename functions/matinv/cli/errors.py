@@ -108,12 +108,10 @@ def report(error: Exception) -> int | None:
         case click.exceptions.NoArgsIsHelpError():
             error.show()
             return Exit.USAGE
-        case click.UsageError(ctx=ctx):
+        case click.ClickException():
+            ctx = getattr(error, "ctx", None)
             path = ctx.command_path if ctx else "matinv"
             say("USAGE", error.format_message(), f"see: {path} --help")
-            return Exit.USAGE
-        case click.ClickException():
-            say("USAGE", error.format_message(), "check the command line")
             return Exit.USAGE
         case click.Abort():
             say("INTERRUPTED", "stopped by Ctrl-C", "jobs that were submitted go on")

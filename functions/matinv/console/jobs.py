@@ -70,7 +70,9 @@ def picture(client: Client, job_id: str, which: str, slice_: int) -> dict[str, A
     record = job.record() if which == "a" else job.ended_record()
     size_bytes = record.input.size_bytes if which == "a" else result_of(record).size_bytes
     if (size_bytes or 0) > _DRAWN_BYTES:
-        raise Bad("TOO_LARGE", "the matrix is too large to be drawn here", "download it instead")
+        fetch_input = f"fetch it: aws s3 cp {record.input.source} ."
+        hint = fetch_input if which == "a" else "download it instead"
+        raise Bad("TOO_LARGE", "the matrix is too large to be drawn here", hint)
     matrix = read_input(client.store, record) if which == "a" else fetch(client.store, record)
     if not 0 <= slice_ < (len(matrix) if matrix.ndim == 3 else 1):
         raise Bad("BAD_REQUEST", f"there is no slice {slice_}", "choose one of the stack")

@@ -43,7 +43,7 @@ _ENDINGS: Final[dict[int, tuple[Code, str, str]]] = {
     signal.SIGKILL: (
         Code.OUT_OF_MEMORY,
         "the system killed the job's process, as it does when memory runs out",
-        "send it to a lane with more memory, or split the stack",
+        "give the lane more memory, or split the stack, and send it again",
     ),
 }
 

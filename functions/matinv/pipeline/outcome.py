@@ -123,7 +123,7 @@ def as_matinv_error(error: BaseException) -> MatinvError:
         return Refused(
             Code.OUT_OF_MEMORY,
             "the worker ran out of memory on this job",
-            "send it to a lane with more memory, or split the stack",
+            "give the lane more memory, or split the stack, and send it again",
         )
     return Transient(
         Code.INTERNAL,

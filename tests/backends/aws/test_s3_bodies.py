@@ -76,6 +76,16 @@ def still_running() -> list[str]:
     return [name for name in names if name.startswith("matinv-aws")]
 
 
+def test_what_was_overwritten_is_read_under_a_key_of_its_own(unversioned: S3Store) -> None:
+    content = b"first"
+    reference = unversioned.upload("a.npy", [content], {})
+    unversioned.upload("a.npy", [b"other"], {})
+    with pytest.raises(Refused, match="under a key of its own"), unversioned.open(reference):
+        pass
+    with unversioned.open(unversioned.upload("b.npy", [content], {})) as blob:
+        assert blob.read(blob.size_bytes) == content
+
+
 class TestReading:
     def test_a_large_body_takes_a_get_per_piece_of_one_version(
         self, store: S3Store, ranges: list[Any]

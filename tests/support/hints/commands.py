@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from matinv.client.in_memory import MemoryClient
+from matinv.errors import MatinvError
 from matinv.jobs.lanes import standard
 from matinv.operations.health import snapshot
 from matinv.operations.throughput import Recent
@@ -19,6 +20,7 @@ from support.hints.ways import EYE, GOOD, Advice, Way, advice, command, over_htt
 from support.memory_service import MemoryService, general
 
 _LARGE: Final = general(200)
+_HUGE: Final = general(800)  # more than one answer of the API holds
 _STACK: Final = np.stack([EYE, np.zeros((2, 2)), 2 * EYE])
 _SETTINGS: Final = Settings(
     "inputs", "results", "jobs", standard("https://sqs.test/jobs"), "https://sqs.test/dead"
@@ -87,6 +89,35 @@ def _changed_record(*then: str) -> Way:
 
     def way() -> str:
         return ran(service.client, ["submit a.npy --job-id c --wait", *then], {"a_npy": EYE})
+
+    return way
+
+
+def _after_a_failure(method: str, attempts: int) -> Way:
+    """Submit and fetch a huge matrix, while S3 fails the first request of this method."""
+
+    def way() -> str:
+        with serving() as api:
+            s3, broken = api._object, [method]
+
+            def object_(event: Any, path: str) -> dict[str, Any]:
+                if event["requestContext"]["http"]["method"] in broken:
+                    broken.clear()
+                    return {"statusCode": 503, "headers": {}, "body": "", "isBase64Encoded": True}
+                return s3(event, path)
+
+            api._object = object_  # type: ignore[method-assign]
+            api.working = True
+            hint = ""
+            for _ in range(attempts):
+                try:
+                    job = api.client.submit(_HUGE, job_id="a")
+                    job.wait()
+                    assert np.allclose(job.result() @ _HUGE, np.eye(len(_HUGE)))
+                    hint = ""
+                except MatinvError as error:
+                    hint = error.info.hint
+        return hint
 
     return way
 
@@ -225,6 +256,16 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("doctor --timeout 5s", working=False),
         command("doctor --timeout 5s"),
     ),
+    advice(
+        "see: matinv status {}",
+        command("submit a.npy --wait", "dlq redrive --job-id a", a_npy=EYE),
+        command("submit a.npy --wait", "status a", a_npy=EYE),
+    ),
+    advice(
+        "check the id, and which stack is asked; records are dropped after their retention",
+        command("submit a.npy --wait", "dlq redrive --job-id b", a_npy=EYE),
+        command("submit a.npy --wait", "status a", a_npy=EYE),
+    ),
     # Terraform's outputs.
     advice(
         "name a Terraform root, or a file of its outputs",
@@ -237,11 +278,18 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("env --stack a.json", a_json=_OUTPUTS),
     ),
     advice(
+        "run terraform apply there, or select its workspace",
+        command("env --stack a.json", a_json=b"{}"),
+        command("env --stack a.json", a_json=_OUTPUTS),
+    ),
+    advice(
         "name the service's root",
         command("env --stack a.json", a_json=b'{"other": {"value": "x"}}'),
         command("env --stack a.json", a_json=_OUTPUTS),
     ),
     # Through the HTTP API.
+    advice("send it again", _after_a_failure("PUT", 1), _after_a_failure("PUT", 2)),
+    advice("fetch it again", _after_a_failure("GET", 1), _after_a_failure("GET", 2)),
     advice(
         "pass the matrix itself: --input FILE",
         over_http("submit a.npy --wait", "result a --verify -o x.npy", a_npy=_LARGE),

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from unittest import mock
 from urllib.parse import urlencode
 
+import numpy as np
+
+from matinv.console import jobs
 from matinv.console.app import Limits, console
 from matinv.console.guard import CSRF_HEADER, Session
+from matinv.jobs.request import reference_of
 from support.bodies import SINGULAR
 from support.hints.ways import GOOD, Advice, Way, advice, command, npy
 from support.memory_service import MemoryService, general
 
 _PORT: Final = 4711
+LINK: Final = "the link's token"
 _MEBIBYTE: Final = 2**20
 _LIMITS: Final = Limits(upload_bytes=_MEBIBYTE)
 
@@ -48,7 +55,8 @@ def clicked(
         given = {name: text for name, text in (own | dict(headers or {})).items() if text}
         content = body if isinstance(body, bytes) else json.dumps(_filled(body, service)).encode()
         app = console(service.client, session, limits)
-        return asyncio.run(_answer(app, method, path, urlencode(query), given, content))
+        asked = {n: text.replace(LINK, session.token or "") for n, text in query.items()}
+        return asyncio.run(_answer(app, method, path, urlencode(asked), given, content))
 
     return way
 
@@ -95,6 +103,26 @@ async def _answer(  # noqa: PLR0917 - what a request consists of
 
 def _stored(matrix: Any = GOOD) -> Before:
     return lambda service: service.client.submit(matrix, job_id="a").wait()
+
+
+def _without_drawing(way: Way) -> Way:
+    """Ask a console that takes each matrix for too large to be drawn."""
+
+    def hint() -> str:
+        with mock.patch.object(jobs, "_DRAWN_BYTES", 8):
+            return way()
+
+    return hint
+
+
+def _read_from_s3() -> str:
+    """Fetch the object that a record names as its input."""
+    service = MemoryService.make()
+    job = service.client.submit(general(200), job_id="a")
+    job.wait()
+    with service.store.open(reference_of(job.record().input)) as blob:
+        assert np.array_equal(np.load(io.BytesIO(blob.read(blob.size_bytes))), general(200))
+    return ""
 
 
 _DEAD: Final = _stored(SINGULAR)
@@ -144,6 +172,23 @@ CONSOLE: Final[tuple[Advice, ...]] = (
         "choose one of the stack",
         clicked("GET", "/api/job/picture", b"", _stored([GOOD, GOOD]), id="a", slice="2"),
         clicked("GET", "/api/job/picture", b"", _stored([GOOD, GOOD]), id="a", slice="1"),
+    ),
+    advice(
+        "download it instead",
+        _without_drawing(clicked("GET", "/api/job/picture", b"", _stored(), id="a", of="x")),
+        _without_drawing(clicked("GET", "/api/job/result", b"", _stored(), id="a", format="npy")),
+    ),
+    advice(
+        "fetch it: aws s3 cp {} .",
+        _without_drawing(
+            clicked("GET", "/api/job/picture", b"", _stored(general(200)), id="a", of="a")
+        ),
+        _read_from_s3,
+    ),
+    advice(
+        "open the link that `matinv console` printed",
+        clicked("GET", "/api/session", headers={"cookie": None}),
+        clicked("GET", "/", headers={"cookie": None}, token=LINK),
     ),
     advice(
         "write key=value",

@@ -81,6 +81,11 @@ ELSEWHERE: Final = (
         "pipeline/test_retry.py::test_throttled_store_puts_the_job_off_with_growing_delay",
     ),
     Elsewhere(
+        "nothing to do: it is read again",
+        Kind.WAIT,
+        "pipeline/test_retry.py::test_an_object_that_ends_early_is_read_again",
+    ),
+    Elsewhere(
         "run: pip install 'matinv[{}]'",
         Kind.SHOWN,
         "cli/test_cli_app.py::test_missing_click_is_said_in_one_line",
@@ -99,6 +104,36 @@ ELSEWHERE: Final = (
         "name a file of what terraform output -json says",
         Kind.SHOWN,
         "cli/test_cli_env.py::test_file_of_outputs_names_the_stack",
+    ),
+    Elsewhere(
+        "correct that, or name a file of what terraform output -json says",
+        Kind.SHOWN,
+        "cli/test_cli_env.py::test_error_of_terraform_is_repeated_on_one_line",
+    ),
+    Elsewhere(
+        "choose another --port",
+        Kind.SHOWN,
+        "console/test_command.py::test_a_port_that_is_taken_is_said_and_another_one_serves",
+    ),
+    Elsewhere(
+        "the lines above say why; a port may be taken: choose another --port",
+        Kind.SHOWN,
+        "local/test_supervisor.py::test_a_port_that_is_taken_is_said_and_another_one_serves",
+    ),
+    Elsewhere(
+        "drop it into the inputs bucket in pieces: matinv submit does",
+        Kind.SHOWN,
+        "local/test_stack.py::test_an_upload_in_parts_is_notified_once",
+    ),
+    Elsewhere(
+        "give the lane more memory, or split the stack, and send it again",
+        Kind.SHOWN,
+        "operations/test_again.py::test_after_the_cause_is_gone_the_job_works_again",
+    ),
+    Elsewhere(
+        "upload it again, under a key of its own",
+        Kind.SHOWN,
+        "backends/aws/test_s3_bodies.py::test_what_was_overwritten_is_read_under_a_key_of_its_own",
     ),
     Elsewhere(
         "choose another job id",

@@ -34,6 +34,8 @@ _SYMMETRIC: Final = np.array([[2.0, 1.0], [1.0, 2.0]])
 _SCALED: Final = np.array([[1e-320, 0.0], [0.0, 1.0]])
 _HIDDEN: Final = np.ma.masked_array(GOOD, mask=[[True, False], [False, False]])
 _TURNED: Final = [np.linalg.qr(_RNG.standard_normal((64, 64)))[0] for _ in range(2)]
+# Takes more bits than the estimate of a job counts with.
+_HILBERT: Final = 1 / (np.arange(13) + np.arange(13)[:, None] + 1)
 _NEAR: Final = (_TURNED[0] * np.logspace(0, -17, 64)) @ _TURNED[1]
 _SINGLE: Final = _RNG.standard_normal((64, 63)).astype(np.float32).astype(np.float64)
 # Regular as it is, singular when its elements are rounded to float32.
@@ -323,6 +325,12 @@ MATRICES: Final[tuple[Advice, ...]] = (
         hurried(_ROUNDED.astype(np.float32), MARGIN_S + 0.005),
         hurried(_ROUNDED.astype(np.float32), MARGIN_S + 0.005, method="pinv"),
         hurried(_ROUNDED, MARGIN_S + 0.005),
+    ),
+    advice(
+        'use "accuracy": "standard", or the large lane',
+        hurried(_HILBERT, MARGIN_S + 0.00085, accuracy="verified"),
+        hurried(_HILBERT, MARGIN_S + 0.00085, accuracy="standard"),
+        hurried(_HILBERT, LARGE_S, accuracy="verified"),
     ),
     advice(
         'use "on_ill_conditioned": "warn" to get the inverse all the same',

@@ -163,6 +163,12 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered({"s3": _S3}, lane=_TINY, a=npy(np.eye(1500, dtype=np.float32))),
         delivered({"s3": _S3}, lane=_ROOMY, a=npy(np.eye(1500))),
     ),
+    advice(
+        'leave "accuracy" out, or use another "method"',
+        message(matrix=GOOD, method="pinv", accuracy="verified"),
+        message(matrix=GOOD, method="pinv"),
+        message(matrix=GOOD, method="general", accuracy="verified"),
+    ),
     # References and notifications.
     advice(
         "upload it again",

@@ -286,7 +286,7 @@ def _refusals(reference: Reference) -> Iterator[None]:
             raise Refused(
                 Code.INPUT_GONE,
                 f"{reference.uri} has other content than the one that was announced",
-                "the newer upload has a job of its own",
+                "upload it again, under a key of its own",
                 observed="overwritten",
             ) from error
         if code_of(error) in _GONE:

@@ -161,7 +161,7 @@ class MemoryStore(FaultInjection):
             raise Refused(
                 Code.INPUT_GONE,
                 f"{reference.uri} has other content than the one that was announced",
-                "the newer upload has a job of its own",
+                "upload it again, under a key of its own",
                 observed="overwritten",
             )
         return _BreakableBlob(found, self.ask)

@@ -13,10 +13,10 @@ import click
 from matinv.cli.errors import complain, gravest, say
 from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option
 from matinv.cli.output import emit
-from matinv.client import Client
+from matinv.client import Client, NotFound
 from matinv.errors import Code
 from matinv.formats.codecs import Format
-from matinv.jobs.error_answers import Exit
+from matinv.jobs.error_answers import NOT_FOUND, NOT_FOUND_HINT, Exit
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
@@ -127,7 +127,8 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     }
     changes = {name: value for name, value in options.items() if value is not None}
     if isinstance(client.backend, ApiBackend):
-        return _redrive_by_id(client.backend, changes, limit, dry_run=dry_run, **filters)
+        unknown = _redrive_by_id(client.backend, changes, limit, dry_run=dry_run, **filters)
+        return _complain_none(client, unknown)
     selected, progress = _selector(client, **filters), _progress()
     done = redrive(client, selected, changes, limit, dry_run=dry_run, on_done=progress)
     for one in done:
@@ -139,7 +140,7 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     found = {job_id for one in done for job_id in one.letter.job_ids}
     missing = [] if limit else [name for name in filters["job_ids"] if job_id_of(name) not in found]
     refused = Exit.REFUSED if any(one.problem for one in done) else Exit.OK
-    return gravest([_complain_none(missing), refused])
+    return gravest([_complain_none(client, missing), refused])
 
 
 @dlq.command("delete")
@@ -181,7 +182,7 @@ def delete(
             found.update(letter.job_ids)
     emit(rows, _DELETED_COLUMNS, output)
     missing = [name for name in filters["job_ids"] if job_id_of(name) not in found]
-    return _complain_none([] if limit else missing)
+    return _complain_none(client, [] if limit else missing)
 
 
 def _progress() -> Callable[[Redriven], None] | None:
@@ -192,9 +193,14 @@ def _progress() -> Callable[[Redriven], None] | None:
     return lambda _: click.echo(f"\r{next(count)} dead letters", err=True, nl=False)
 
 
-def _complain_none(names: Sequence[str]) -> Exit:
+def _complain_none(client: Client, names: Sequence[str]) -> Exit:
     for name in names:
-        say("NOT_FOUND", f"{name}: no dead letter of this job", f"see: matinv status {name}")
+        hint = f"see: matinv status {name}"
+        try:
+            client.job(name).record()
+        except NotFound:
+            hint = NOT_FOUND_HINT
+        say(NOT_FOUND, f"{name}: no dead letter of this job", hint)
     return Exit.NOT_FOUND if names else Exit.OK
 
 
@@ -206,15 +212,15 @@ def _redrive_by_id(
     dry_run: bool,
     job_ids: tuple[str, ...],
     **others: Any,
-) -> Exit:
-    """Send jobs back through an API, which finds their letters itself."""
+) -> list[str]:
+    """Send jobs back through an API, which finds their letters itself; return those without."""
     if not job_ids or dry_run or limit is not None or any(others.values()):
         raise click.UsageError("with --api, dead letters are redriven by --job-id alone")
     missing = [name for name in job_ids if not backend.queue.redrive(job_id_of(name), changes)]
     for job_id in job_ids:
         if job_id not in missing:
             click.echo(job_id)
-    return _complain_none(missing)
+    return missing
 
 
 def _selector(  # noqa: PLR0913 - the filters

@@ -20,6 +20,7 @@ from matinv.settings import SettingsError
 
 _OUTPUT: Final = "environment"
 _ALLOWED: Final = re.compile(r"MATINV_[A-Z_]+|AWS_REGION")
+_A_FILE: Final = "name a file of what terraform output -json says"
 _BOX: Final = re.compile(r"[\s╷│╵]+")
 
 
@@ -93,13 +94,12 @@ def _outputs(stack: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
-        hint = "name a file of what terraform output -json says"
-        _fail(stack, "terraform is not installed", hint)
+        _fail(stack, "terraform is not installed", _A_FILE)
     if done.returncode:
         # Its first error on one line, without the box around it and warnings before.
         said = _BOX.sub(" ", done.stderr).strip()
         error_text = said[max(said.find("Error: "), 0) :]
-        _fail(stack, f"terraform says: {error_text}", "mend that first")
+        _fail(stack, f"terraform says: {error_text}", f"correct that, or {_A_FILE}")
     return done.stdout
 
 

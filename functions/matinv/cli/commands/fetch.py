@@ -143,7 +143,8 @@ def _outcome(one: Fetched) -> tuple[Exit, str]:
         exit_ = ANSWERS[one.error.code].exit
         return exit_, "not ended" if exit_ is Exit.TIMED_OUT else "refused"
     if record.status is Status.PARTIAL:
-        say("PARTIAL", f"{record.job_id}: {note(record)}", "they are NaN in the result")
+        found = f"{record.job_id}: {note(record)}, NaN in the result"
+        say("PARTIAL", found, f"see which: matinv status {record.job_id}")
     word = "were there" if one.there else "fetched"
     return exit_of_status(record.status), word
 

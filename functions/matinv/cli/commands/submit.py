@@ -221,7 +221,8 @@ def _wait(client: Client, jobs: Sequence[Job], timeout_s: float | None, output: 
         if record.status is Status.FAILED and record.error:
             complain(record.error, record.job_id)
         elif record.status is Status.PARTIAL:
-            say("PARTIAL", f"{record.job_id}: {note(record)}", "they are NaN in the result")
+            found = f"{record.job_id}: {note(record)}, NaN in the result"
+            say("PARTIAL", found, f"see which: matinv status {record.job_id}")
     return waited.complain()
 
 
