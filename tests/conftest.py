@@ -1,4 +1,4 @@
-"""Fixtures for all tests: no way to the real AWS, and a stand-in for it where a test asks."""
+"""Fixtures for all tests: no way to the real AWS, and an embedded one where a test asks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_real_aws() -> Iterator[None]:
-    """Take away the caller's AWS settings: a test without a stand-in reaches nothing."""
+    """Take away the caller's AWS settings: a test without an embedded AWS reaches nothing."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("AWS_", "MATINV_", "BOTO_")):
@@ -61,7 +61,7 @@ def no_real_aws() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def moto_url(no_real_aws: None) -> Iterator[str]:
-    """Return the address of a stand-in for AWS in a process of its own, one for the session."""
+    """Return the address of an embedded AWS in a process of its own, one for the session."""
     command = [sys.executable, "-m", "matinv.local.moto_patches.server", "--port", "0"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -73,14 +73,14 @@ def moto_url(no_real_aws: None) -> Iterator[str]:
 
 @pytest.fixture
 def at_moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Point boto3's environment to the stand-in for one test."""
+    """Point boto3's environment to moto for one test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     return moto_url
 
 
 @pytest.fixture(scope="session")
 def moto_clients(moto_url: str) -> dict[str, Any]:
-    """Return the product's own clients of the stand-in."""
+    """Return the product's own clients of moto."""
     from matinv.backends.aws import clients  # noqa: PLC0415 - boto3, 0.3 s, for those who need it
     from matinv.testing.events import ACCOUNT  # noqa: PLC0415 - for asserts to be rewritten first
 

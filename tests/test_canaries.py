@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from matinv import pipeline, telemetry
 from matinv.cli.app import cli
 from matinv.errors import PERMANENT, TRANSIENT, Code, Refused, Transient
-from matinv.formats.json_text import Run
+from matinv.formats.json_text import Unread
 from matinv.jobs import intake
 from matinv.linalg.inverse import invert
 from matinv.local.samples import npy_bytes
@@ -131,12 +131,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], str]:
         with redirect_stdout(stream):
             telemetry.publish(world.report, Context(60.0))
         letters = [(x.error_code, x.error_message, x.source) for x in world.queue.dead]
-        return "\n".join([stream.getvalue(), str(letters), *told(world)])
+        return "\n".join([stream.getvalue(), str(letters), *published(world)])
 
     return seen_
 
 
-def told(world: World) -> list[str]:
+def published(world: World) -> list[str]:
     """Return what records and events say, but for results and, where they belong, tags."""
     texts = [event.body.replace(TAG, "") for event in world.events.published]
     for outcome in world.report.outcomes if world.report else ():
@@ -313,9 +313,9 @@ def test_the_command_line_does_not_repeat_what_it_refuses(code: Code, body: str)
 def test_no_object_shows_its_matrix_or_its_body_by_its_name() -> None:
     (delivery,) = intake.deliveries(sqs_event([matrix(f"[[{N[0]}, 0], [0, 1]]")]))
     inverses = invert(np.diag([1 / VALUE, 1.0]))
-    run = Run(matrix(SINGULAR).encode(), 0, 9)
+    unread = Unread(matrix(SINGULAR).encode(), 0, 9)
     received = Received("m", "r", matrix(SINGULAR), 0, 1, {})
     world = World.make()
     world.deliver(matrix(f"[[{N[0]}]]"), npy([[VALUE]]))
-    for thing in (delivery, inverses, run, received, world.report, world.record("bad")):
+    for thing in (delivery, inverses, unread, received, world.report, world.record("bad")):
         check_unseen(repr(thing))

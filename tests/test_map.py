@@ -37,8 +37,6 @@ GLOSSARY = {word: where for word, _, where in rows("Glossary")}
 RETIRED = dict(
     re.findall(r"~~([^~]+)~~ ([^,.]+)", section("Glossary").split("Words that are not used")[1])
 )
-# Names that still stand.
-NOT_YET = {"look", "look_at"}
 
 
 def test_the_map_has_each_folder_of_modules_and_no_other() -> None:
@@ -134,7 +132,6 @@ def test_no_name_has_a_word_that_is_not_used() -> None:
     found = [
         f"{path.relative_to(PACKAGE)}: {name}"
         for path, name in names
-        if name not in NOT_YET
-        and forms & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+        if forms & {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
     ]
     assert found == []

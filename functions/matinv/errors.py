@@ -66,7 +66,7 @@ TRANSIENT: Final = frozenset(
 )
 PERMANENT: Final = frozenset(Code) - TRANSIENT
 
-# Causes that an operator cannot mend: counted as user errors, apart from failures of the service.
+# Causes that an operator cannot fix: counted as user errors, apart from failures of the service.
 USER_ERRORS: Final = PERMANENT - {Code.WORKER_CRASHED, Code.OUT_OF_MEMORY}
 
 _TEXT_LIMIT: Final = 300  # characters of foreign text that an error repeats
@@ -175,7 +175,7 @@ class Transient(MatinvError):
 
 
 class Misconfigured(Transient):
-    """Our own table, queue or bucket is denied or missing: no job can go on until it is mended."""
+    """Our own table, queue or bucket is denied or missing: no job can go on until it is fixed."""
 
     codes = frozenset({Code.ACCESS_DENIED})
 

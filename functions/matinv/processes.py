@@ -117,5 +117,5 @@ def stdin_is_a_pipe() -> bool:
     """Whether this process may have a parent that holds the other end."""
     try:
         return stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)
-    except (AttributeError, OSError, ValueError):  # none, closed, or a test's stand-in
+    except (AttributeError, OSError, ValueError):  # none, closed, or a test's substitute
         return False

@@ -215,7 +215,7 @@ resource "aws_scheduler_schedule" "canary" {
   #checkov:skip=CKV_AWS_297:The schedule's input is an empty object.
 
   name                = "${var.name}-canary"
-  description         = "The stack's heartbeat; without it alarm ${var.name}-canary rings."
+  description         = "The stack's heartbeat; without it alarm ${var.name}-canary fires."
   schedule_expression = var.canary_rate
 
   flexible_time_window {

@@ -60,8 +60,8 @@ locals {
       Action   = ["dynamodb:Query"]
       Resource = [for name in ["by-status", "by-run"] : "${aws_dynamodb_table.jobs.arn}/index/${name}"]
     }
-    bury = {
-      Sid      = "Bury"
+    dead_letter = {
+      Sid      = "DeadLetter"
       Effect   = "Allow"
       Action   = ["sqs:SendMessage"]
       Resource = [aws_sqs_queue.dead.arn]
@@ -176,7 +176,7 @@ locals {
     local.allow.write_results,
     local.allow.read_records,
     local.allow.write_records,
-    local.allow.bury,
+    local.allow.dead_letter,
     local.allow.announce,
   ]
 

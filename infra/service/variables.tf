@@ -185,7 +185,7 @@ variable "inputs_expire_days" {
 }
 
 variable "max_receive_count" {
-  description = "Receives after which SQS moves a message to the dead-letter queue. Bad input never gets that far: the worker buries it at once. Hand-backs near the end of an invocation count."
+  description = "Receives after which SQS moves a message to the dead-letter queue. Bad input never gets that far: the worker dead-letters it at once. Hand-backs near the end of an invocation count."
   type        = number
   default     = 10
 
@@ -213,7 +213,7 @@ variable "canary_rate" {
 
   validation {
     condition     = can(regex("^rate\\((1 minute|([2-9]|1[0-5]) minutes)\\)$", var.canary_rate))
-    error_message = "canary_rate is rate(1 minute) to rate(15 minutes): the alarm counts heartbeats per 15 minutes and would ring without cause."
+    error_message = "canary_rate is rate(1 minute) to rate(15 minutes): the alarm counts heartbeats per 15 minutes and would fire without cause."
   }
 }
 
@@ -235,7 +235,7 @@ variable "log_retention_days" {
 }
 
 variable "alarm_subscribers" {
-  description = "Who hears of every alarm. An address must confirm the mail that SNS sends to it; without any subscriber alarms change colour and nobody is told."
+  description = "Who hears of every alarm. An address must confirm the mail that SNS sends to it; without any subscriber alarms change colour and nobody is notified."
   type        = set(object({ protocol = string, endpoint = string }))
   default     = []
 
@@ -268,24 +268,24 @@ variable "account_concurrency" {
 }
 
 variable "anomaly_band" {
-  description = "Width, in standard deviations, of the band in which the number of submitted jobs is expected; outside it an alarm rings. null switches the alarm off: a stack that is used by hand has no usual load."
+  description = "Width, in standard deviations, of the band in which the number of submitted jobs is expected; outside it an alarm fires. null switches the alarm off: a stack that is used by hand has no usual load."
   type        = number
   default     = null
 
   validation {
     condition     = var.anomaly_band == null ? true : var.anomaly_band >= 1 && var.anomaly_band <= 10
-    error_message = "anomaly_band is 1 to 10 standard deviations: below 1 the alarm rings every day, above 10 never."
+    error_message = "anomaly_band is 1 to 10 standard deviations: below 1 the alarm fires every day, above 10 never."
   }
 }
 
 variable "monthly_budget_usd" {
-  description = "Told when the forecast for the month passes 80 % of this, or the bill all of it; null for no budget. Counts what carries the tag stack=<name>, which must be activated as a cost allocation tag once per payer account."
+  description = "Notified when the forecast for the month passes 80 % of this, or the bill all of it; null for no budget. Counts what carries the tag stack=<name>, which must be activated as a cost allocation tag once per payer account."
   type        = number
   default     = null
 
   validation {
     condition     = var.monthly_budget_usd == null ? true : var.monthly_budget_usd > 0
-    error_message = "monthly_budget_usd is above 0, or null: a budget of nothing rings at the first cent."
+    error_message = "monthly_budget_usd is above 0, or null: a budget of nothing fires at the first cent."
   }
 }
 

@@ -1,6 +1,6 @@
 """Reads what the service published, as any program could: README's record, boto3 and json.
 
-The service's own client would do it too, but reads whole records, for which the stand-in for AWS
+The service's own client would do it too, but reads whole records, for which the embedded AWS
 takes five times as long.
 """
 

@@ -36,7 +36,7 @@ def busy(service: MemoryService) -> MemoryService:
         DEAD: Depth(3),
     }
     service.monitor.counted = Figures({"standard": 75.0}, 40, 2)
-    service.monitor.rings = [
+    service.monitor.known_alarms = [
         Alarm("backlog-standard", State.ALARM, timestamp(service.world.now_s), WHY, pages=True),
         Alarm("canary", State.INSUFFICIENT_DATA, timestamp(0), "no heartbeat"),
         Alarm("table", State.OK, timestamp(0), "it throttles"),
@@ -74,7 +74,7 @@ def test_one_frame_says_all_that_is_known(run: Run, busy: MemoryService) -> None
     assert "standard   1,200      30       4   75 s" in lines
     assert "large          0       0       0      -" in lines
     assert "dead letters 3  see: matinv dlq list" in lines
-    assert "alarms 1 ring  1 without data  1 OK" in lines
+    assert "alarms 1 firing  1 without data  1 OK" in lines
     assert any(line.startswith("  backlog-standard (pages) since 2023-11-14") for line in lines)
     assert any("4 ended, 1 failed, now 4 per second" in line for line in lines)
     assert any(line.startswith("backlog ends in about ") for line in lines)
@@ -192,7 +192,9 @@ def test_no_line_is_longer_than_the_terminal(
 
 
 def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Run, busy: MemoryService) -> None:
-    busy.monitor.rings = [Alarm("x", State.ALARM, timestamp(0), "\x1b[31mred\x1b[0m [bold]b")]
+    busy.monitor.known_alarms = [
+        Alarm("x", State.ALARM, timestamp(0), "\x1b[31mred\x1b[0m [bold]b")
+    ]
     result = run("top")
     assert "\x1b" not in result.stdout
     assert r"\x1b[31mred\x1b[0m [bold]b" in result.stdout

@@ -1,4 +1,4 @@
-"""The Python client, against the memory twins and the real pipeline."""
+"""The Python client, against the ports in memory and the real pipeline."""
 
 from __future__ import annotations
 

@@ -86,9 +86,9 @@ def test_the_id_of_a_file_is_its_name_without_the_ending(tmp_path: Path, name: s
 def test_json_message_keeps_its_own_id_and_options_unless_told_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text('{"job_id": "own", "matrix": [[1]], "method": "spd", "output": "s3"}')
-    own, told = prepare(path), prepare(path, "told", Options(Method.GENERAL))
+    own, given = prepare(path), prepare(path, "given", Options(Method.GENERAL))
     assert (own.job_id, own.options.method) == ("own", Method.SPD)
-    assert (told.job_id, told.options.method, told.options.output) == ("told", "general", "s3")
+    assert (given.job_id, given.options.method, given.options.output) == ("given", "general", "s3")
 
 
 def test_missing_file_is_an_os_error_and_another_extension_bad_format(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ _GOOD = Certificate(1e-4, 0.1, Side.RIGHT, 11.9, "general", "getrf+getri", Check
 _BAD = ErrorInfo(Code.SINGULAR, "the matrix is singular", 'try "method": "pinv"')
 
 
-RINGING = Alarm(
+FIRING = Alarm(
     "dead-letters",
     State.ALARM,
     "2026-01-01T00:00:00.000Z",

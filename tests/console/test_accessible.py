@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import Console, drop, page_of
 from playwright.sync_api import Browser, Page, expect
-from seeds import QUIET, RINGING
+from seeds import FIRING, QUIET
 
 from matinv.errors import Code, Transient
 from support.memory_service import MemoryService, general
@@ -100,7 +100,7 @@ def furnished(service: MemoryService) -> MemoryService:
     service.client.submit([[2, 4, 6], [2, 0, 2], [6, 8, 14]], job_id="sneaky")
     service.work()
     service.client.submit([[2]], job_id="waiting")
-    service.monitor.rings = [RINGING, QUIET]
+    service.monitor.known_alarms = [FIRING, QUIET]
     return service
 
 

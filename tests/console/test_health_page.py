@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from browsing import Console, page_of, running
 from playwright.sync_api import Browser, Locator, Page, expect
-from seeds import QUIET, RINGING, record
+from seeds import FIRING, QUIET, record
 
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
@@ -32,7 +32,7 @@ def seen(service: MemoryService) -> MemoryService:
         DEAD: Depth(waiting=12),
     }
     service.monitor.counted = Figures({"standard": 90.0}, acknowledged=200, duplicates=5)
-    service.monitor.rings = [QUIET, RINGING]
+    service.monitor.known_alarms = [QUIET, FIRING]
     return service
 
 
@@ -125,7 +125,7 @@ def test_a_new_stack_has_nothing_to_show_and_says_so(page: Page) -> None:
 def test_the_view_follows_what_happens(page: Page, seen: MemoryService) -> None:
     page.get_by_role("link", name="Health").click()
     expect(page.get_by_text("1 of 2 alarms in alarm.")).to_be_visible()
-    seen.monitor.rings = [QUIET]
+    seen.monitor.known_alarms = [QUIET]
     seen.world.now_s += 60
     expect(page.get_by_text("All 1 are quiet.")).to_be_visible()
 

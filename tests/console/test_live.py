@@ -18,7 +18,7 @@ from support.memory_service import MemoryService
 SOON_S = 30
 
 
-async def told(page: AsyncIterator[str]) -> tuple[str, Any]:
+async def next_event(page: AsyncIterator[str]) -> tuple[str, Any]:
     """Return the next event's name and data."""
     text = await asyncio.wait_for(anext(page), SOON_S)
     name, data = text.strip().split("\n", 1)
@@ -34,11 +34,11 @@ def test_a_page_hears_everything_once_and_then_what_changes(service: MemoryServi
 
     async def test(live: Live) -> None:
         async with aclosing(live.events()) as page:
-            name, data = await told(page)
+            name, data = await next_event(page)
             assert (name, len(data["rows"]), data["limit"]) == ("all", 2, 100)
             service.table.put([record(3)])
             live.wake()
-            name, data = await told(page)
+            name, data = await next_event(page)
             assert (name, [row[0] for row in data["rows"]]) == ("changed", ["job-00003"])
 
     run(test, service)
@@ -49,13 +49,13 @@ def test_a_second_page_costs_no_look(service: MemoryService) -> None:
 
     async def test(live: Live) -> None:
         async with aclosing(live.events()) as first, aclosing(live.events()) as second:
-            await told(first)
+            await next_event(first)
             before = service.table.calls["list"]
-            assert (await told(second))[0] == "all"
+            assert (await next_event(second))[0] == "all"
             assert service.table.calls["list"] == before
             service.table.put([record(2)])
             live.wake()
-            assert (await told(first))[1]["rows"] == (await told(second))[1]["rows"]
+            assert (await next_event(first))[1]["rows"] == (await next_event(second))[1]["rows"]
 
     run(test, service)
 
@@ -63,7 +63,7 @@ def test_a_second_page_costs_no_look(service: MemoryService) -> None:
 def test_nothing_is_read_when_nobody_looks(service: MemoryService) -> None:
     async def test(live: Live) -> None:
         page = live.events()
-        await told(page)
+        await next_event(page)
         polling = live._polling
         assert polling
         await page.aclose()
@@ -79,10 +79,10 @@ def test_a_page_that_comes_later_does_not_see_what_was_removed(service: MemorySe
 
     async def test(live: Live) -> None:
         async with aclosing(live.events()) as page:
-            assert len((await told(page))[1]["rows"]) == 2
+            assert len((await next_event(page))[1]["rows"]) == 2
         service.table.delete("job-00001")
         async with aclosing(live.events()) as page:
-            assert [row[0] for row in (await told(page))[1]["rows"]] == ["job-00002"]
+            assert [row[0] for row in (await next_event(page))[1]["rows"]] == ["job-00002"]
 
     run(test, service)
 
@@ -93,17 +93,20 @@ def test_trouble_is_told_once_and_so_is_its_end(service: MemoryService) -> None:
 
     async def test(live: Live) -> None:
         async with aclosing(live.events()) as page:
-            await told(page)
+            await next_event(page)
             service.table.fail = refuse
             live.wake()
-            name, data = await told(page)
+            name, data = await next_event(page)
             assert (name, data["error"]["code"]) == ("trouble", "ACCESS_DENIED")
             assert data["error"]["hint"] == "check the role"
             async with aclosing(live.events()) as late:
-                assert [(await told(late))[0], (await told(late))[0]] == ["all", "trouble"]
+                assert [(await next_event(late))[0], (await next_event(late))[0]] == [
+                    "all",
+                    "trouble",
+                ]
             service.table.fail = None
             live.wake()
-            assert (await told(page))[0] == "recovered"
+            assert (await next_event(page))[0] == "recovered"
 
     run(test, service)
 
@@ -113,15 +116,15 @@ def test_a_page_that_takes_nothing_gets_the_whole_instead_of_a_long_tail(
 ) -> None:
     async def test(live: Live) -> None:
         async with aclosing(live.events()) as slow, aclosing(live.events()) as quick:
-            await told(slow)
-            await told(quick)
+            await next_event(slow)
+            await next_event(quick)
             for number in range(70):
                 service.table.put([record(number)])
                 live.wake()
-                await told(quick)
-            rest = [await told(slow)]
+                await next_event(quick)
+            rest = [await next_event(slow)]
             while rest[-1][1]["rows"][-1][0] != "job-00069":
-                rest.append(await told(slow))
+                rest.append(await next_event(slow))
             assert rest[0][0] == "all"
             assert len(rest) < 10
 
@@ -131,7 +134,7 @@ def test_a_page_that_takes_nothing_gets_the_whole_instead_of_a_long_tail(
 def test_streams_end_with_the_server(service: MemoryService) -> None:
     async def test(live: Live) -> None:
         page = live.events()
-        await told(page)
+        await next_event(page)
         live.close()
         assert [event async for event in page] == []
 

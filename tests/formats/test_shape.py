@@ -38,9 +38,9 @@ def test_an_array_with_its_axes_in_another_order_gets_numpy_s_call_that_makes_it
     assert caught.value.code is Code.NOT_SQUARE
     (call,) = re.findall(r"send (.*)$", caught.value.info.hint)
     a = np.arange(np.prod(shape)).reshape(shape)
-    mended = eval(call, {"np": np, "a": a})
-    check_shape(mended.shape)
-    assert mended.size == a.size
+    fixed = eval(call, {"np": np, "a": a})
+    check_shape(fixed.shape)
+    assert fixed.size == a.size
 
 
 def test_pairs_on_the_last_axis_may_be_complex_numbers() -> None:

@@ -1,4 +1,4 @@
-"""Stand-ins for AWS's Python base image, made of Debian's packages.
+"""Substitutes for AWS's Python base image, made of Debian's packages.
 
 Where no container registry can be reached, ``docker/Dockerfile`` is built on these: one for arm64,
 which the image runs on, and one for this machine, in which its wheels are installed. Both hold
@@ -61,12 +61,12 @@ _INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_D
 
 
 def image_to_run_on() -> str:
-    """Make the stand-in for arm64 and return its name."""
+    """Make the substitute for arm64 and return its name."""
     return _image("arm64", _PACKAGES, _runtime)
 
 
 def image_to_build_in() -> str:
-    """Make the stand-in for this machine and return its name."""
+    """Make the substitute for this machine and return its name."""
     return _image(architecture(), [*_PACKAGES, "python3-pip-whl"], _pip)
 
 

@@ -49,8 +49,8 @@ def _make_function(
 
 
 def _configuration(function: LambdaFunction, *args: Any, **extra: Any) -> dict[str, Any]:
-    told: dict[str, Any] = _configuration_of_moto(function, *args, **extra)
-    return told | {"LoggingConfig": function.logging_config}
+    answer: dict[str, Any] = _configuration_of_moto(function, *args, **extra)
+    return answer | {"LoggingConfig": function.logging_config}
 
 
 _create_mapping = LambdaBackend.create_event_source_mapping

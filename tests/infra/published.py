@@ -1,6 +1,6 @@
 """The metrics that AWS' services and this service publish, with the dimensions that they have.
 
-An alarm on a name that is not here would plan, apply and never ring. Sources, read in 2026:
+An alarm on a name that is not here would plan, apply and never fire. Sources, read in 2026:
 
 - AWS/SQS: SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS"; only `QueueName`.
 - AWS/Lambda: Lambda Developer Guide, "Types of metrics for Lambda functions": invocation,

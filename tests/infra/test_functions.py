@@ -188,7 +188,7 @@ def test_table_is_the_one_that_the_package_creates(stack: State) -> None:
 
 @pytest.mark.parametrize("service", ["matinv", "matinv-test"])
 def test_metrics_carry_the_name_that_the_alarms_watch(service: str) -> None:
-    """Two stacks in one account must not ring each other's alarms."""
+    """Two stacks in one account must not fire each other's alarms."""
     code = (
         "from matinv import telemetry as t\n"
         "t.metrics().add_metric('BatchSize', 'Count', 1)\n"

@@ -1,6 +1,6 @@
 """`terraform apply` of infra/service, the main job on what it made, `terraform destroy`.
 
-The stand-in for AWS is moto in a process of its own (`moto_server`); the worker runs under the
+The embedded AWS is moto in a process of its own (`moto_server`); the worker runs under the
 Lambda Runtime Interface Emulator with the environment that Terraform gave to its function. The
 provider waits 25 s for each queue and policy, whatever answers: most of this module's time is that.
 """
@@ -59,7 +59,7 @@ class Deployed:
     aws: dict[str, str]
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the stand-in."""
+        """Return a boto3 client of moto."""
         return boto3.client(
             service,
             region_name=REGION,
@@ -88,7 +88,7 @@ class Deployed:
         )
 
     def runner(self, queue: str, invoke: Callable[[Any], object]) -> Poller:
-        """Return the stand-in for Lambda's mapping of a queue."""
+        """Return moto's substitute for Lambda's mapping of a queue."""
         url = self.state.outputs["queues"][queue]["url"]
         return Poller(self.client("sqs"), url, invoke, Polling(batch_size=10, window_s=0.2))
 

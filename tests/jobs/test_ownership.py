@@ -37,8 +37,8 @@ OURS, ENDED, STALE, CONFLICT = (
 
 def record(status: Status, input_: InputInfo, options: Any = AUTO, **fields: Any) -> Record:
     failed = {"error": PERMANENT} if status is Status.FAILED else {}
-    told = {"created_at": "", "updated_at": "", "expires_at": 0, "message_at_ms": 1000}
-    facts = {**told, **failed, "message_id": "worked-on", "options": options, **fields}
+    times = {"created_at": "", "updated_at": "", "expires_at": 0, "message_at_ms": 1000}
+    facts = {**times, **failed, "message_id": "worked-on", "options": options, **fields}
     return Record(job_id="a", status=status, input=input_, **facts)
 
 

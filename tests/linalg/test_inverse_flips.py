@@ -131,7 +131,7 @@ def test_a_bit_of_a_small_inverse_is_mended_or_within_the_gate(name, method, n, 
     alone = [invert(a, method, kernels=spoilt) for _ in range(4)]
 
     honest = invert(a, method)
-    mended = invert(a, method, kernels=replace(STANDARD, **{name: again(kernel)}))
+    repaired = invert(a, method, kernels=replace(STANDARD, **{name: again(kernel)}))
     ratio = TrueRatio(a, honest.x, kernel.side)
     results = [*(found[i] for i in range(len(flipped))), *alone]
     caught = 0
@@ -141,10 +141,10 @@ def test_a_bit_of_a_small_inverse_is_mended_or_within_the_gate(name, method, n, 
             assert ratio(result.x) < FULL_LIMIT
         else:
             caught += 1
-            assert result.certificate() == mended.certificate()
-            np.testing.assert_array_equal(result.x, mended.x)
+            assert result.certificate() == repaired.certificate()
+            np.testing.assert_array_equal(result.x, repaired.x)
     assert caught > len(results) / 10
-    assert mended.certificate().routine != kernel.routine
+    assert repaired.certificate().routine != kernel.routine
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -178,7 +178,7 @@ def test_a_bit_of_a_large_inverse_is_mended_or_within_ten_gates(name, method, n,
     honest = invert(a, method)
     assert honest.certificate().routine == kernel.routine
     ratio = TrueRatio(a, honest.x, Side.LEFT if order == "C" else Side.RIGHT)
-    mended = None
+    repaired = None
     for bit in bits(np.float64):  # in which single precision is computed as well
         turn.append(bit)
         found = invert(a, method, kernels=spoilt)
@@ -186,18 +186,18 @@ def test_a_bit_of_a_large_inverse_is_mended_or_within_ten_gates(name, method, n,
         if found.certificate().routine == kernel.routine:
             assert ratio(found.x) < PROBE_LIMIT
         else:
-            mended = found if mended is None else mended
+            repaired = found if repaired is None else repaired
             assert found.certificate().routine == "geqrf"
             assert found.certificate().residual < 1
-            np.testing.assert_array_equal(found.x, mended.x)
-    assert mended is not None
+            np.testing.assert_array_equal(found.x, repaired.x)
+    assert repaired is not None
     if order == "C":
         turn += [0, bits(np.float64)[-2], 0]  # the last but one is of the exponent
         in_stack = invert(np.stack([a, a, a]), method, kernels=spoilt)
         routines = [how.routine for how in in_stack.how]
         assert routines == [kernel.routine, "geqrf", kernel.routine]
     expected = a.astype(np.promote_types(dtype, np.float64))
-    assert np.abs(mended.x @ expected - np.eye(n)).max() < 300 * np.finfo(dtype).eps
+    assert np.abs(repaired.x @ expected - np.eye(n)).max() < 300 * np.finfo(dtype).eps
 
 
 SPARSE = {

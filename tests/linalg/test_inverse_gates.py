@@ -260,4 +260,4 @@ def test_a_machine_that_computes_rubbish_is_not_the_matrix_s_fault(value):
     error = invert(matrix(100), overwrite=True, kernels=kernels).failures[0]
     assert isinstance(error, Transient)
     assert error.code is Code.RESIDUAL
-    assert not invert(matrix(100), kernels=kernels).failures  # mended from the copy
+    assert not invert(matrix(100), kernels=kernels).failures  # repaired from the copy

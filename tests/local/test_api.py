@@ -104,7 +104,7 @@ def ask() -> Iterator[Ask]:
         yield asking
 
 
-def told(event: dict[str, Any]) -> dict[str, Any]:
+def echoed(event: dict[str, Any]) -> dict[str, Any]:
     """Answer with what came."""
     text = json.dumps(event)
     return {"statusCode": 200, "headers": {"x-from": "here"}, "body": text}
@@ -115,7 +115,7 @@ def told(event: dict[str, Any]) -> dict[str, Any]:
     [(b"{}", "{}", False), (b"\xff\x00", "/wA=", True), (b"", "", False)],
 )
 def test_a_request_becomes_an_event(ask: Ask, body: bytes, text: str, *, encoded: bool) -> None:
-    to = ask(told)
+    to = ask(echoed)
     to.request("PROPFIND", "/jobs/a%2Fb/c?x=1&y=%20", body, {"X-Own": "Value"})
     answer = to.getresponse()
     event = json.load(answer)
@@ -142,7 +142,7 @@ def test_bytes_of_an_answer_arrive_as_bytes_and_not_at_all_for_head(ask: Ask) ->
 def test_what_a_url_would_not_take_is_refused_unread(
     ask: Ask, headers: dict[str, str], status: int
 ) -> None:
-    to = ask(told)
+    to = ask(echoed)
     to.request("POST", "/", b"", headers)
     assert to.getresponse().status == status
 
@@ -168,7 +168,7 @@ def test_requests_are_served_one_at_a_time(ask: Ask) -> None:
         threading.Event().wait(0.02)
         with lock:
             inside -= 1
-        return told(event)
+        return echoed(event)
 
     first = ask(slow)
 

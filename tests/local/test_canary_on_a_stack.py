@@ -35,12 +35,12 @@ def test_canary_beats_on_a_stack_that_works_and_leaves_it_empty(
     listener = sqs.create_queue(QueueName="listener")["QueueUrl"]
     subscribe(sns, topic_arn, sqs, listener, RawMessageDelivery="true")
 
-    told: dict[str, Any] = {}
+    published: dict[str, Any] = {}
 
     def listened() -> bool:
         bodies = [json.loads(message["Body"]) for message in drained(sqs, listener)]
-        told.update({body["job_id"]: body for body in bodies})
-        return len(told) == 2
+        published.update({body["job_id"]: body for body in bodies})
+        return len(published) == 2
 
     env = stack.environment() | {"MATINV_EVENTS_TOPIC_ARN": topic_arn}
     with matinv("local", "worker", env=env):
@@ -49,8 +49,8 @@ def test_canary_beats_on_a_stack_that_works_and_leaves_it_empty(
 
     assert len(answer) == 2
     assert '"Heartbeat":[1.0]' in capsys.readouterr().out
-    assert told.keys() == answer.keys()
-    assert {body["status"] for body in told.values()} == {"SUCCEEDED"}
+    assert published.keys() == answer.keys()
+    assert {body["status"] for body in published.values()} == {"SUCCEEDED"}
     assert stack.client("dynamodb").scan(TableName=stack.settings.jobs_table)["Count"] == 0
     for bucket in (stack.settings.inputs_bucket, stack.settings.results_bucket):
         versions: Any = stack.client("s3").list_object_versions(Bucket=bucket)

@@ -1,4 +1,4 @@
-"""Where the stand-in must do as AWS does, and moto alone does not."""
+"""Where moto must do as AWS does, and moto alone does not."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def overwrite_results(patch: Patch) -> None:
     patch.setattr(MemoryStore, "_current", lambda *_: None)
 
 
-def bury_nothing(patch: Patch) -> None:
+def dead_letter_nothing(patch: Patch) -> None:
     patch.setattr(SQSQueue, "dead_letter", lambda _, letters: [True] * len(letters))
 
 
@@ -122,7 +122,7 @@ def fail_the_batch_with_its_poison(patch: Patch) -> None:
         (write_whatever_stands_there, Files),
         (do_not_look_whose_job_it_is_after_losing, Messages),
         (overwrite_results, Files),
-        (bury_nothing, Messages),
+        (dead_letter_nothing, Messages),
         (reopen_what_has_succeeded, Messages),
         (compare_orders_of_different_kinds, Files),
         (ignore_options, Messages),

@@ -1,4 +1,4 @@
-"""The simulated queue keeps the port's contract and answers as the stand-in for AWS does."""
+"""The simulated queue keeps the port's contract and answers as the embedded AWS does."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def life_of_two_messages(sqs: Any, jobs: str, dead: str) -> list[Any]:
     return said
 
 
-def test_the_simulated_queue_answers_as_the_stand_in(
+def test_the_simulated_queue_answers_as_moto(
     simulated: SimulatedSQS, queue: Queue, sqs: SQSClient, unique: str
 ) -> None:
     dead = sqs.create_queue(QueueName=f"{unique}-dead")["QueueUrl"]

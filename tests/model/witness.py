@@ -215,8 +215,8 @@ class Witness:
                 assert self._is_accounted_for(message, delivery), f"lost: {delivery}"
         for letter in self._simulator.dead.history:
             assert self._is_kept(letter), f"a dead letter was lost: {letter}"
-        for told in self._simulator.world.events.published:
-            assert (told.job_id, told.attributes["status"]) in self._statuses
+        for event in self._simulator.world.events.published:
+            assert (event.job_id, event.attributes["status"]) in self._statuses
 
     def _is_accounted_for(self, message: Message, delivery: Delivery) -> bool:
         input_ = task_of(self._simulator.app, delivery, None).input

@@ -99,7 +99,7 @@ class TestAlarms:
     def test_are_shown_those_that_ring_first(self, service: MemoryService) -> None:
         calm = Alarm("canary", State.OK, timestamp(0))
         loud = Alarm("table", State.ALARM, timestamp(0), "it throttles", pages=True)
-        service.monitor.rings = [calm, loud]
+        service.monitor.known_alarms = [calm, loud]
         assert look(service).alarms == (loud, calm)
 
     def test_where_there_are_none_none_are_shown(self, service: MemoryService) -> None:
@@ -168,7 +168,7 @@ def test_the_last_failures_say_why_the_latest_first(service: MemoryService) -> N
 
 
 def test_a_document_is_json(service: MemoryService) -> None:
-    service.monitor.rings = [Alarm("table", State.ALARM, timestamp(0))]
+    service.monitor.known_alarms = [Alarm("table", State.ALARM, timestamp(0))]
     service.monitor.counted = Figures({"standard": 1.0}, 1, 0)
     service.client.submit(general(4), job_id="good").wait()
     service.client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="bad").wait()

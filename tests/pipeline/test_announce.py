@@ -25,8 +25,8 @@ def world() -> World:
     return World.make(topic=True)
 
 
-def told(world: World) -> list[tuple[str, str]]:
-    """Return what subscribers were told: job ids and statuses."""
+def published(world: World) -> list[tuple[str, str]]:
+    """Return what subscribers got: job ids and statuses."""
     return [(event.job_id, event.attributes["status"]) for event in world.events.published]
 
 
@@ -51,8 +51,8 @@ def test_every_end_is_told_once(world: World) -> None:
         world.drop("file.npy", np.eye(70)),
         "hello",
     )
-    statuses = dict(told(world))
-    assert len(statuses) == len(told(world)) == 5
+    statuses = dict(published(world))
+    assert len(statuses) == len(published(world)) == 5
     assert (
         statuses.items()
         >= {
@@ -62,7 +62,7 @@ def test_every_end_is_told_once(world: World) -> None:
             "file": "SUCCEEDED",
         }.items()
     )
-    assert {job_id for job_id, status in told(world) if status == "FAILED"} > {"bad"}
+    assert {job_id for job_id, status in published(world) if status == "FAILED"} > {"bad"}
     bodies = {e.job_id: json.loads(e.body) for e in world.events.published}
     assert bodies["good"]["tags"] == {"team": "fem"}
     assert bodies["bad"]["error"]["code"] == "SINGULAR"
@@ -80,16 +80,16 @@ def test_event_comes_after_the_record(world: World) -> None:
 def test_duplicates_and_stale_deliveries_tell_nothing(world: World) -> None:
     old, new = world.drop("x.npy", np.eye(2)), world.drop("x.npy", 2 * np.eye(2))
     world.deliver(old, new, job("a"), job("a"))
-    before = told(world)
+    before = published(world)
     assert sorted(before) == [("a", "SUCCEEDED"), ("x", "SUCCEEDED")]
     world.deliver(old, new, job("a"))
-    assert told(world) == before
+    assert published(world) == before
 
 
 def test_conflict_tells_nothing_of_the_job_that_owns_the_id(world: World) -> None:
     world.deliver(job("a"))
     world.deliver(job("a", [[5]]))
-    assert told(world) == [("a", "SUCCEEDED")]
+    assert published(world) == [("a", "SUCCEEDED")]
 
 
 def test_retry_tells_nothing_until_the_last_receive(world: World) -> None:
@@ -97,9 +97,9 @@ def test_retry_tells_nothing_until_the_last_receive(world: World) -> None:
     world.store.fail = failing("open:before")
     assert world.deliver(event) == [0]
     assert world.record("x").status is Status.RETRYING
-    assert told(world) == []
+    assert published(world) == []
     assert world.deliver(event, receive_count=5) == [0]
-    assert told(world) == [("x", "FAILED")]
+    assert published(world) == [("x", "FAILED")]
     assert world.events.published[0].attributes["error_code"] == "STORAGE"
 
 
@@ -107,13 +107,13 @@ def test_forwarded_job_is_told_by_the_lane_that_does_it() -> None:
     world = World.make(lane=replace(STANDARD, memory_mb=300, next=large("large")), topic=True)
     world.deliver(world.drop("big.npy", np.zeros((6000, 6000))))
     assert len(world.queue.forwarded["large"]) == 1
-    assert told(world) == []
+    assert published(world) == []
 
 
 def test_redriven_job_is_told_again(world: World) -> None:
     world.deliver(job("a", SINGULAR))
     world.deliver(job("a", SINGULAR, method="pinv", redrive=1))
-    assert told(world) == [("a", "FAILED"), ("a", "SUCCEEDED")]
+    assert published(world) == [("a", "FAILED"), ("a", "SUCCEEDED")]
 
 
 def test_zombie_that_finishes_late_tells_nothing(world: World) -> None:
@@ -127,7 +127,7 @@ def test_zombie_that_finishes_late_tells_nothing(world: World) -> None:
 
     world.table.fail = overtake
     world.deliver(event)
-    assert told(world) == [("x", "SUCCEEDED")]
+    assert published(world) == [("x", "SUCCEEDED")]
 
 
 class Killed(BaseException):
@@ -145,7 +145,7 @@ def test_worker_that_dies_after_the_record_tells_nobody_and_loses_no_job(world: 
     world.table.fail = None
     assert world.deliver(job("a"), receive_count=2) == []
     assert world.record("a").status is Status.SUCCEEDED
-    assert told(world) == []
+    assert published(world) == []
 
 
 # The topic never costs a job
@@ -219,12 +219,12 @@ def called(world: World, event: Any) -> pipeline.Answer:
 def test_direct_call_tells_of_the_records_that_it_writes(world: World) -> None:
     called(world, {"matrix": GOOD})
     called(world, {"matrix": SINGULAR})
-    assert told(world) == []
+    assert published(world) == []
     called(world, job("a"))
     called(world, job("a"))
     called(world, job("a", [[5]]))
     called(world, job("bad", SINGULAR))
-    assert told(world) == [("a", "SUCCEEDED"), ("bad", "FAILED")]
+    assert published(world) == [("a", "SUCCEEDED"), ("bad", "FAILED")]
 
 
 def test_direct_call_answers_although_the_topic_is_denied(world: World) -> None:
@@ -241,7 +241,7 @@ def test_small_jobs_of_a_batch_are_published_together(world: World) -> None:
     rng = np.random.default_rng(5)
     batch = [job(f"m-{i}", rng.normal(size=(4, 4)).tolist()) for i in range(1000)]
     world.deliver(*batch)
-    assert len(told(world)) == 1000
+    assert len(published(world)) == 1000
     assert world.events.calls == {"publish": 1}
 
 

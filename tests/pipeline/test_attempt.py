@@ -64,16 +64,16 @@ def test_service_that_never_answers_does_not_keep_the_invocation(world: World, d
             assert answered.wait(60)
             raise Transient(Code.STORAGE, "the read timed out")
 
-    for twin in (world.table, world.queue):
-        twin.fail = never
+    for port in (world.table, world.queue):
+        port.fail = never
     # Just enough to begin, so that the test is short; or too little, so that all is put off.
     world.remaining_s = 1.5 if dead == "delay:before" else MARGIN_S + 0.1
     try:
         assert world.deliver(job("a"), job("bad", SINGULAR)) in ([0, 1], [1])
     finally:
         answered.set()
-    for twin in (world.table, world.queue):
-        twin.fail = None
+    for port in (world.table, world.queue):
+        port.fail = None
     world.remaining_s = 60.0
     assert world.deliver(job("a"), job("bad", SINGULAR), receive_count=2) == []
     assert world.record("a").status is Status.SUCCEEDED

@@ -1,4 +1,4 @@
-"""The service's promises, one sentence each, on the in-memory twins."""
+"""The service's promises, one sentence each, on the ports in memory."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def test_kill_at_any_boundary_loses_nothing_and_publishes_once(world: World, bou
         if operation == boundary:
             raise Killed
 
-    for twin in (world.store, world.table, world.queue):
-        twin.fail = kill
+    for port in (world.store, world.table, world.queue):
+        port.fail = kill
     with pytest.raises(Killed):
         world.deliver(*batch)
-    for twin in (world.store, world.table, world.queue):
-        twin.fail = None
+    for port in (world.store, world.table, world.queue):
+        port.fail = None
     assert world.deliver(*batch, receive_count=2) == []
     assert world.record("good").status is Status.SUCCEEDED
     assert world.inverse("inline") == INVERSE

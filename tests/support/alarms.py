@@ -1,4 +1,4 @@
-"""Alarms and metrics at the stand-in for CloudWatch, as infra/modules/monitoring makes them."""
+"""Alarms and metrics at the embedded CloudWatch, as infra/modules/monitoring makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service in this process: client, memory twins, and the real pipeline as its worker."""
+"""A service in this process: client, ports in memory, and the real pipeline as its worker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SETTINGS = Settings(
 class MemoryService:
     """The service.
 
-    ``working`` says whether a worker runs while the client sleeps between two looks.
+    ``working`` says whether a worker runs while the client sleeps between two polls.
     """
 
     world: World

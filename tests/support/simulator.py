@@ -204,8 +204,8 @@ class Simulator:
 
     def _hook(self) -> None:
         transient = Transient(Code.THROTTLED, "for tests")
-        for twin in (self.world.store, self.world.table, self.world.events):
-            twin.fail = partial(self._moment, error=transient)
+        for port in (self.world.store, self.world.table, self.world.events):
+            port.fail = partial(self._moment, error=transient)
         self.sqs.fail = partial(self._moment, error=refusal("InternalError", "Any"))
 
     def _moment(self, name: str, error: Exception) -> None:

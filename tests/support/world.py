@@ -1,4 +1,4 @@
-"""A world in memory: the service on the twins of its ports, and messages that come in batches."""
+"""A world in memory: the service on its ports in memory, and messages that come in batches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STANDARD: Final = standard("jobs")
 
 @dataclass
 class World:
-    """The service and its twins, with a clock that only tests move.
+    """The service and its ports, with a clock that only tests move.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ def _alarms(alarms: Sequence[Alarm] | None) -> Iterator[Text]:
         return
     states = [alarm.state for alarm in alarms]
     text = Text("alarms ")
-    for state, words in zip(_STYLES, ("ring", "without data", "OK"), strict=True):
+    for state, words in zip(_STYLES, ("firing", "without data", "OK"), strict=True):
         number = states.count(state)
         text.append(f"{number} {words}  ", style=_STYLES[state] if number else "dim")
     yield text

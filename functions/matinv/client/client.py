@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from matinv.client.choice import Chosen
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
-from matinv.client.lookup import look
+from matinv.client.lookup import known_records
 from matinv.client.preparation import Source, matrix_of, prepare
 from matinv.client.results import (
     decoded,
@@ -237,7 +237,7 @@ class Client:
     def records(self, jobs: Iterable[Job | str]) -> dict[str, Record]:
         """Return the records of those jobs that are known; an uploaded file counts as QUEUED."""
         handles = {job.job_id: job for job in self._handles(jobs)}
-        return look(self.table, self.store, list(handles.values()), {})
+        return known_records(self.table, self.store, list(handles.values()), {})
 
     def wait(
         self,
@@ -279,11 +279,12 @@ class Client:
         sent = {job.job_id: job for job in self._handles(jobs)}
         queued: dict[str, Record] = {}
 
-        def look_at(job_ids: tuple[str, ...]) -> dict[str, Record]:
-            return look(self.table, self.store, [sent[job_id] for job_id in job_ids], queued)
+        def poll(job_ids: tuple[str, ...]) -> dict[str, Record]:
+            wanted = [sent[job_id] for job_id in job_ids]
+            return known_records(self.table, self.store, wanted, queued)
 
         watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
-        return watch(watched, look_at, self.now, self.sleep, self._jitter)
+        return watch(watched, poll, self.now, self.sleep, self._jitter)
 
     def list(
         self,

@@ -39,7 +39,7 @@ class Known(Protocol):
         ...
 
 
-def look(
+def known_records(
     table: ClientTable, store: ClientStore, jobs: Sequence[Known], queued: dict[str, Record]
 ) -> dict[str, Record]:
     """Return the records of those jobs that are known, with one read of the table.
@@ -47,11 +47,11 @@ def look(
     Parameters
     ----------
     table, store
-        Where to look.
+        Where records and files are.
     jobs : sequence of Known
         One that this process has sent is known, and is not mistaken for an older one of its id.
     queued : dict
-        Files that were found before, to be looked for only once; new ones are added.
+        Files that were found before, each searched only once; new ones are added.
     """
     found = table.get([job.job_id for job in jobs])
     for job in jobs:

@@ -10,7 +10,7 @@ from typing import Final
 from matinv.client.errors import NotFound, TimedOut
 from matinv.jobs.record import Record
 
-# A small job ends within about 0.2 s, so the first looks are quick; an hour of waiting for one
+# A small job ends within about 0.2 s, so the first polls are quick; an hour of waiting for one
 # job then costs about 720 reads of 0.5 units, less than a ten-thousandth of a dollar.
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -93,7 +93,7 @@ class Watch:
 
 def watch(
     watched: Watch,
-    look: Callable[[tuple[str, ...]], Mapping[str, Record]],
+    poll: Callable[[tuple[str, ...]], Mapping[str, Record]],
     now: Callable[[], float],
     sleep: Callable[[float], None],
     jitter: Callable[[], float],
@@ -104,7 +104,7 @@ def watch(
     ----------
     watched : Watch
         What to wait for.
-    look : callable
+    poll : callable
         Returns the records of some jobs, those that exist, in as few calls as can be.
     now, sleep, jitter : callable
         The clock in seconds, a pause of so many seconds, a random number in [0, 1).
@@ -117,7 +117,7 @@ def watch(
     start_s = now()
     pause_s = _FIRST_PAUSE_S
     while True:
-        watched.update(look(watched.pending()))
+        watched.update(poll(watched.pending()))
         if watched.over():
             return watched.records
         waited_s = now() - start_s

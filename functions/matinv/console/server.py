@@ -1,4 +1,4 @@
-"""Serving: the console on the loopback interface, until it is told to stop."""
+"""Serving: the console on the loopback interface, until it is stopped."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from matinv.errors import Code, Refused
 from matinv.formats.foreign import check_layout, unwrapped
 from matinv.formats.json_rows import KINDS, Real, read, refusal
-from matinv.formats.json_text import Run, loads, parse
+from matinv.formats.json_text import Unread, loads, parse
 from matinv.formats.result import Result
 from matinv.linalg.types import Matrix
 
@@ -141,7 +141,7 @@ def _with_nan(slices: list[Any]) -> Real:
 
 
 def _real_of(value: object, syntax: Code) -> Real:
-    if isinstance(value, Run):
+    if isinstance(value, Unread):
         return read(value, syntax)
     if not isinstance(value, list):
         raise Refused(

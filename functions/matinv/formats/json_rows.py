@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from matinv.errors import Code, Refused
 from matinv.formats.foreign import advice_on_elements
-from matinv.formats.json_text import Run, non_finite, not_json
+from matinv.formats.json_text import Unread, non_finite, not_json
 from matinv.formats.shape import check_shape
 
 # A piece of text: its floats take about as much memory as an L2 cache has.
@@ -53,12 +53,12 @@ KINDS: Final = {
 Real = NDArray[np.float64]
 
 
-def read(run: Run, syntax: Code) -> Real:
+def read(unread: Unread, syntax: Code) -> Real:
     """Return the square matrix or stack that a list spells.
 
     Parameters
     ----------
-    run : Run
+    unread : Unread
         The list.
     syntax : Code
         What to raise when it is not JSON.
@@ -68,13 +68,13 @@ def read(run: Run, syntax: Code) -> Real:
     Refused
         `syntax`, BAD_FORMAT, EMPTY, NOT_SQUARE, RAGGED, NON_FINITE or PRECISION.
     """
-    opening = _OPENING.match(run.text, run.start, run.end)
-    depth = run.text.count(b"[", run.start, opening.end() if opening else run.start)
+    opening = _OPENING.match(unread.text, unread.start, unread.end)
+    depth = unread.text.count(b"[", unread.start, opening.end() if opening else unread.start)
     if depth > _DEPTH_LIMIT:
         raise _too_deep(syntax)
     if depth not in {2, 3}:
         shape: tuple[int, ...] = ()
-        array: Any = _load(run, syntax)
+        array: Any = _load(unread, syntax)
         while isinstance(array, list):
             shape += (len(array),)
             kinds = set(map(type, array)) - {int, float}
@@ -82,45 +82,45 @@ def read(run: Run, syntax: Code) -> Real:
                 raise _bad_element({KINDS[kind] for kind in kinds})
             array = array[0] if array else None
         check_shape(shape)
-    reading = _Reading(run, depth, syntax)
-    for piece, value in _pieces(run, depth, syntax):
+    reading = _Reading(unread, depth, syntax)
+    for piece, value in _pieces(unread, depth, syntax):
         reading.add(piece, value)
     return reading.finish()
 
 
-def _pieces(run: Run, depth: int, syntax: Code) -> Iterator[tuple[Run, list[Any]]]:
+def _pieces(unread: Unread, depth: int, syntax: Code) -> Iterator[tuple[Unread, list[Any]]]:
     """Yield the text in pieces that end with a row, and the lists that they hold.
 
     Every piece but the first is inside ``depth - 1`` lists, and every piece but the last ends
     there; their brackets are put around it.
     """
-    text, start = run.text, run.start
+    text, start = unread.text, unread.start
     before, after = b"", b"]" * (depth - 1)
-    while (row := text.find(b"[", start + _PIECE_BYTES, run.end)) >= 0:
-        end = text.find(b"]", row, run.end) + 1
+    while (row := text.find(b"[", start + _PIECE_BYTES, unread.end)) >= 0:
+        end = text.find(b"]", row, unread.end) + 1
         if not end:
             break
         if _EMPTY_LIST.match(text, text.rfind(b"[", row, end)):
             # Whether a row or a matrix without rows: no place to stop. The error depends on the
             # first row.
-            first = text.rfind(b"[", run.start, text.find(b"]", run.start, run.end))
+            first = text.rfind(b"[", unread.start, text.find(b"]", unread.start, unread.end))
             if _EMPTY_LIST.match(text, first):
                 check_shape((0, 0))
             raise _ragged("rows", {0, 1})
-        piece = Run(text, start, end)
+        piece = Unread(text, start, end)
         yield piece, _load(piece, syntax, before, after)
         # On to the next row, or to the end of the list.
-        following = _AFTER_ROW.match(text, end, run.end)
+        following = _AFTER_ROW.match(text, end, unread.end)
         if not following:
             raise not_json("there is no comma and no bracket after a row", end, syntax)
         if following["other"]:
             raise _bad_element({"a list", "something else"})
         start, before = following.end(), b"[" * (depth - 1)
-    piece = Run(text, start, run.end)
+    piece = Unread(text, start, unread.end)
     yield piece, _load(piece, syntax, before)
 
 
-def _load(piece: Run, syntax: Code, before: bytes = b"", after: bytes = b"") -> list[Any]:
+def _load(piece: Unread, syntax: Code, before: bytes = b"", after: bytes = b"") -> list[Any]:
     whole = b"".join((before, memoryview(piece.text)[piece.start : piece.end], after))
     try:
         value: list[Any] = orjson.loads(whole)
@@ -140,8 +140,8 @@ def _load(piece: Run, syntax: Code, before: bytes = b"", after: bytes = b"") -> 
 class _Reading:
     """A matrix on its way from text to memory: piece by piece, the verdict on its shape last."""
 
-    def __init__(self, run: Run, depth: int, syntax: Code) -> None:
-        self._run = run
+    def __init__(self, unread: Unread, depth: int, syntax: Code) -> None:
+        self._unread = unread
         self._depth = depth
         self._syntax = syntax
         self._lengths: list[int] = []  # rows of each slice of a stack
@@ -149,7 +149,7 @@ class _Reading:
         self._done = 0  # rows that came
         self._n = 0  # elements in each of them
 
-    def add(self, piece: Run, value: list[Any]) -> None:
+    def add(self, piece: Unread, value: list[Any]) -> None:
         """Take the lists that the next piece holds."""
         rows = value
         if self._depth == 3:
@@ -165,13 +165,13 @@ class _Reading:
         block = self._block(rows, piece)
         if not self._done:
             self._n = n = block.shape[1]
-            if piece.end == self._run.end:
+            if piece.end == self._unread.end:
                 self._rows = block
             else:
                 # Room for all rows; none if the text is too short for square matrices: a number
                 # takes a digit, and a comma or bracket after it.
-                slices = (self._run.count(b"]") - 1) // (n + 1) if self._depth == 3 else 1
-                fits = 2 * slices * n * n <= self._run.size_bytes
+                slices = (self._unread.count(b"]") - 1) // (n + 1) if self._depth == 3 else 1
+                fits = 2 * slices * n * n <= self._unread.size_bytes
                 self._rows = np.empty((slices * n if fits else 0, n))
         elif block.shape[1] != self._n:
             raise _ragged("rows", {self._n, block.shape[1]})
@@ -190,7 +190,7 @@ class _Reading:
         check_shape(shape)
         return self._rows.reshape(shape)
 
-    def _block(self, rows: list[Any], piece: Run) -> Real:
+    def _block(self, rows: list[Any], piece: Unread) -> Real:
         # Numbers and brackets have none of these; null, true and false have one at least.
         if any(piece.find(mark) >= 0 for mark in (b"u", b"s", b'"', b"{")):
             self._check_elements(rows, piece)
@@ -215,7 +215,7 @@ class _Reading:
                     )
         return block
 
-    def _check_elements(self, rows: list[Any], piece: Run) -> None:
+    def _check_elements(self, rows: list[Any], piece: Unread) -> None:
         if _TOO_DEEP.search(piece.text, piece.start, piece.end):
             raise _too_deep(self._syntax)
         if not all(type(row) is list for row in rows):

@@ -1,7 +1,7 @@
 """JSON text from outside: strict, in linear time, its number arrays left as text.
 
 A message is a handful of fields around one large array of numbers. `parse` takes the arrays out of
-the text, lets orjson parse what is left, and hands the arrays back as `Run`, for
+the text, lets orjson parse what is left, and hands the arrays back as `Unread`, for
 `matinv.formats.json_matrix` to read without a list of all their numbers.
 """
 
@@ -35,8 +35,8 @@ _NON_FINITE: Final = re.compile(rb"-?(?:NaN|nan|Infinity|[Ii]nf)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A list, as text, inside a larger text: ``text[start:end]``."""
+class Unread:
+    """A list that was left unread, inside a larger text: ``text[start:end]``."""
 
     text: bytes = field(repr=False)
     start: int
@@ -57,7 +57,7 @@ class Run:
 
 
 def parse(text: bytes, syntax: Code) -> Any:
-    """Parse JSON `text`, but leave its arrays unread, as `Run`.
+    """Parse JSON `text`, but leave its arrays unread, as `Unread`.
 
     These are the lists under the keys matrix, re, im and data, and a text that is one list.
 
@@ -75,14 +75,14 @@ def parse(text: bytes, syntax: Code) -> Any:
     """
     check_encoding(text, syntax)
     if _LIST.match(text):
-        return Run(text, 0, len(text))
+        return Unread(text, 0, len(text))
     keys, strings = _array_keys(text)
-    skeleton, runs = _take_out(text, keys if len(keys) <= _ARRAYS_LIMIT else [])
+    skeleton, lists = _take_out(text, keys if len(keys) <= _ARRAYS_LIMIT else [])
     try:
         tree = orjson.loads(skeleton)
     except orjson.JSONDecodeError:
-        tree, runs = loads(text, syntax), []
-    if _put_back(tree, runs) != strings:
+        tree, lists = loads(text, syntax), []
+    if _put_back(tree, lists) != strings:
         raise Refused(
             Code.BAD_MESSAGE,
             "the same key stands twice in one object",
@@ -165,14 +165,14 @@ def _array_keys(text: bytes) -> tuple[list[int], int]:
     return ends, strings
 
 
-def _take_out(text: bytes, keys: list[int]) -> tuple[bytes, list[Run]]:
+def _take_out(text: bytes, keys: list[int]) -> tuple[bytes, list[Unread]]:
     """Return `text` with ``[i]`` in place of its i-th array, and the arrays.
 
     An array is taken to end with the last bracket before the next string. Where that is wrong,
     what is left is not JSON, or the array is not.
     """
     pieces: list[bytes] = []
-    runs: list[Run] = []
+    lists: list[Unread] = []
     position = 0
     for key in keys:
         start = _COLON_AND_LIST.match(text, key)
@@ -181,14 +181,14 @@ def _take_out(text: bytes, keys: list[int]) -> tuple[bytes, list[Run]]:
         quote = text.find(b'"', key)
         last = text.rfind(b"]", start.end(), quote if quote >= 0 else len(text))
         if last >= 0:
-            pieces += (text[position : start.end()], b"[%d]" % len(runs))
-            runs.append(Run(text, start.end(), last + 1))
+            pieces += (text[position : start.end()], b"[%d]" % len(lists))
+            lists.append(Unread(text, start.end(), last + 1))
             position = last + 1
-    return b"".join((*pieces, text[position:])), runs
+    return b"".join((*pieces, text[position:])), lists
 
 
-def _put_back(tree: Any, runs: list[Run]) -> int:
-    """Replace the placeholders in `tree` by `runs`; return how many strings there are, keys too."""
+def _put_back(tree: Any, lists: list[Unread]) -> int:
+    """Replace the placeholders in `tree` by `lists`; return how many strings it has, keys too."""
     strings = 0
     stack = [tree]
     while stack:
@@ -207,10 +207,10 @@ def _put_back(tree: Any, runs: list[Run]) -> int:
                     limit=_FIELDS_LIMIT,
                 )
             strings += len(value)
-            for name in _ARRAY_NAMES if runs else ():
+            for name in _ARRAY_NAMES if lists else ():
                 # Lists left in the text hold a string or an object, or their brackets do not pair.
                 found = value.get(name)
                 if isinstance(found, list) and len(found) == 1 and type(found[0]) is int:
-                    value[name] = runs[found[0]]
+                    value[name] = lists[found[0]]
             stack += value.values()
     return strings

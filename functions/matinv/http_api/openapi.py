@@ -51,7 +51,7 @@ _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.Upload,
 )
 
-# Facts of a field that are checked by code, or told to people.
+# Facts of a field that are checked by code, or shown to people.
 _NOTES: Final[dict[str, Json]] = {
     "job_id": _JOB_ID,
     "matrix": {"anyOf": [*_NUMBERS["anyOf"], {"$ref": "#/components/schemas/Complex"}]},

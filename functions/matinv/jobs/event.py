@@ -1,4 +1,4 @@
-"""What subscribers are told of a job that has ended: its record, but not the result's bytes."""
+"""The news that a job has ended: its record, without the bytes of the result."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _parts_of_notification(records: object, body: str) -> list[_Part]:
     return list({(part.parsed.job_id, part.body): part for part in parts}.values())
 
 
-def _loaded(list_: json_text.Run) -> Any:
+def _loaded(list_: json_text.Unread) -> Any:
     """Return a list that was left unread; S3 has none under such a key."""
     return orjson.loads(list_.text[list_.start : list_.end])
 

@@ -372,7 +372,7 @@ def _over(options: Options, fields: Mapping[str, Any]) -> Options:
 
 
 def _checked(tree: object) -> dict[str, Any]:
-    if isinstance(tree, json_text.Run) and _POINTER.match(tree.text, tree.start, tree.end):
+    if isinstance(tree, json_text.Unread) and _POINTER.match(tree.text, tree.start, tree.end):
         # Amazon's extended client for SQS: ["….PayloadS3Pointer", {"s3BucketName": …, "s3Key": …}].
         match json_text.loads(tree.text[tree.start : tree.end], Code.BAD_MESSAGE):
             case [str(), {"s3BucketName": str(bucket), "s3Key": str(key)}]:
@@ -413,7 +413,7 @@ def _inline(fields: Mapping[str, Any], syntax: Code) -> Inline:
     if _only(fields, "matrix"):
         value = fields["matrix"]
         arrays = value.values() if isinstance(value, dict) else (value,)
-        size_bytes = sum(run.size_bytes for run in arrays if isinstance(run, json_text.Run))
+        size_bytes = sum(one.size_bytes for one in arrays if isinstance(one, json_text.Unread))
         return Inline(json_matrix.matrix_of(value, syntax), Format.JSON, size_bytes)
     for name, (form, file) in _FILES.items():
         if _only(fields, name) and fields[name] is not None:

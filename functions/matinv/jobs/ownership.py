@@ -144,8 +144,8 @@ def _of_another_content(
     if newer:
         return Ownership.OURS
     # An upload that is not the newest is answered by the newest; a message asks for this one.
-    told = question.upload or question.input.order is not None
-    return Ownership.STALE if told else _if_it_replaces(record, question)
+    uploaded = question.upload or question.input.order is not None
+    return Ownership.STALE if uploaded else _if_it_replaces(record, question)
 
 
 def _if_it_replaces(record: Record, question: Question) -> Ownership:
@@ -170,8 +170,8 @@ def _is_again(record: Record, question: Question) -> bool:
     if question.message_id and question.message_id == record.message_id:
         return True
     known = question.input.id != "" and question.input.id == record.input.id
-    told = question.upload and record.input.order is not None
-    return known and told and not question.was_dead and not _is_newer_upload(record, question)
+    uploads = question.upload and record.input.order is not None
+    return known and uploads and not question.was_dead and not _is_newer_upload(record, question)
 
 
 def _is_newer_upload(record: Record, question: Question) -> bool:

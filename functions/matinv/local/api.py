@@ -27,7 +27,7 @@ _Invoke = Callable[[dict[str, Any]], Any]
 
 
 def serve(port: int, timeout_s: float, ready: Callable[[str], object]) -> None:
-    """Serve the API of the stack that the environment names until told to stop.
+    """Serve the API of the stack that the environment names until it is stopped.
 
     Parameters
     ----------

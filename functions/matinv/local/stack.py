@@ -1,4 +1,4 @@
-"""The embedded stack: buckets, queues and table on a stand-in for AWS, ready to use."""
+"""The embedded stack: buckets, queues and table on an embedded AWS, ready to use."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _START_S: Final = 60.0  # importing moto takes 1 s, on a busy machine several
 _STOP_S: Final = 5.0
 _DLQ_RETENTION_S: Final = 14 * 86_400  # SQS's longest
 _ONE_LANE: Final = standard("")
-_KEY: Final = "local"  # both halves; the stand-in checks neither
+_KEY: Final = "local"  # both halves; the embedded AWS checks neither
 
 
 class StackError(Exception):
-    """The stand-in for AWS did not start."""
+    """The embedded AWS did not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Shape:
     Parameters
     ----------
     port : int
-        Port of the stand-in on the loopback interface, 0 for a free one.
+        Port of the embedded AWS on the loopback interface, 0 for a free one.
     max_receives : int
         Receives after which the queue moves a message to the dead-letter queue.
     visibility_s : int
@@ -80,11 +80,11 @@ class Stack:
     Parameters
     ----------
     endpoint_url : str
-        Where the stand-in listens.
+        Where the embedded AWS listens.
     settings : Settings
         Names of its resources.
     process : Popen
-        The stand-in.
+        The embedded AWS.
     """
 
     endpoint_url: str
@@ -106,11 +106,11 @@ class Stack:
         Raises
         ------
         StackError
-            If the stand-in does not start: its port is taken.
+            If the embedded AWS does not start: its port is taken.
         """
         command = ["-m", "matinv.local.moto_patches.server", "--port", str(shape.port)]
         with processes.running(command, _STOP_S, stdout=subprocess.PIPE) as process:
-            # The port that the stand-in prints once it listens.
+            # The port that the embedded AWS prints once it listens.
             giving_up = threading.Timer(_START_S, process.kill)
             giving_up.start()
             try:
@@ -119,13 +119,13 @@ class Stack:
                 giving_up.cancel()
             if not line.strip():
                 where = f"on port {shape.port}" if shape.port else "on any port"
-                message = f"the stand-in for AWS did not start {where}"
+                message = f"the embedded AWS did not start {where}"
                 raise StackError(message)
             endpoint_url = f"http://127.0.0.1:{int(line)}"
             yield cls(endpoint_url, _create(endpoint_url, shape, name), process)
 
     def alive(self) -> bool:
-        """Whether the stand-in still runs."""
+        """Whether the embedded AWS still runs."""
         return self.process.poll() is None
 
     def environment(self) -> dict[str, str]:

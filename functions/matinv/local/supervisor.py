@@ -88,7 +88,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     api_port: int | None = None,
     console: Sequence[str] | None = None,
 ) -> None:
-    """Run a stack and its workers, and perhaps a console, until told to stop.
+    """Run a stack and its workers, and perhaps a console, until it is stopped.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     Raises
     ------
     StackError
-        If the stand-in does not start, or ends.
+        If the embedded AWS does not start, or ends.
     """
     stop = processes.stop_event()
     with Stack.start(shape) as stack, ExitStack() as ending:
@@ -127,15 +127,15 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             kept.append(Kept("the HTTP API", ["local", "api", "--port", str(api_port)], env, note))
         for process in kept:
             ending.callback(process.stop)
-        told = False
+        announced = False
         while not stop.is_set():
             if not stack.alive():
-                message = "the stand-in for AWS ended; its state is lost"
+                message = "the embedded AWS ended; its state is lost"
                 raise StackError(message)
-            if not told:
+            if not announced:
                 with socket.socket() as attempt:
-                    told = api_port is None or attempt.connect_ex(("127.0.0.1", api_port)) == 0
-                if told:
+                    announced = api_port is None or attempt.connect_ex(("127.0.0.1", api_port)) == 0
+                if announced:
                     ready(stack)
             for process in kept:
                 process.tend()

@@ -114,7 +114,7 @@ class Health:
     dead_letters : int or None
         Messages in the dead-letter queue.
     alarms : tuple of Alarm or None
-        Those that ring first; empty where nobody made any, as on a laptop.
+        Those that fire first; empty where nobody made any, as on a laptop.
     flow : Flow or None
         Throughput, latency and cost of the jobs that ended.
     duplicates : Duplicates or None
@@ -194,7 +194,7 @@ class _Snapshot:
         alarms = self._monitored("alarms", lambda m: tuple(m.alarms()))
         flow = self._asked(
             "jobs",
-            lambda: self._recent.look(self._client.table, self._now_s, self._client.settings.lane),
+            lambda: self._recent.read(self._client.table, self._now_s, self._client.settings.lane),
         )
         failed = self._asked(
             "failures", lambda: [*self._client.table.list(Status.FAILED, _FAILURES)]

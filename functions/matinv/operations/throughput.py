@@ -25,11 +25,11 @@ from matinv.ports import ClientTable
 PHASES: Final = ("queued_ms", "load_ms", "invert_ms", "publish_ms")
 BUCKETS: Final = 30  # of a window: bars that a terminal of 80 columns has room for
 
-# Records of each status that one look reads at most: 20 calls, about half a second and a thirtieth
+# Records of each status that one read takes at most: 20 calls, about half a second and a thirtieth
 # of a cent. Jobs that end faster than that are counted over a shorter time than the window.
 READ_LIMIT: Final = 2000
 
-# Jobs that are kept between looks: 300 bytes each.
+# Jobs that are kept between reads: 300 bytes each.
 _KEPT: Final = 50_000
 
 # What is new may stand behind what is known: clocks of workers differ, and the index is late.
@@ -146,9 +146,9 @@ class _Ended:
 
 @dataclass(slots=True)
 class Recent:
-    """Jobs that ended within the window, kept between looks so that each is read about once.
+    """Jobs that ended within the window, kept between reads so that each is read about once.
 
-    One look at a time.
+    One read at a time.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class Recent:
     _jobs: Sequence[_Ended] = ()  # the latest first
     _covered_s: float = field(default=0.0)  # nothing that ended after this is missing
 
-    def look(self, table: ClientTable, now_s: float, lanes: Lane) -> Flow:
+    def read(self, table: ClientTable, now_s: float, lanes: Lane) -> Flow:
         """Read what is new and return what is known; `lanes` are those that the jobs ran in.
 
         Raises

@@ -112,12 +112,12 @@ def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
     ]
     sent = app.queue.dead_letter(letters) if letters else []
     stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, sent, strict=True) if not ok]
-    buried = [f for f, ok in zip(refused, sent, strict=True) if ok]
-    ends = _write_failures(app, [(f, Status.FAILED) for f in buried])
+    dead = [f for f, ok in zip(refused, sent, strict=True) if ok]
+    ends = _write_failures(app, [(f, Status.FAILED) for f in dead])
     unwritten = []
-    for f in buried:
+    for f in dead:
         match ends.get(id(f.task)):
-            case Transient() as error:  # buried, but the record does not say so yet
+            case Transient() as error:  # dead, but the record does not say so yet
                 verdict = Verdict.of_transient(error)
                 unwritten.append(replace(f, error=error.info, verdict=verdict))
             case Record() as record:

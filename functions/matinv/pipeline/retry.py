@@ -13,12 +13,12 @@ from matinv.pipeline.outcome import Verdict
 _DELAY_S: Final = 10
 _LONGEST_DELAY_S: Final = 900
 
-# When a batch was stopped, somebody has to mend rights or settings, which takes hours, and no
+# When a batch was stopped, somebody has to fix rights or settings, which takes hours, and no
 # message is to be dead by then. It is dead when it would be received once more than allowed: with
 # 5 receives after pauses of 900, 1,800, 3,600, 7,200 and 14,400 s, which is 7.75 h; with the 10 of
 # the deployed queue, the last four of the longest, after 62.75 h. Jitter takes off at most half,
 # and the queue keeps messages for 96 h. Each pause is 900 s longer than all before it together:
-# once all is mended, a job goes on after at most the time that it had waited before and 15
+# once all is fixed, a job goes on after at most the time that it had waited before and 15
 # minutes, with jitter twice that.
 _STOPPED_DELAY_S: Final = 900
 # SQS hides a message for at most 12 h since it was received, 15 min of which Lambda may have taken.

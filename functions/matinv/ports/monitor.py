@@ -77,9 +77,9 @@ class Alarm:
 
 
 def by_urgency(alarm: Alarm) -> tuple[bool, bool, str]:
-    """Return what alarms are sorted by: those that ring, of these those that page, then by name."""
-    rings = alarm.state is State.ALARM
-    return not rings, not (rings and alarm.pages), alarm.name
+    """Return what alarms are sorted by: those that fire, of these those that page, then by name."""
+    fires = alarm.state is State.ALARM
+    return not fires, not (fires and alarm.pages), alarm.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Monitor(Protocol):
         ...
 
     def alarms(self) -> Sequence[Alarm]:
-        """Return the stack's alarms: those that ring first, then by name."""
+        """Return the stack's alarms: those that fire first, then by name."""
         ...
 
     def figures(self, window_s: float) -> Figures:

@@ -38,7 +38,7 @@ locals {
     {
       dead-letters = merge(local.plain, { # 1
         why     = "A job needs a person: it was refused, or tried too often."
-        do      = "matinv dlq list shows each one's reason; mend it, then matinv dlq redrive."
+        do      = "matinv dlq list shows each one's reason; fix it, then matinv dlq redrive."
         runbook = "dead-letters"
         # A letter that somebody looks at is invisible for that long, and still there.
         metrics = {
@@ -71,7 +71,7 @@ locals {
       })
 
       failed-jobs = merge(local.plain, { # 3
-        why        = "More than 5 % of the jobs fail for reasons that no submitter can mend; the functions themselves report success."
+        why        = "More than 5 % of the jobs fail for reasons that no submitter can fix; the functions themselves report success."
         do         = "matinv list --status FAILED, and group by error code."
         runbook    = "failed-jobs"
         metrics    = { failed = local.own.JobsFailed, succeeded = local.own.JobsSucceeded }
@@ -111,7 +111,7 @@ locals {
 
       misconfigured = merge(local.plain, {
         why       = "The table or a bucket is denied or missing: no job can go on. Batches are handed back whole, for 15 minutes to 12 hours."
-        do        = "Find the ERROR line with hint in the worker's log: it names what is denied. Mend it; the jobs come back by themselves."
+        do        = "Find the ERROR line with hint in the worker's log: it names what is denied. Fix it; the jobs come back by themselves."
         runbook   = "misconfigured"
         metrics   = { m = local.own.Misconfigured }
         threshold = 0
@@ -120,7 +120,7 @@ locals {
       })
 
       events-lost = merge(local.plain, {
-        why       = "Subscribers were not told of jobs that ended: the topic denies the worker or does not answer. No job fails of it."
+        why       = "Subscribers were not notified of jobs that ended: the topic denies the worker or does not answer. No job fails of it."
         do        = "Look at the topic's policy and the worker's role; who missed events can list the jobs."
         runbook   = "events-lost"
         metrics   = { m = local.own.EventsLost }
@@ -230,7 +230,7 @@ locals {
     for lane, queue in var.queues : lane => {
       "backlog-${lane}" = merge(local.plain, { # 7
         why       = "Jobs wait longer than promised."
-        do        = "Raise maximum_concurrency of the lane, unless alarm stuck or throttles rings too."
+        do        = "Raise maximum_concurrency of the lane, unless alarm stuck or throttles fires too."
         runbook   = "backlog"
         metrics   = { m = local.of_queue[lane].ApproximateAgeOfOldestMessage }
         threshold = queue.backlog_objective_s

@@ -114,7 +114,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # The only one that wakes people.
 resource "aws_cloudwatch_composite_alarm" "unhealthy" {
   alarm_name        = "${var.name}-unhealthy"
-  alarm_description = "Jobs are lost, late or wrong, or soon will be. Do: look which alarm below it rings, and follow that one. Runbook: ${var.runbook_url}#alarm-unhealthy"
+  alarm_description = "Jobs are lost, late or wrong, or soon will be. Do: look which alarm below it fires, and follow that one. Runbook: ${var.runbook_url}#alarm-unhealthy"
 
   alarm_rule = join(" OR ", [
     for key in sort([for key, alarm in local.alarms : key if alarm.pages]) :

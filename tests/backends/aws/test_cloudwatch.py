@@ -21,7 +21,7 @@ DENIED = refusal(403, "AccessDenied")
 
 
 class Clock:
-    """Time that only tests move, from now on: the stand-in keeps no metrics of other times."""
+    """Time that only tests move, from now on: moto keeps no metrics of other times."""
 
     def __init__(self) -> None:
         self.now_s = time.time() // 60 * 60 + 1

@@ -1,4 +1,4 @@
-"""The adapters keep the contracts, against a stand-in for AWS over HTTP."""
+"""The adapters keep the contracts, against an embedded AWS over HTTP."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TestDynamoDBTable(JobTableContract):
 class TestSQSQueue(JobQueueContract):
     @pytest.fixture(autouse=True)
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Take the stand-in's word that a queue is empty: it is one server."""
+        """Take moto's word that a queue is empty: it is one server."""
         monkeypatch.setattr("matinv.backends.aws.sqs._WAIT_S", 0)
 
     @pytest.fixture

@@ -77,7 +77,7 @@ class TestLists:
     def test_records_of_one_time_have_an_order_though_the_index_has_none(
         self, table: DynamoDBTable, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The stand-in's index has one."""
+        """Moto's index has one."""
         query = table._query
 
         def mixed(*arguments: Any) -> Any:

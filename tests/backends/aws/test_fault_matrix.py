@@ -240,7 +240,7 @@ def sends(rig: Rig) -> Call:
     return lambda: rig.queue.send("{}")
 
 
-def buries(rig: Rig) -> Call:
+def dead_letters(rig: Rig) -> Call:
     return lambda: rig.queue.dead_letter([letter(1)])
 
 
@@ -390,7 +390,7 @@ DYNAMODB = [
 ]
 SQS = [
     Case("SendMessage", sends, None),
-    Case("SendMessageBatch", buries, [True], quiet=[False]),
+    Case("SendMessageBatch", dead_letters, [True], quiet=[False]),
     Case("SendMessageBatch", forwards, [True], quiet=[False]),
     Case("ChangeMessageVisibilityBatch", delays, None, quiet=None),
     Case("ChangeMessageVisibilityBatch", releases, None),

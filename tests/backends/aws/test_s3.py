@@ -302,7 +302,7 @@ class TestMetadata:
 
 
 class TestUploadUrl:
-    """The stand-in checks no signature: what is signed is read from the URL."""
+    """Moto checks no signature: what is signed is read from the URL."""
 
     def put(self, place: UploadUrl, body: bytes) -> int:
         request = urllib.request.Request(

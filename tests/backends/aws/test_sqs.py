@@ -50,9 +50,9 @@ class TestBury:
     ) -> None:
         monkeypatch.setattr("matinv.backends.aws.sqs._WAIT_S", 0)
         faults.script.append(DENIED)
-        buried = queue.dead_letter([letter(n) for n in range(25)])
-        assert sum(buried) in {15, 20}
-        assert len(queue.receive_dead(100, 60)) == sum(buried)
+        copied = queue.dead_letter([letter(n) for n in range(25)])
+        assert sum(copied) in {15, 20}
+        assert len(queue.receive_dead(100, 60)) == sum(copied)
 
     def test_entries_that_fail_are_sent_again(self, queue: SQSQueue, faults: Faults) -> None:
         faults.script.append(failed((0, False), (2, True), sent=(1,)))

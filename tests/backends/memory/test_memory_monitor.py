@@ -30,7 +30,7 @@ class TestMemoryMonitor(MonitorContract):
 
     def fire(self, monitor: MemoryMonitor, name: str, state: State, *, pages: bool = False) -> None:
         since = "2026-11-21T03:00:01.500Z"
-        monitor.rings.append(Alarm(name, state, since, WHY, DO, RUNBOOK, pages=pages))
+        monitor.known_alarms.append(Alarm(name, state, since, WHY, DO, RUNBOOK, pages=pages))
 
     def count(
         self, monitor: MemoryMonitor, *, acknowledged: int, duplicates: int, age_s: float

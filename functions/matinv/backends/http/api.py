@@ -54,7 +54,7 @@ class Api:
 
 
 def error_of(reply: Reply) -> MatinvError:
-    """Return the error in an answer; one that is not the API's own is told by its status."""
+    """Return the error in an answer; one that is not the API's own is known by its status."""
     try:
         problem = json.loads(reply.content)
     except ValueError:

@@ -1,8 +1,8 @@
-"""In-memory twins of the ports: the contracts of `matinv.backends.aws` without a network.
+"""The ports in memory: the contracts of `matinv.backends.aws` without a network.
 
 They ship with the product so that the service, the client and the tests of others run anywhere.
-Each twin counts its calls in ``calls`` and asks ``fail``, if set, before and after each effect:
-``fail("put:before")``. The hook may raise `Transient`, block, or call the twin itself.
+Each class counts its calls in ``calls`` and asks ``fail``, if set, before and after each effect:
+``fail("put:before")``. The hook may raise `Transient`, block, or call the class itself.
 """
 
 from matinv.backends.memory.events import MemoryEvents

@@ -1,4 +1,4 @@
-"""What all twins share: a lock, counts of calls, and faults on demand."""
+"""Base of the classes in memory: a lock, counts of calls, and faults on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import Lock
 
 
 class FaultInjection:
-    """What all twins share: a lock, counts of calls, and faults on demand."""
+    """Base of the classes in memory: a lock, counts of calls, and faults on demand."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()

@@ -15,7 +15,7 @@ class MemoryMonitor(FaultInjection):
     ----------
     depths : dict
         How much is in each queue that there is.
-    rings : list of Alarm
+    known_alarms : list of Alarm
         The alarms, in any order.
     counted : Figures
         What was counted, whatever the window.
@@ -24,7 +24,7 @@ class MemoryMonitor(FaultInjection):
     def __init__(self) -> None:
         super().__init__()
         self.depths = {"standard": Depth(), DEAD: Depth()}
-        self.rings: list[Alarm] = []
+        self.known_alarms: list[Alarm] = []
         self.counted = Figures()
 
     def depth(self, queue: str) -> Depth | None:
@@ -35,7 +35,7 @@ class MemoryMonitor(FaultInjection):
     def alarms(self) -> Sequence[Alarm]:
         """Return the alarms."""
         with self.operation("alarms"):
-            return sorted(self.rings, key=by_urgency)
+            return sorted(self.known_alarms, key=by_urgency)
 
     def figures(self, window_s: float) -> Figures:  # noqa: ARG002 - no clock here
         """Return what was counted."""

@@ -29,7 +29,7 @@ class MemoryQueue(FaultInjection):
     Attributes
     ----------
     dead : list of DeadLetter
-        What was buried.
+        Letters in the dead-letter queue.
     forwarded : dict of list of Delivery
         What was sent on, by the URL of its new queue.
     delays : list of (Delivery, int)
@@ -56,10 +56,10 @@ class MemoryQueue(FaultInjection):
         """Copy deliveries to the dead-letter queue."""
         try:
             with self.operation("dead_letter"):
-                buried = [self._dead_letter(letter) for letter in letters]
+                copied = [self._dead_letter(letter) for letter in letters]
         except Transient:
             return [False] * len(letters)
-        return buried
+        return copied
 
     def _dead_letter(self, letter: DeadLetter) -> bool:
         brief = {"error_code": letter.error_code, "job_id": letter.delivery.job_id}

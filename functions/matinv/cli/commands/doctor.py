@@ -72,7 +72,7 @@ def _findings(ctx: click.Context, timeout_s: float) -> Iterator[Finding]:
         if reachable:
             yield _tried(f"job by {way}", partial(_whole_job, client, way, timeout_s))
         else:
-            yield Finding(f"job by {way}", "skipped", "until the above is mended")
+            yield Finding(f"job by {way}", "skipped", "until the above is fixed")
 
 
 def _tried(name: str, check: Callable[[], str]) -> Finding:

@@ -83,7 +83,7 @@ def _worker_options(command: Command) -> Command:
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="Port of the stand-in for AWS on the loopback interface; 0 takes a free one.",
+    help="Port of the embedded AWS on the loopback interface; 0 takes a free one.",
 )
 @click.option(
     "--env-file",

@@ -113,7 +113,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     if bad and not keep_going:
         click.echo(
             f"matinv: REFUSED: {len(bad)} of {len(sources)} inputs are bad, nothing was sent; "
-            "mend or leave out those named above, or use --keep-going",
+            "fix or leave out those named above, or use --keep-going",
             err=True,
         )
         return Exit.REFUSED
@@ -213,7 +213,7 @@ def _printed(jobs: Iterable[Job]) -> Iterator[Job]:
 
 
 def _wait(client: Client, jobs: Sequence[Job], timeout_s: float | None, output: str) -> Exit:
-    """Wait; ids alone are on stdout, so that what went wrong is told on stderr."""
+    """Wait; ids alone are on stdout, so that errors go to stderr."""
     waited = wait_for(client, jobs, Mode.ALL, timeout_s)
     if output == "json":
         return waited.print_all(output)

@@ -71,15 +71,15 @@ const STATES = { OK: "ok", ALARM: "alarm", INSUFFICIENT_DATA: "no data" };
 
 function Alarms({ alarms }) {
   if (!alarms) return null;
-  const ringing = alarms.filter((alarm) => alarm.state === "ALARM");
+  const firing = alarms.filter((alarm) => alarm.state === "ALARM");
   const others = alarms.filter((alarm) => alarm.state !== "ALARM");
   return html`
     <section class="card" aria-labelledby="alarms"><h2 id="alarms">Alarms</h2>
-      <p aria-live="polite" class=${ringing.length ? "bad" : "dim"}>${alarms.length === 0
+      <p aria-live="polite" class=${firing.length ? "bad" : "dim"}>${alarms.length === 0
         ? "This stack has none: they come with a deployed one."
-        : ringing.length ? `${ringing.length} of ${count(alarms.length, "alarm")} in alarm.` : `All ${alarms.length} are quiet.`}</p>
-      ${ringing.map((alarm) => html`<${Alarm} key=${alarm.name} alarm=${alarm} />`)}
-      ${others.length > 0 && html`<details open=${ringing.length === 0}><summary>${count(others.length, "quiet alarm")}</summary>
+        : firing.length ? `${firing.length} of ${count(alarms.length, "alarm")} in alarm.` : `All ${alarms.length} are quiet.`}</p>
+      ${firing.map((alarm) => html`<${Alarm} key=${alarm.name} alarm=${alarm} />`)}
+      ${others.length > 0 && html`<details open=${firing.length === 0}><summary>${count(others.length, "quiet alarm")}</summary>
         ${others.map((alarm) => html`<${Alarm} key=${alarm.name} alarm=${alarm} />`)}</details>`}
     </section>`;
 }

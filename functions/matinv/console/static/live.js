@@ -1,4 +1,4 @@
-// The jobs as they go: one stream of events, kept as a map, told to whoever listens.
+// The jobs as they go: one stream of events, kept as a map, passed on to each listener.
 
 import { GONE } from "./api.js";
 
