@@ -33,7 +33,9 @@ class TestMemoryQueue(JobQueueContract):
     def forwarded(self, queue: MemoryQueue, lane: Lane) -> list[str]:
         return [one.body for one in queue.forwarded[lane.queue_url]]
 
-    def test_faults_of_dead_letter_and_forward_are_answers(self, queue: MemoryQueue, lane: Lane) -> None:
+    def test_faults_of_dead_letter_and_forward_are_answers(
+        self, queue: MemoryQueue, lane: Lane
+    ) -> None:
         queue.fail = failing("dead_letter:after", "forward:before", "delay:before")
         assert queue.dead_letter([letter(1)]) == [False]
         assert len(queue.dead) == 1
