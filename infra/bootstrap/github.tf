@@ -4,17 +4,18 @@ locals {
   github        = var.github_repository[*] # a list of none or one
   github_issuer = "token.actions.githubusercontent.com"
   oidc_provider = var.github_oidc_provider_arn != null ? var.github_oidc_provider_arn : one(aws_iam_openid_connect_provider.github[*].arn)
-  github_claim = {
-    push   = "ref:refs/heads/${var.github_branch}"
-    scan   = "ref:refs/heads/${var.github_branch}"
-    deploy = "environment:${var.github_environment}"
+  github_claims = {
+    push   = ["ref:refs/heads/${var.github_branch}"]
+    scan   = ["ref:refs/heads/${var.github_branch}"]
+    plan   = ["pull_request", "ref:refs/heads/${var.github_branch}"] # a fork's pull request gets no token of this repository
+    deploy = ["environment:${var.github_environment}"]
   }
 
   # GitHub writes `repo:owner/name:…`, and with both ids `repo:owner@1/name@2:…` for repositories that were created, renamed
   # or transferred since 15 July 2026. A role trusts both forms of the one repository, and nothing else.
   github_ids = var.github_ids == null ? [] : ["${split("/", var.github_repository)[0]}@${var.github_ids.owner}/${split("/", var.github_repository)[1]}@${var.github_ids.repository}"]
   github_subjects = {
-    for role, claim in local.github_claim : role => [for repository in concat(local.github, local.github_ids) : "repo:${repository}:${claim}"]
+    for role, claims in local.github_claims : role => [for pair in setproduct(concat(local.github, local.github_ids), claims) : "repo:${join(":", pair)}"]
   }
 
   push_statements = [
@@ -56,7 +57,7 @@ resource "aws_iam_role" "github" {
   for_each = length(local.github) == 1 ? local.github_subjects : {}
 
   name        = "${var.name}-github-${each.key}"
-  description = "For workflows of ${one(local.github)}, ${local.github_claim[each.key]}."
+  description = "For workflows of ${one(local.github)}, ${join(", ", local.github_claims[each.key])}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

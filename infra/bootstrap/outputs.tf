@@ -15,7 +15,7 @@ output "backend" {
 }
 
 output "roles" {
-  description = "ARNs of the roles for workflows: push, scan and deploy."
+  description = "ARNs of the roles for workflows: push, scan, plan and deploy."
   value       = { for key, role in aws_iam_role.github : key => role.arn }
 }
 

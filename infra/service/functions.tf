@@ -104,9 +104,13 @@ module "api" {
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "What callers get; points to the version of the last apply."
+  description      = "What callers get. scripts/shift points it to a new version, by and by."
   function_name    = module.api.name
-  function_version = module.api.version
+  function_version = module.api.version # of the first apply
+
+  lifecycle {
+    ignore_changes = [function_version, routing_config]
+  }
 }
 
 resource "aws_lambda_function_url" "api" {

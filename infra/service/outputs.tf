@@ -4,11 +4,17 @@ output "environment" {
 }
 
 output "api" {
-  description = "The api: its alias for `aws lambda invoke`, and its URL, which wants requests signed for `lambda`."
+  description = "The api: its alias for `aws lambda invoke`, its newest version, and its URL, which wants requests signed for `lambda`."
   value = {
     alias_arn = aws_lambda_alias.live.arn
+    version   = module.api.version
     url       = aws_lambda_function_url.api.function_url
   }
+}
+
+output "image_uri" {
+  description = "The image that all functions run: what scripts/release goes back to."
+  value       = var.image_uri
 }
 
 output "policies" {

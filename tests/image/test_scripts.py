@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 IMAGE = f"{REPOSITORY}@{DIGEST}"
-SCRIPTS = ["build", "publish", "deploy", "smoke", "destroy", "rescan"]
+SCRIPTS = ["build", "publish", "plan", "deploy", "release", "shift", "smoke", "destroy", "rescan"]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -92,6 +92,14 @@ def test_help_says_what_a_script_does_and_lists_its_options(name: str) -> None:
         (f"deploy --name Prod {IMAGE}", "(found Prod)"),
         (f"deploy --backend none.hcl {IMAGE}", "cannot read none.hcl"),
         (f"deploy {IMAGE} -- --dry-run", "--dry-run belongs before --"),
+        ("deploy --plan none.tfplan", "cannot read none.tfplan"),
+        (f"deploy --plan pyproject.toml {IMAGE}", "--plan stands alone"),
+        ("plan latest", "(found latest)"),
+        (f"plan {IMAGE} {IMAGE}", "one image only"),
+        ("release", "needs the image, or --plan FILE"),
+        (f"release --plan p.tfplan {IMAGE}", "one image or plan only"),
+        ("shift --weight 100", "--weight is 1 to 99"),
+        ("shift --watch 10m", "--watch is a number of seconds (found 10m)"),
         ("destroy", "needs the name of the stack"),
         ("destroy one two", "one stack only"),
         ("destroy one -- --yes", "--yes belongs before --"),
@@ -165,14 +173,14 @@ def test_publish_can_let_aws_build() -> None:
 
 
 def test_deploy_opens_the_state_of_the_stack_and_applies_the_image() -> None:
-    backend, init, apply, then = dry_run("deploy", "--name", "matinv", IMAGE)
+    backend, init, apply, *then = dry_run("deploy", "--name", "matinv", IMAGE)
     assert contains(backend, "terraform -chdir=infra/bootstrap output -no-color -raw backend")
     assert contains(init, "-backend-config=key=service/matinv.tfstate")
     assert apply[:3] == ["terraform", "-chdir=infra/service", "apply"]
     assert "-var-file=../environments/matinv.tfvars" in apply
     assert contains(apply, f"-var name=matinv -var image_uri={IMAGE}")
     assert "-auto-approve" not in apply
-    assert then == ["scripts/smoke"]
+    assert then == [["scripts/shift"], ["scripts/smoke"]]
 
 
 def test_deploy_of_a_stack_without_variables_in_git_says_where_they_belong() -> None:
@@ -183,19 +191,77 @@ def test_deploy_of_a_stack_without_variables_in_git_says_where_they_belong() -> 
 
 def test_the_workflow_deploys_by_the_script_that_reads_a_stack_s_variables() -> None:
     text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
-    assert 'scripts/deploy --name "$STACK"' in text
+    assert 'scripts/plan --name "$STACK"' in text
+    assert 'scripts/release --name "$STACK"' in text
     assert "terraform apply" not in text
 
 
 def test_deploy_hands_on_options_and_asks_nobody_when_told_so(tmp_path: Path) -> None:
     backend = tmp_path / "backend.hcl"
     backend.touch()
-    init, apply, _ = dry_run(
+    init, apply, *_ = dry_run(
         "deploy", "--yes", "--backend", str(backend), IMAGE, "--", "-target=module.api"
     )
     assert f"-backend-config={backend}" in init
     assert "-auto-approve" in apply
     assert apply[-1] == "-target=module.api"
+
+
+def test_plan_takes_no_lock_and_keeps_what_a_deploy_applies(tmp_path: Path) -> None:
+    *_, plan = dry_run("plan", "--out", "a.tfplan", IMAGE)
+    assert plan[:4] == ["terraform", "-chdir=infra/service", "plan", "-detailed-exitcode"]
+    assert contains(plan, "-input=false -lock=false -var-file=../environments/matinv.tfvars")
+    assert contains(plan, f"-var name=matinv -var image_uri={IMAGE} -out={ROOT}/a.tfplan")
+    kept = tmp_path / "a.tfplan"
+    kept.touch()
+    *_, apply = dry_run("deploy", "--hold", "--plan", str(kept))
+    assert apply == ["terraform", "-chdir=infra/service", "apply", "-input=false", str(kept)]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "ends"), [("", 0, 0), ("", 2, 0), ("--drift", 0, 0), ("--drift", 2, 1)]
+)
+def test_drift_fails_only_where_something_would_change(
+    stubs: dict[str, str], options: str, code: int, ends: int
+) -> None:
+    (Path(stubs["STUBS"]) / "bin/terraform").write_text(
+        f"#!/bin/sh\ncase $2 in output) echo '{IMAGE}' ;; plan) exit {code} ;; esac\n"
+    )
+    backend = Path(stubs["STUBS"]) / "backend.hcl"
+    backend.touch()
+    done = script("plan", *words(options), "--backend", str(backend), env=stubs)
+    assert done.returncode == ends, done.stderr
+    assert f"image_uri={IMAGE}" in done.stderr
+    assert ("differs from what stands in git" in done.stderr) == (ends == 1)
+
+
+def test_plan_of_a_stack_that_runs_nothing_says_so(stubs: dict[str, str]) -> None:
+    backend = Path(stubs["STUBS"]) / "backend.hcl"
+    backend.touch()
+    done = script("plan", "--backend", str(backend), env=stubs)
+    assert done.returncode == 0, done.stderr
+    assert "runs nothing yet" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("rules", "environment", "code"),
+    [
+        ("branch_policy required_reviewers", {}, 0),
+        ("branch_policy", {}, 1),
+        ("", {}, 1),
+        ("", {"MATINV_UNREVIEWED": "true"}, 0),
+    ],
+)
+def test_an_environment_without_reviewers_stops_the_deploy(
+    stubs: dict[str, str], rules: str, environment: dict[str, str], code: int
+) -> None:
+    gh = Path(stubs["STUBS"]) / "bin/gh"
+    gh.write_text(f"#!/bin/sh\necho '{rules}'\n")
+    gh.chmod(0o755)
+    env = stubs | {"GITHUB_REPOSITORY": "acme/matinv"} | environment
+    done = script("_reviewed", "production", env=env)
+    assert done.returncode == code
+    assert ("no required reviewers" in done.stderr) == (code == 1)
 
 
 def test_destroy_spares_data_unless_told_otherwise() -> None:
@@ -231,6 +297,8 @@ def test_the_targets_and_outputs_that_scripts_name_are_in_the_terraform_code() -
         'variable "disposable"',
         'output "environment"',
         'output "api"',
+        'output "alarms"',
+        'output "image_uri"',
     ):
         assert declaration in service
     for output in ("repository_url", "backend", "build"):
@@ -460,6 +528,55 @@ def test_workflow_pins_its_actions_and_holds_no_keys(path: Path) -> None:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}|\./\.github/workflows/\w+\.yml", used)
     assert "secrets." not in text
     assert "access-key" not in text
+
+
+# What a job may do with GitHub's own token, beyond reading the code. All else is denied.
+GRANTED = {
+    ("deploy", "plan"): {"actions": "read", "id-token": "write"},
+    ("deploy", "deploy"): {"id-token": "write"},
+    ("drift", "drift"): {"id-token": "write"},
+    ("plan", "plan"): {"id-token": "write"},
+    ("publish", "image"): {"attestations": "write", "id-token": "write"},
+    ("publish", "production"): {"actions": "read", "id-token": "write"},
+    ("rescan", "rescan"): {"id-token": "write"},
+}
+# The role of AWS that it takes. The one that can change production needs the environment.
+ROLES = {
+    ("deploy", "plan"): "MATINV_PLAN_ROLE",
+    ("deploy", "deploy"): "MATINV_DEPLOY_ROLE",
+    ("drift", "drift"): "MATINV_PLAN_ROLE",
+    ("plan", "plan"): "MATINV_PLAN_ROLE",
+    ("publish", "image"): "MATINV_PUSH_ROLE",
+    ("rescan", "rescan"): "MATINV_SCAN_ROLE",
+}
+
+
+def test_each_job_may_do_what_it_needs_and_no_more() -> None:
+    granted, roles = {}, {}
+    for path in WORKFLOWS:
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+            if more := {k: v for k, v in job.get("permissions", {}).items() if k != "contents"}:
+                granted[path.stem, name] = more
+            for step in job.get("steps", []):
+                if role := step.get("with", {}).get("role-to-assume"):
+                    roles[path.stem, name] = role.removeprefix("${{ vars.").removesuffix(" }}")
+                    assert ("environment" in job) == (role == "${{ vars.MATINV_DEPLOY_ROLE }}")
+    assert granted == GRANTED
+    assert roles == ROLES
+
+
+def test_what_is_deployed_is_the_plan_that_was_approved() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())["jobs"]
+    kept = [s["with"] for s in jobs["plan"]["steps"] if "upload-artifact" in s.get("uses", "")]
+    got = [s["with"] for s in jobs["deploy"]["steps"] if "download-artifact" in s.get("uses", "")]
+    assert jobs["deploy"]["needs"] == "plan"
+    assert "environment" not in jobs["plan"]
+    assert [a["name"] for a in kept] == [a["name"] for a in got] == ["plan-${{ matrix.stack }}"]
+    (release,) = (s["run"] for s in jobs["deploy"]["steps"] if "scripts/" in s.get("run", ""))
+    assert '--plan "$RUNNER_TEMP/$STACK.tfplan"' in release
+    order = [s.get("run", "") for s in jobs["plan"]["steps"]]
+    reviewed = next(i for i, run in enumerate(order) if "scripts/_reviewed production" in run)
+    assert reviewed < next(i for i, run in enumerate(order) if "scripts/plan" in run)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

@@ -52,6 +52,26 @@ run "only_one_branch_pushes_and_one_environment_deploys" {
   }
 
   assert {
+    condition     = jsondecode(aws_iam_role.github["plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:acme/matinv:pull_request", "repo:acme/matinv:ref:refs/heads/main"]
+    error_message = "the plan role trusts more than the repository's pull requests and one branch"
+  }
+
+  assert {
+    condition = alltrue([
+      for s in jsondecode(aws_iam_policy.plan.policy).Statement : alltrue([for a in s.Action : can(regex(":(Get|List|Describe|View|GET)", a))])
+    ])
+    error_message = "who opens a pull request could change something"
+  }
+
+  assert {
+    condition = length(setintersection(
+      flatten([for s in jsondecode(aws_iam_policy.plan.policy).Statement : s.Action if s.Sid != "State"]),
+      ["s3:GetObject", "dynamodb:GetItem", "dynamodb:Query", "sqs:ReceiveMessage", "logs:GetLogEvents", "logs:FilterLogEvents"],
+    )) == 0
+    error_message = "who opens a pull request could read what jobs hold"
+  }
+
+  assert {
     condition = alltrue([
       for role in aws_iam_role.github : jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
     ])
@@ -95,7 +115,7 @@ run "an_account_that_knows_github_gets_no_second_provider" {
   }
 
   assert {
-    condition     = length(aws_iam_openid_connect_provider.github) == 0 && length(aws_iam_role.github) == 3
+    condition     = length(aws_iam_openid_connect_provider.github) == 0 && length(aws_iam_role.github) == 4
     error_message = "a second provider, or no roles"
   }
 }
