@@ -51,7 +51,7 @@ def test_whatever_is_asked_the_answer_is_one_of_the_document(tmp_path: Path) -> 
             timeout=10 * BUDGET_S,
         )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr
-    assert "7 selected / 7 total" in done.stdout
+    assert "11 selected / 11 total" in done.stdout
     asked = {JOB_ID.sub("{}", request["rawPath"]) for request in api.requests}
     assert asked >= {
         "/invert",

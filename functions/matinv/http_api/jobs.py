@@ -43,12 +43,12 @@ def list_jobs(exchange: Exchange) -> Response:
 
 def job(exchange: Exchange) -> Response:
     """Look at a job."""
-    return _job(exchange.services.client.job(exchange.job_id).record(), 200, {})
+    return _job(exchange.services.client.job(exchange.name).record(), 200, {})
 
 
 def redrive_job(exchange: Exchange) -> Response:
     """Send a dead job back to work."""
-    wanted = job_id_of(exchange.job_id)
+    wanted = job_id_of(exchange.name)
     changes = {}
     if exchange.content:
         changes = validated(options_schema, json_text.parse(exchange.body(), Code.BAD_MESSAGE))

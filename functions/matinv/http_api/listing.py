@@ -16,8 +16,9 @@ from pydantic_core import core_schema as cs
 
 from matinv.client import Client
 from matinv.errors import Code, Refused
+from matinv.jobs.api_paths import cursor_of
 from matinv.jobs.ids import valid_job_id
-from matinv.jobs.message import object_schema
+from matinv.jobs.message import Fields, Schema, object_schema
 from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import document_of
 from matinv.ports import Place
@@ -26,7 +27,7 @@ from matinv.ports import Place
 # is beyond is for the next page.
 LOOKED_THROUGH: Final = 1000
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?", re.ASCII)
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +52,49 @@ class JobQuery:
 
 @cache
 def query_schema() -> cs.TypedDictSchema:
-    """Return the schema of a query's parameters."""
-    status = cs.enum_schema(Status, list(Status), sub_type="str")
-    fields = {
-        "status": status,
+    """Return the schema of the parameters of ``GET /jobs``."""
+    return object_schema(query_fields(100, "status", "tag", "since", "limit", "cursor"))
+
+
+def query_fields(most: int, *names: str) -> Fields:
+    """Return the fields of a query that may have these parameters, and ask for `most` at once."""
+    fields: dict[str, cs.CoreSchema] = {
+        "status": cs.enum_schema(Status, list(Status), sub_type="str"),
         "tag": cs.str_schema(pattern="^[^=]{1,128}=.{0,256}$"),
         "since": cs.str_schema(),
-        "limit": cs.with_default_schema(cs.int_schema(ge=1, le=100), default=50),
-        "cursor": cs.str_schema(max_length=400),
+        "limit": cs.with_default_schema(cs.int_schema(ge=1, le=most), default=most // 2),
+        "cursor": cs.str_schema(max_length=1000),  # the longest id there is makes 800
     }
-    return object_schema({name: cs.typed_dict_field(field) for name, field in fields.items()})
+    return {name: cs.typed_dict_field(fields[name]) for name in names}
 
 
 @cache
-def _validator() -> SchemaValidator:
-    return SchemaValidator(query_schema())
+def _validator(schema: Schema) -> SchemaValidator:
+    return SchemaValidator(schema())
+
+
+def parameters_of(query: str, schema: Schema) -> dict[str, Any]:
+    """Return the parameters of a query, as `schema` has them.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    parameters: dict[str, Any] = dict(pairs)
+    if len(parameters) < len(pairs):
+        raise refused("a parameter stands twice")
+    try:
+        found: dict[str, Any] = _validator(schema).validate_strings(parameters)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        known = where in schema()["fields"]
+        raise refused(
+            f"parameter {where}: {first['msg']}" if known else "unknown parameter"
+        ) from None
+    return found
 
 
 def asked(query: str) -> JobQuery:
@@ -76,21 +105,9 @@ def asked(query: str) -> JobQuery:
     Refused
         BAD_MESSAGE.
     """
-    pairs = parse_qsl(query, keep_blank_values=True)
-    parameters: dict[str, Any] = dict(pairs)
-    if len(parameters) < len(pairs):
-        raise _refused("a parameter stands twice")
-    try:
-        found = JobQuery(**_validator().validate_strings(parameters))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        known = where in query_schema()["fields"]
-        raise _refused(
-            f"parameter {where}: {first['msg']}" if known else "unknown parameter"
-        ) from None
-    if found.since is not None and not _TIME.fullmatch(found.since):
-        raise _refused("since is not a time like 2026-11-21T03:00:00Z")
+    found = JobQuery(**parameters_of(query, query_schema))
+    if found.since is not None and not TIME.fullmatch(found.since):
+        raise refused("since is not a time like 2026-11-21T03:00:00Z")
     return found
 
 
@@ -115,22 +132,33 @@ def page_of(client: Client, query: JobQuery) -> dict[str, Any]:
             break
     more = last is not None and (looked == wanted or len(found) == query.limit)
     page: dict[str, Any] = {"jobs": [document_of(record) for record in found]}
-    if more and last:
-        page["cursor"] = base64.urlsafe_b64encode(orjson.dumps(last)).decode().rstrip("=")
-    return page
+    return page | ({"cursor": cursor_of(last)} if more and last else {})
+
+
+def place_of(cursor: str) -> Any:
+    """Return the place that a cursor names, as whatever JSON it holds.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE.
+    """
+    try:
+        return orjson.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        )
+    except (binascii.Error, ValueError):
+        raise refused("invalid cursor") from None
 
 
 def _place_of(cursor: str) -> Place:
     """Return the place that a cursor names: a time and a job id, as records have them."""
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
-        match orjson.loads(text):
-            case [str(at), str(job_id)] if _TIME.fullmatch(at) and valid_job_id(job_id):
-                return at, job_id
-    except (binascii.Error, ValueError):
-        pass
-    raise _refused("invalid cursor")
+    match place_of(cursor):
+        case [str(at), str(job_id)] if TIME.fullmatch(at) and valid_job_id(job_id):
+            return at, job_id
+    raise refused("invalid cursor")
 
 
-def _refused(message: str) -> Refused:
+def refused(message: str) -> Refused:
+    """Return the error of a query."""
     return Refused(Code.BAD_MESSAGE, message, "see the parameters in /openapi.json")

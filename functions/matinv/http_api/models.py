@@ -146,6 +146,70 @@ class Jobs(_Model):
     cursor: str | Absent = Field(None, description="Of the next page, if there may be one.")
 
 
+class RecentRun(_Model):
+    """A run."""
+
+    run: str
+    updated_at: str
+
+
+class Runs(_Model):
+    """Runs, the latest first."""
+
+    runs: list[RecentRun]
+
+
+class Run(_Model):
+    """How a run goes."""
+
+    run: str
+    counts: dict[Status, int] = Field(description="Its jobs by status.")
+    failures: dict[str, int] = Field(description="Its failed jobs by error code.")
+    first: str = Field(description="When its first record was made.")
+    last: str = Field(description="When one of its records changed last.")
+    total: int
+    ended: int
+
+
+class RunJob(_Model):
+    """A job of a run."""
+
+    job_id: JobId
+    status: Status
+    created_at: str
+    updated_at: str
+    error_code: str | Absent = None
+
+
+class RunJobs(_Model):
+    """A page of a run's jobs, by status, then by time."""
+
+    jobs: list[RunJob]
+    cursor: str | Absent = Field(None, description="Of the next page, if there may be one.")
+
+
+class RunResult(_Model):
+    """A result, or where it is: one of inline and url."""
+
+    job_id: JobId
+    status: Status
+    source: str = Field(description="Its input: s3://bucket/key, or message.")
+    format: Format
+    sha256: str
+    bytes: int
+    digits: Number
+    inline: str | Absent = Field(None, description="The result in base64.")
+    url: str | Absent = Field(None, description="Where to fetch it, without signing.")
+
+
+class RunResults(_Model):
+    """A page of a run's results."""
+
+    results: list[RunResult]
+    expires_at: str = Field(description="Until when the URLs work.")
+    cursor: str | Absent = Field(None, description="Of the next page, if there may be one.")
+
+
 class Inverse(_Model):
     """An inverse; a slice that has none is null."""
 

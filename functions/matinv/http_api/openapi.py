@@ -18,7 +18,6 @@ from matinv import __version__
 from matinv.formats.codecs import CODECS
 from matinv.http_api import models
 from matinv.http_api.bodies import IDEMPOTENCY_KEY
-from matinv.http_api.listing import query_schema
 from matinv.http_api.responses import JSON_TYPE, PROBLEM_TYPE
 from matinv.http_api.routes import ROUTES, Operation
 from matinv.http_api.submit import LARGEST_UPLOAD_BYTES, upload_schema
@@ -27,11 +26,12 @@ from matinv.jobs.message import message_schema, options_schema
 Json = dict[str, Any]
 
 _DESCRIPTION: Final = """\
-Requests are signed with AWS Signature Version 4 (service lambda). A job id may have slashes, as
-they are or encoded; `/result` or `/redrive` at the end of a path asks for that, unless its slash
-is encoded."""
+Requests are signed with AWS Signature Version 4 (service lambda). A job id or a run's name may have
+slashes, as they are or encoded; `/result` or `/redrive` at the end of a job's path, and `/jobs` or
+`/results` at the end of a run's, asks for that, unless its slash is encoded."""
 
 _JOB_ID: Final = {"type": "string", "pattern": models.JOB_ID_PATTERN}
+_RUN: Final = {"type": "string", "pattern": models.RUN_PATTERN}
 _ROWS: Final = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
 _NUMBERS: Final = {"anyOf": [_ROWS, {"type": "array", "items": _ROWS}]}
 _COMPLEX: Final = {
@@ -48,6 +48,10 @@ _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.Jobs,
     models.Problem,
     models.Redriven,
+    models.Run,
+    models.RunJobs,
+    models.RunResults,
+    models.Runs,
     models.Upload,
 )
 
@@ -72,7 +76,6 @@ _NAMED: Final = {
 def document() -> str:
     """Return the document as JSON."""
     schemas = {name: {"title": name} | schema for name, schema in _schemas().items()}
-    parameters = _shared(query_schema(), schemas)["properties"]
     paths: Json = {}
     for route in ROUTES:
         if route.operation:
@@ -80,13 +83,16 @@ def document() -> str:
             taken = described["parameters"] = []
             if "{job_id}" in route.path:
                 taken.append({"name": "job_id", "in": "path", "required": True, "schema": _JOB_ID})
+            if "{run}" in route.path:
+                taken.append({"name": "run", "in": "path", "required": True, "schema": _RUN})
             if route.operation.keyed:
                 header = {"name": IDEMPOTENCY_KEY, "in": "header", "required": False}
                 taken.append(header | {"schema": _JOB_ID})
-            if route.operation.id == "list_jobs":
+            if route.operation.query:
+                fields = _shared(route.operation.query(), schemas)["properties"]
                 taken += [
                     {"name": name, "in": "query", "required": False, "schema": schema}
-                    for name, schema in parameters.items()
+                    for name, schema in fields.items()
                 ]
             paths.setdefault(route.path, {})[route.method.lower()] = described
     tree = {

@@ -1,24 +1,25 @@
-"""Paths: the job id in them, and the stage before them."""
+"""Paths: the job id, or the run, in them, and the stage before them."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote
 
-from matinv.jobs.api_paths import ACTIONS, JOBS
+from matinv.jobs.api_paths import ACTIONS, JOBS, RUN_ACTIONS, RUNS
 
 
 def split(path: str) -> tuple[str, str]:
-    """Return the template of a path, and the job id in it, decoded.
+    """Return the template of a path, and the job id or the run's name in it, decoded.
 
-    A job id may have slashes, and they may come as they are or encoded. So ``/result`` at the end
-    of a path asks for a result, and is a part of the id only where its slash is encoded.
+    Both may have slashes, and they may come as they are or encoded. So ``/result`` at the end of
+    a path asks for a result, and is a part of the id only where its slash is encoded.
     """
-    if not path.startswith(JOBS):
-        return path, ""
-    rest = path.removeprefix(JOBS)
-    action = next((action for action in ACTIONS if rest.endswith(action)), "")
-    job_id = unquote(rest.removesuffix(action))
-    return (f"{JOBS}{{job_id}}{action}", job_id) if job_id else (path, "")
+    for root, name, actions in ((JOBS, "{job_id}", ACTIONS), (RUNS, "{run}", RUN_ACTIONS)):
+        if path.startswith(root):
+            rest = path.removeprefix(root)
+            action = next((action for action in actions if rest.endswith(action)), "")
+            found = unquote(rest.removesuffix(action))
+            return (f"{root}{name}{action}", found) if found else (path, "")
+    return path, ""
 
 
 def at_stage(path: str, stage: str) -> tuple[str, str]:

@@ -50,8 +50,8 @@ class Exchange:
         As they came.
     root : str
         The stage that an API Gateway puts before the path.
-    template, job_id : str
-        The path with ``{job_id}`` in the place of a job's id, and that id, decoded.
+    template, name : str
+        The path with ``{job_id}`` or ``{run}`` in the place of a name, and that name, decoded.
     headers : mapping
         By names in lower case.
     content : str
@@ -66,7 +66,7 @@ class Exchange:
     method: str
     root: str
     template: str
-    job_id: str
+    name: str
     query: str
     headers: Mapping[str, str]
     content: str = field(repr=False)
@@ -84,7 +84,7 @@ class Exchange:
         asked = _mapping(event.get("requestContext"))
         content = event.get("body")
         root, path = at_stage(str(event.get("rawPath", "")), str(asked.get("stage", "")))
-        template, job_id = split(path)
+        template, name = split(path)
         return cls(
             services,
             context,
@@ -92,7 +92,7 @@ class Exchange:
             method=str(_mapping(asked.get("http")).get("method")),
             root=root,
             template=template,
-            job_id=job_id,
+            name=name,
             query=str(event.get("rawQueryString", "")),
             headers={k.lower(): str(v) for k, v in _mapping(event.get("headers")).items()},
             content=content if isinstance(content, str) else "",

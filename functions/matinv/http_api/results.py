@@ -24,7 +24,7 @@ def result(exchange: Exchange) -> Response:
     """Fetch the inverse."""
     accept = exchange.headers.get("accept", "*/*")
     client = exchange.services.client
-    record = client.job(exchange.job_id).ended_record()
+    record = client.job(exchange.name).ended_record()
     stored = result_of(record)
     form = _chosen(accept, stored.format)
     headers = {"vary": "accept"}

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from matinv.errors import printable
-from matinv.http_api import invert, jobs, results, service
+from matinv.http_api import invert, jobs, results, runs, service
+from matinv.http_api.listing import query_schema
 from matinv.http_api.problems import Problem
 from matinv.http_api.request import Exchange
 from matinv.http_api.responses import Response
 from matinv.jobs.error_answers import METHOD_NOT_ALLOWED, NOT_FOUND
+from matinv.jobs.message import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Operation:
         The names of the schemas that a request's body may have; none, if it has no body.
     keyed : bool
         Whether the header Idempotency-Key counts.
+    query : callable, optional
+        The schema of the query's parameters, if it may have any.
     """
 
     id: str
@@ -39,6 +43,7 @@ class Operation:
     bodies: tuple[str, ...] = ()
     description: str = ""
     keyed: bool = False
+    query: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class Route:
     Parameters
     ----------
     method, path : str
-        What it answers to; ``{job_id}`` in the path stands for an id, slashes included.
+        What it answers to; ``{job_id}`` in the path stands for an id, and ``{run}`` for a
+        run's name, slashes included.
     function : callable
         What answers.
     operation : Operation or None
@@ -105,6 +111,7 @@ ROUTES: Final = (
             "List jobs, the most recently updated first",
             {200: ("A page of them.", ("Jobs",))},
             (400,),
+            query=query_schema,
         ),
     ),
     Route(
@@ -141,6 +148,60 @@ ROUTES: Final = (
     ),
     Route(
         "GET",
+        "/runs",
+        runs.recent,
+        Operation(
+            "list_runs",
+            "List runs, the latest first",
+            {200: ("Their names, and when they went on, to a quarter of an hour.", ("Runs",))},
+            (400,),
+            query=runs.recent_schema,
+        ),
+    ),
+    Route(
+        "GET",
+        "/runs/{run}",
+        runs.summary,
+        Operation(
+            "run",
+            "Count the jobs of a run",
+            {200: ("Its jobs by status, and those that failed by code.", ("Run",))},
+            (400, 404),
+        ),
+    ),
+    Route(
+        "GET",
+        "/runs/{run}/jobs",
+        runs.entries,
+        Operation(
+            "run_jobs",
+            "List the jobs of a run",
+            {200: ("A page of them, by status, then by time.", ("RunJobs",))},
+            (400,),
+            query=runs.entries_schema,
+        ),
+    ),
+    Route(
+        "GET",
+        "/runs/{run}/results",
+        runs.results,
+        Operation(
+            "run_results",
+            "Fetch the results of a run",
+            {
+                200: (
+                    "A page of them: the bytes of small ones, URLs of the others.",
+                    ("RunResults",),
+                )
+            },
+            (400,),
+            description="Results come as they are stored, those of stacks that succeeded in part "
+            "last. URLs need no signature and work for 15 minutes.",
+            query=runs.results_schema,
+        ),
+    ),
+    Route(
+        "GET",
         "/health",
         service.health,
         Operation(
@@ -162,7 +223,7 @@ def route_of(method: str, path: str) -> Route:
     method : str
         HTTP's.
     path : str
-        With ``{job_id}`` in the place of an id.
+        With ``{job_id}`` or ``{run}`` in the place of a name.
 
     Raises
     ------

@@ -7,8 +7,8 @@ options under another run is a duplicate, and its record keeps the run that it h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 from unicodedata import normalize
 
 from matinv.errors import Code, Refused
@@ -22,6 +22,9 @@ RUN_RULE: Final = (
     f"1 to {RUN_BYTES} bytes of printable text in Unicode's normal form C, without '..', '//' "
     "or a part '.', no '/' or blank at either end"
 )
+
+# How old the news of a run may be: a worker writes it once in that time, not with each job.
+NOTED_S: Final = 900
 
 RunPlace = tuple[Status, str, str]
 """Where a job stands in its run: its status, its ``updated_at`` and its id."""
@@ -88,6 +91,14 @@ class RunSummary:
         return sum(count for status, count in self.counts.items() if status.terminal)
 
 
+@dataclass(frozen=True, slots=True)
+class RecentRun:
+    """A run that jobs were done for, and when, to within `NOTED_S`."""
+
+    run: str
+    updated_at: str
+
+
 def checked_run(given: str) -> str:
     """Return the name that somebody gives a run, in normal form C.
 
@@ -139,6 +150,18 @@ def entry_of(record: Record) -> RunEntry:
     return RunEntry(record.job_id, record.status, record.created_at, record.updated_at, code)
 
 
+def entry_document(entry: RunEntry) -> dict[str, str]:
+    """Return an entry as the API writes it; what it does not have is left out."""
+    return {name: str(value) for name, value in asdict(entry).items() if value is not None}
+
+
+def summary_document(summary: RunSummary) -> dict[str, Any]:
+    """Return a summary as the API and the command write it, with its sums."""
+    counts = {str(status): count for status, count in summary.counts.items()}
+    sums = {"total": summary.total, "ended": summary.ended}
+    return asdict(summary) | {"counts": counts} | sums
+
+
 def summary_of(run: str, entries: Iterable[RunEntry]) -> RunSummary:
     """Count the jobs of a run, whose entries come in their order (`run_order`)."""
     states: dict[str, tuple[Status, str | None]] = {}
@@ -152,5 +175,5 @@ def summary_of(run: str, entries: Iterable[RunEntry]) -> RunSummary:
     for status, code in states.values():
         counts[status] += 1
         if status is Status.FAILED and code:
-            failures[code] = failures.get(code, 0) + 1
+            failures[str(code)] = failures.get(str(code), 0) + 1
     return RunSummary(run, counts, failures, first, last)

@@ -12,8 +12,8 @@ Place = tuple[str, str]
 """Where a record stands in a list: its ``updated_at`` and its job id."""
 
 
-class ClientTable(Protocol):
-    """Records as worker and client need them."""
+class ClientTable(RunIndex, Protocol):
+    """Records, and the index of their runs, as worker and client need them."""
 
     def get(self, job_ids: Sequence[str]) -> dict[str, Record]:
         """Return the records that exist, read consistently, in as few calls as can be."""
@@ -44,7 +44,7 @@ class ClientTable(Protocol):
         ...
 
 
-class JobTable(ClientTable, RunIndex, Protocol):
+class JobTable(ClientTable, Protocol):
     """All that can be done with the records."""
 
     def delete(self, job_id: str) -> None:

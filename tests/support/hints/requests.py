@@ -132,6 +132,11 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered({"matrix": GOOD}),
     ),
     advice(
+        "GET /runs lists runs",
+        asked("GET", "/runs/none"),
+        asked("GET", "/runs"),
+    ),
+    advice(
         'choose another, or leave "run" out',
         message(run="../x", matrix=GOOD),
         message(run="x", matrix=GOOD),

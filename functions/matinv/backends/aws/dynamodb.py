@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matinv.backends.aws.calls import pages, pause
 from matinv.backends.aws.dynamodb_items import SHARDS, listing, record_of
-from matinv.backends.aws.dynamodb_runs import DynamoDBRuns, run_index_schema
+from matinv.backends.aws.dynamodb_runs import INDEX, DynamoDBRuns, run_index_schema
 from matinv.backends.aws.dynamodb_writes import (
     ATTEMPTS,
     accept_bodies,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, QueryOutputTypeDef
 
-INDEX: Final = "by-status"
 TTL_ATTRIBUTE: Final = "expires_at"
 
 _KEYS_PER_READ: Final = 100  # BatchGetItem's limit
@@ -109,6 +108,7 @@ class DynamoDBTable(DynamoDBRuns):
         won: dict[str, bool] = {}
         for page in side_by_side(lambda call: put_all(self._dynamodb, call), calls_of(writes)):
             won |= page
+        self._note([record for record in records if won[record.job_id]])
         return [won[record.job_id] for record in records]
 
     def delete(self, job_id: str) -> None:

@@ -28,7 +28,7 @@ def item_of(record: Record) -> dict[str, Value]:
     item: dict[str, Value] = {
         "job_id": _text(record.job_id),
         "status": _text(record.status),
-        "listing": _text(listing(record.status, _shard_of(record.job_id))),
+        "listing": _text(listing(record.status, shard_of(record.job_id))),
         "input": _input_map(record.input),
         "created_at": _text(record.created_at),
         "updated_at": _text(record.updated_at),
@@ -73,7 +73,7 @@ def _run_of(record: Record) -> dict[str, Value]:
     """Return a record's run, and what the index of runs shows of it beside its own fields."""
     fields = {
         "run": record.run,
-        "run_listing": f"{record.run}#{_shard_of(record.job_id)}",
+        "run_listing": f"{record.run}#{shard_of(record.job_id)}",
         "run_place": run_place(entry_of(record).place),
     }
     fields |= {"error_code": record.error.code} if record.error else {}
@@ -134,7 +134,8 @@ def run_place(place: RunPlace) -> str:
     return "#".join(map(str, run_order(place)))
 
 
-def _shard_of(job_id: str) -> int:
+def shard_of(job_id: str) -> int:
+    """Return the part of an index in which a job is listed."""
     return crc32(job_id.encode()) % SHARDS
 
 

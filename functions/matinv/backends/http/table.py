@@ -10,13 +10,15 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from matinv.backends.http.api import Api
-from matinv.jobs.api_paths import path_of
+from matinv.jobs.api_paths import cursor_of, path_of, run_path_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import record_of
+from matinv.jobs.runs import RecentRun, RunEntry, RunPlace, RunSummary
 from matinv.ports import Place
 from matinv.ports.parallel import side_by_side
 
 _PAGE: Final = 100
+_RUN_PAGE: Final = 1000
 
 
 class RemoteTable:
@@ -54,6 +56,47 @@ class RemoteTable:
             if "cursor" not in page:
                 return
             cursor = {"cursor": page["cursor"]}
+
+    def run_entries(
+        self,
+        run: str,
+        status: Status | None = None,
+        after: RunPlace | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RunEntry]:
+        """Yield the jobs of a run, in the order of `run_order`."""
+        return islice(self._run_pages(run, status, after, limit), limit)
+
+    def _run_pages(
+        self, run: str, status: Status | None, after: RunPlace | None, limit: int | None
+    ) -> Iterator[RunEntry]:
+        size = _RUN_PAGE if limit is None else max(1, min(limit, _RUN_PAGE))
+        query = {"limit": str(size)} | ({"status": str(status)} if status else {})
+        if after:
+            query["cursor"] = cursor_of(after)
+        while True:
+            path = f"{run_path_of(run)}/jobs?{urlencode(query)}"
+            page = json.loads(self._api.ask("GET", path).content)
+            for entry in page["jobs"]:
+                yield RunEntry(**entry | {"status": Status(entry["status"])})
+            if "cursor" not in page:
+                return
+            query["cursor"] = page["cursor"]
+
+    def run_summary(self, run: str) -> RunSummary:
+        """Count the jobs of a run."""
+        reply = self._api.ask("GET", run_path_of(run), missing=(404,))
+        if reply.status == 404:
+            return RunSummary(run, {}, {})
+        found = json.loads(reply.content)
+        counts = {Status(status): count for status, count in found["counts"].items()}
+        return RunSummary(run, counts, found["failures"], found["first"], found["last"])
+
+    def recent_runs(self, limit: int) -> Sequence[RecentRun]:
+        """Return the runs, the latest first."""
+        query = urlencode({"limit": str(max(1, min(limit, _PAGE)))})
+        found = json.loads(self._api.ask("GET", f"/runs?{query}").content)["runs"]
+        return [RecentRun(**run) for run in found[:limit]]
 
 
 def _record(document: Mapping[str, Any]) -> Record:

@@ -7,7 +7,15 @@ from itertools import islice
 
 from matinv.backends.memory.faults import FaultInjection
 from matinv.jobs.record import Record, Status
-from matinv.jobs.runs import RunEntry, RunPlace, RunSummary, entry_of, run_order, summary_of
+from matinv.jobs.runs import (
+    RecentRun,
+    RunEntry,
+    RunPlace,
+    RunSummary,
+    entry_of,
+    run_order,
+    summary_of,
+)
 from matinv.ports import Place
 
 
@@ -47,20 +55,36 @@ class MemoryTable(FaultInjection):
         yield from islice((r for r in found if before is None or _place(r) < before), limit)
 
     def run_entries(
-        self, run: str, status: Status | None = None, after: RunPlace | None = None
+        self,
+        run: str,
+        status: Status | None = None,
+        after: RunPlace | None = None,
+        limit: int | None = None,
     ) -> Iterator[RunEntry]:
         """Yield the jobs of a run, in the order of `run_order`."""
         with self.operation("run_entries"):
             found = [entry_of(record) for record in self.records.values() if record.run == run]
         found.sort(key=lambda entry: run_order(entry.place))
-        for entry in found:
-            wanted = status is None or entry.status is status
-            if wanted and (after is None or run_order(entry.place) > run_order(after)):
-                yield entry
+        wanted = (
+            entry
+            for entry in found
+            if (status is None or entry.status is status)
+            and (after is None or run_order(entry.place) > run_order(after))
+        )
+        yield from islice(wanted, limit)
 
     def run_summary(self, run: str) -> RunSummary:
         """Count the jobs of a run."""
         return summary_of(run, self.run_entries(run))
+
+    def recent_runs(self, limit: int) -> Sequence[RecentRun]:
+        """Return the runs, the latest first."""
+        with self.operation("recent_runs"):
+            latest: dict[str, str] = {}
+            for record in self.records.values():
+                latest[record.run] = max(record.updated_at, latest.get(record.run, ""))
+        runs = [RecentRun(run, at) for run, at in latest.items() if run]
+        return sorted(runs, key=lambda one: (one.updated_at, one.run), reverse=True)[:limit]
 
 
 def _place(record: Record) -> Place:

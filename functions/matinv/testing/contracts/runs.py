@@ -75,12 +75,17 @@ class RunIndexContract:
         assert [entry.job_id for entry in table.run_entries("fem/7")] == [
             record.job_id for record in in_order
         ]
+        assert [e.job_id for e in table.run_entries("fem/7", limit=21)] == [
+            record.job_id for record in in_order[:21]
+        ]
         for status in Status:
             ids = [r.job_id for r in in_order if r.status is status]
             listed = [*table.run_entries("fem/7", status)]
             assert [entry.job_id for entry in listed] == ids
-            behind = table.run_entries("fem/7", status, after=listed[16].place)
+            behind = [*table.run_entries("fem/7", status, after=listed[16].place)]
             assert [entry.job_id for entry in behind] == ids[17:]
+            some = table.run_entries("fem/7", status, after=listed[16].place, limit=20)
+            assert [*some] == behind[:20]
             assert not [*table.run_entries("fem/7", status, after=listed[-1].place)]
 
     def test_a_summary_counts_states_and_failures(self, table: Any) -> None:
@@ -100,6 +105,16 @@ class RunIndexContract:
             min(r.created_at for r in jobs),
             max(r.updated_at for r in jobs),
         )
+
+    def test_runs_are_listed_the_latest_first(self, table: Any) -> None:
+        assert table.recent_runs(9) == []
+        self.write(
+            table, [run_record(f"{n}-{k}", f"fem/{n}", at=9 * n) for n in range(9) for k in "ab"]
+        )
+        self.write(table, [run_record("none", "", at=99)])
+        assert [one.run for one in table.recent_runs(100)] == [f"fem/{n}" for n in range(8, -1, -1)]
+        assert [one.run for one in table.recent_runs(2)] == ["fem/8", "fem/7"]
+        assert table.recent_runs(1)[0].updated_at == run_record("x", at=72).updated_at
 
 
 class MovingRunContract(RunIndexContract):

@@ -15,7 +15,7 @@ from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slic
 from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.ports import ClientTable, JobTable
 from matinv.testing.contracts.racing import side_by_side
-from matinv.testing.contracts.runs import MovingRunContract
+from matinv.testing.contracts.runs import MovingRunContract, RunIndexContract
 
 
 def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Record:
@@ -73,7 +73,7 @@ def record(job_id: str, revision: int = 1, status: Status = Status.QUEUED, at: i
     )
 
 
-class ClientTableContract:
+class ClientTableContract(RunIndexContract):
     """`matinv.ports.ClientTable`, as far as it reads."""
 
     @pytest.fixture
