@@ -126,7 +126,7 @@ def test_file_is_sent_under_its_name(client: Client, tmp_path: Path) -> None:
     job = client.submit(tmp_path / "exp-42.npy")
     assert job.job_id == "exp-42"
     assert job.wait().status is Status.SUCCEEDED
-    assert client.submit(str(tmp_path / "exp-42.npy")).ended
+    assert client.submit(str(tmp_path / "exp-42.npy")).had_ended
 
 
 def test_large_file_is_uploaded_byte_by_byte(

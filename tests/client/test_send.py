@@ -19,7 +19,7 @@ def test_same_array_twice_is_one_job_and_is_not_sent_again(
 ) -> None:
     client.submit(np.eye(3)).wait()
     again = client.submit(np.eye(3))
-    assert again.ended
+    assert again.had_ended
     assert service.queue.sent == []
     assert again.result().tolist() == np.eye(3).tolist()
 
@@ -29,7 +29,7 @@ def test_job_that_still_waits_is_sent_again_because_duplicates_are_harmless(
 ) -> None:
     client.submit(np.eye(3))
     job = client.submit(np.eye(3))
-    assert not job.ended
+    assert not job.had_ended
     assert len(service.queue.sent) == 2
     assert job.wait().status is Status.SUCCEEDED
 

@@ -336,8 +336,9 @@ class Job:
         What was sent, if this process sent it.
     matrix : ndarray or None
         The matrix itself, if this process sent it inside a message: nothing else keeps it.
-    ended : bool
-        Whether `Client.submit` found that the job had ended before, for this very input.
+    had_ended : bool
+        Whether `Client.submit` found that the job had ended before, for this very input. It says
+        nothing of now: see `status`.
     asked : str
         The name by which somebody asked for it, if nobody sent it from here.
     revision : int
@@ -348,7 +349,7 @@ class Job:
     job_id: str
     input: InputInfo | None = field(default=None, repr=False)
     matrix: Matrix | None = field(default=None, repr=False)
-    ended: bool = field(default=False, repr=False)
+    had_ended: bool = field(default=False, repr=False)
     asked: str = field(default="", repr=False)
     revision: int = field(default=0, repr=False)
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from matinv.formats.codecs import ENDINGS
 from matinv.jobs.ids import job_id_of, names_of, without_ending
 from matinv.jobs.record import InputInfo, Record, Status
-from matinv.jobs.request import Request, input_info
+from matinv.jobs.request import Request, input_info, reference_of
 from matinv.ports import ClientStore, ClientTable
 from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
@@ -87,7 +87,7 @@ def _is_older(store: ClientStore, record: Record, job: Known) -> bool:
         return record.revision <= job.revision
     if sent is None or record.input.id == sent.id or record.input.source != sent.source:
         return False
-    current = store.find_input(record.input.source.removeprefix("s3://").partition("/")[2])
+    current = store.find_input(reference_of(record.input).key)
     return current is not None and input_info(Request(record.job_id, current)).id == sent.id
 
 

@@ -135,7 +135,7 @@ async def submitted(client: Client, live: Live, request: Request, limit_bytes: i
         job = await run_in_threadpool(_submit, client, file, name, request)
     live.board.expect(job)
     live.wake()
-    return {"job_id": job.job_id, "ended": job.ended}
+    return {"job_id": job.job_id, "ended": job.had_ended}
 
 
 def _submit(client: Client, file: Path, name: str, request: Request) -> Job:

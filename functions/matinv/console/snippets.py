@@ -12,7 +12,7 @@ from typing import Final
 
 from matinv.formats.codecs import CODECS
 from matinv.jobs.record import Record
-from matinv.jobs.request import MESSAGE_SOURCE
+from matinv.jobs.request import MESSAGE_SOURCE, reference_of
 from matinv.settings import Settings
 
 _SEND_MESSAGE: Final = """\
@@ -62,7 +62,7 @@ def python(record: Record, settings: Settings) -> str:
             queue=settings.jobs_queue_url, job_id=record.job_id, tags=dict(record.tags)
         )
     else:
-        key = record.input.source.removeprefix(f"s3://{settings.inputs_bucket}/")
+        key = reference_of(record.input).key
         ending = splitext(key)[1]
         send = _SEND_FILE.format(ending=ending, bucket=settings.inputs_bucket, key=key)
     fetch = _FETCH.format(table=settings.jobs_table, job_id=record.job_id)

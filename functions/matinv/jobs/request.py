@@ -76,6 +76,9 @@ class Inline:
         return self._digests[0]
 
 
+_SCHEME: Final = "s3://"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An object in S3 that holds a matrix.
@@ -97,10 +100,16 @@ class Reference:
     etag: str | None = None
     order: str | None = None
 
+    @classmethod
+    def at(cls, uri: str, version_id: str | None = None, etag: str | None = None) -> Reference:
+        """Return the reference to the object at an address."""
+        bucket, _, key = uri.removeprefix(_SCHEME).partition("/")
+        return cls(bucket, key, version_id, etag)
+
     @property
     def uri(self) -> str:
         """The object's address, without its version."""
-        return f"s3://{self.bucket}/{self.key}"
+        return f"{_SCHEME}{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +198,11 @@ def identities(reference: Reference) -> frozenset[str]:
 
 def reference_of(info: InputInfo) -> Reference:
     """Return the object, and the content of it, that a record names as its input."""
-    bucket, _, key = info.source.removeprefix("s3://").partition("/")
     kind, _, identity = info.id.partition(":")
-    return Reference(
-        bucket,
-        key,
-        version_id=identity if kind == "version" else None,
-        etag=identity if kind == "etag" else None,
+    return Reference.at(
+        info.source,
+        identity if kind == "version" else None,
+        identity if kind == "etag" else None,
     )
 
 

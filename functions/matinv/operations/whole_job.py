@@ -20,7 +20,7 @@ from matinv.errors import MatinvError
 from matinv.formats import npy
 from matinv.formats.codecs import Format
 from matinv.jobs.record import Record
-from matinv.jobs.request import Options, Output
+from matinv.jobs.request import MESSAGE_SOURCE, Options, Output, reference_of
 
 _N: Final = 8
 
@@ -101,8 +101,8 @@ def whole_job(client: Client, way: Way, sender: str, timeout_s: float) -> Proof:
     stack = client.stack(f"removing job {record.job_id}")
     if record.result and record.result.uri:
         stack.store.delete(record.result.uri, record.result.version_id)
-    if record.input.source.startswith("s3://"):
-        kind, _, version = record.input.id.partition(":")
-        stack.store.delete(record.input.source, version if kind == "version" else None)
+    if record.input.source != MESSAGE_SOURCE:
+        file = reference_of(record.input)
+        stack.store.delete(file.uri, file.version_id)
     stack.table.delete(record.job_id)
     return proof

@@ -93,7 +93,7 @@ class S3Store:
     @contextmanager
     def results(self, uri: str, version_id: str | None) -> Iterator[S3Blob]:
         """Open a result for reading."""
-        with closing(self._get(_reference(uri, version_id))) as blob:
+        with closing(self._get(Reference.at(uri, version_id))) as blob:
             yield blob
 
     def _get(self, reference: Reference) -> S3Blob:
@@ -114,14 +114,14 @@ class S3Store:
                 )
         except Misconfigured as denied:
             # If not only the object but its bucket is denied, or missing, no job can go on.
-            with translated(f"looking for s3://{reference.bucket}"):
+            with translated(f"looking for bucket {reference.bucket}"):
                 try:
                     self._s3.head_bucket(Bucket=reference.bucket)
                 except ClientError as error:
                     if code_of(error) == "404":
                         raise Misconfigured(
                             Code.ACCESS_DENIED,
-                            f"s3://{reference.bucket} does not exist",
+                            f"bucket {reference.bucket} does not exist",
                             HINTS[Code.ACCESS_DENIED],
                         ) from error
                     raise
@@ -136,7 +136,7 @@ class S3Store:
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
     ) -> Stored:
         """Write an object of the results bucket unless the key exists."""
-        uri = f"s3://{self._results_bucket}/{key}"
+        uri = Reference(self._results_bucket, key).uri
         for attempt in range(_ATTEMPTS):
             pause(attempt)
             with translated(f"writing {uri}"):
@@ -149,7 +149,7 @@ class S3Store:
                     if code_of(error) not in _BEATEN:
                         raise
             # There is one, or one that is just being written.
-            found = self._head(_reference(uri, None))
+            found = self._head(Reference.at(uri, None))
             if found:
                 return Stored(uri, found.get("VersionId"), decoded(found["Metadata"]))
         raise Transient(
@@ -192,7 +192,7 @@ class S3Store:
         bucket = self._inputs_bucket
         headers = encoded(metadata)
         _check_metadata(headers)
-        with translated(f"writing s3://{bucket}/{key}"):
+        with translated(f"writing {Reference(bucket, key).uri}"):
             answer = self._write(bucket, key, parts, headers)
         return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
 
@@ -218,7 +218,7 @@ class S3Store:
         if self._bucket_owner:
             headers["x-amz-expected-bucket-owner"] = self._bucket_owner
             owner = {"ExpectedBucketOwner": self._bucket_owner}
-        uri = f"s3://{self._inputs_bucket}/{key}"
+        uri = Reference(self._inputs_bucket, key).uri
         with translated(f"signing a URL of {uri}"):
             url = self._s3.generate_presigned_url(
                 "put_object",
@@ -255,7 +255,7 @@ class S3Store:
 
     def delete(self, uri: str, version_id: str | None = None) -> None:
         """Remove an object, or one version of it."""
-        reference = _reference(uri, version_id)
+        reference = Reference.at(uri, version_id)
         with translated(f"removing {uri}"):
             try:
                 self._s3.delete_object(
@@ -267,7 +267,7 @@ class S3Store:
 
     def url(self, uri: str, version_id: str | None, expires_s: int) -> str:
         """Return a presigned URL; nothing is asked of S3."""
-        reference = _reference(uri, version_id)
+        reference = Reference.at(uri, version_id)
         with translated(f"signing a URL of {uri}"):
             return self._s3.generate_presigned_url(
                 "get_object",
@@ -297,11 +297,6 @@ def _refusals(reference: Reference) -> Iterator[None]:
                 observed=reference.version_id,
             ) from error
         raise
-
-
-def _reference(uri: str, version_id: str | None) -> Reference:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return Reference(bucket, key, version_id)
 
 
 def _version(reference: Reference) -> Any:

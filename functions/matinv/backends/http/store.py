@@ -46,9 +46,8 @@ class RemoteStore:
         if reply.status != 200:
             message = f"the upload of {key} was answered with status {reply.status}"
             raise Transient(Code.STORAGE, message, "send it again")
-        bucket, _, _ = place["source"].removeprefix("s3://").partition("/")
         etag = reply.headers.get("etag", "").strip('"')
-        return Reference(bucket, key, reply.headers.get("x-amz-version-id"), etag)
+        return Reference.at(place["source"], reply.headers.get("x-amz-version-id"), etag)
 
     def find_input(self, key: str) -> Reference | None:
         """Return a file whose id does not tell its key; under others the API itself has looked."""

@@ -70,16 +70,15 @@ class MemoryStore(FaultInjection):
     @contextmanager
     def results(self, uri: str, version_id: str | None) -> Iterator[_BreakableBlob]:
         """Open a result for reading."""
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
         with self.operation("results"):
-            blob = self._read(Reference(bucket, key, version_id))
+            blob = self._read(Reference.at(uri, version_id))
         yield blob
 
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
     ) -> Stored:
         """Write an object of the results bucket unless the key exists."""
-        uri = f"s3://{self.results_bucket}/{key}"
+        uri = Reference(self.results_bucket, key).uri
         data = b"".join(parts)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Transient(Code.STORAGE, "the bytes that arrived are not those of the SHA-256")
@@ -94,7 +93,7 @@ class MemoryStore(FaultInjection):
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         """Write an object of the inputs bucket."""
         _check_metadata(metadata)
-        uri = f"s3://{self.inputs_bucket}/{key}"
+        uri = Reference(self.inputs_bucket, key).uri
         with self.operation("upload"):
             written = self._write(uri, b"".join(parts), metadata)
         return Reference(self.inputs_bucket, key, written.version_id, written.etag)
@@ -110,7 +109,7 @@ class MemoryStore(FaultInjection):
     ) -> UploadUrl:
         """Return something that looks like a presigned URL."""
         _check_metadata(metadata)
-        uri = f"s3://{self.inputs_bucket}/{key}"
+        uri = Reference(self.inputs_bucket, key).uri
         with self.operation("upload_url"):
             headers = {f"x-amz-meta-{name}": text for name, text in metadata.items()}
             headers |= {"content-length": str(size_bytes)}
@@ -120,7 +119,7 @@ class MemoryStore(FaultInjection):
     def find_input(self, key: str) -> Reference | None:
         """Return which content stands at a key of the inputs bucket."""
         with self.operation("find_input"):
-            found = self._current(f"s3://{self.inputs_bucket}/{key}")
+            found = self._current(Reference(self.inputs_bucket, key).uri)
         if found is None:
             return None
         return Reference(self.inputs_bucket, key, found.version_id, found.etag)

@@ -15,6 +15,7 @@ from matinv.client import Client
 from matinv.errors import MatinvError, Refused
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record_document import json_line
+from matinv.jobs.request import Reference
 from matinv.operations.whole_job import Way, whole_job
 from matinv.settings import SettingsError
 
@@ -92,7 +93,7 @@ def _reaches(client: Client) -> dict[str, Callable[[], str]]:
         return settings.inputs_bucket
 
     def results() -> str:
-        uri = f"s3://{settings.results_bucket}/{nobody}.npy"
+        uri = Reference(settings.results_bucket, f"{nobody}.npy").uri
         store = client.stack("looking into the results bucket").store
         with suppress(Refused), store.results(uri, None):  # there is no such object
             pass

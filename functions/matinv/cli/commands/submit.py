@@ -127,7 +127,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         sent = list(jobs if output == "json" else _printed(jobs))
         codes.add(_wait(client, sent, timeout, output))
     elif output == "json":
-        emit(({"job_id": job.job_id, "sent": not job.ended} for job in jobs), {}, output)
+        emit(({"job_id": job.job_id, "sent": not job.had_ended} for job in jobs), {}, output)
     else:
         deque(_printed(jobs), maxlen=0)
     return gravest(codes)
@@ -196,7 +196,7 @@ def _send(  # noqa: PLR0913 - two are options of the command
                 complain(sent.info, submission.job_id)
                 codes.add(ANSWERS[sent.code].exit)
                 continue
-            if sent.ended and not skip_done:
+            if sent.had_ended and not skip_done:
                 click.echo(
                     f"matinv: ENDED: {sent.job_id}: this very matrix was inverted before, with "
                     "these options, and was not sent again; "
