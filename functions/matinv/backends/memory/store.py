@@ -52,6 +52,9 @@ class MemoryStore(FaultInjection):
         super().__init__()
         self.inputs_bucket = inputs_bucket
         self.results_bucket = results_bucket
+        self._inputs, self._results = (
+            Reference(b, "").uri for b in (inputs_bucket, results_bucket)
+        )
         self._versions: dict[str, list[_Object | None]] = {}  # None is a delete marker
         self._numbers = count(1)
 
@@ -78,7 +81,7 @@ class MemoryStore(FaultInjection):
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
     ) -> Stored:
         """Write an object of the results bucket unless the key exists."""
-        uri = Reference(self.results_bucket, key).uri
+        uri = self._results + key
         data = b"".join(parts)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Transient(Code.STORAGE, "the bytes that arrived are not those of the SHA-256")
@@ -93,7 +96,7 @@ class MemoryStore(FaultInjection):
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         """Write an object of the inputs bucket."""
         _check_metadata(metadata)
-        uri = Reference(self.inputs_bucket, key).uri
+        uri = self._inputs + key
         with self.operation("upload"):
             written = self._write(uri, b"".join(parts), metadata)
         return Reference(self.inputs_bucket, key, written.version_id, written.etag)
@@ -109,7 +112,7 @@ class MemoryStore(FaultInjection):
     ) -> UploadUrl:
         """Return something that looks like a presigned URL."""
         _check_metadata(metadata)
-        uri = Reference(self.inputs_bucket, key).uri
+        uri = self._inputs + key
         with self.operation("upload_url"):
             headers = {f"x-amz-meta-{name}": text for name, text in metadata.items()}
             headers |= {"content-length": str(size_bytes)}
@@ -119,7 +122,7 @@ class MemoryStore(FaultInjection):
     def find_input(self, key: str) -> Reference | None:
         """Return which content stands at a key of the inputs bucket."""
         with self.operation("find_input"):
-            found = self._current(Reference(self.inputs_bucket, key).uri)
+            found = self._current(self._inputs + key)
         if found is None:
             return None
         return Reference(self.inputs_bucket, key, found.version_id, found.etag)
