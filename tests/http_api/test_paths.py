@@ -60,9 +60,3 @@ def test_an_id_that_ends_like_an_action_is_reached_by_an_encoded_slash(
     assert ask.get("/jobs/a/result").tree["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
     done(ask, name)
     assert ask.get(f"/jobs/{name}").tree["job_id"] == name
-
-
-def test_a_location_survives_clients_that_tidy_paths(ask: ApiServer) -> None:
-    answer = ask.post("/jobs", {"job_id": "a/.b", "matrix": GOOD})
-    assert answer.headers["location"] == "/jobs/a%2F.b"
-    assert ask.get("/jobs/a%2F.b").status == 200
