@@ -116,8 +116,8 @@ def test_options_of_a_file_travel_as_metadata(client: Client) -> None:
     np.testing.assert_allclose(job.result() @ general(200), np.eye(200), atol=1e-12)
 
 
-def test_option_that_does_not_exist_is_a_value_error(client: Client) -> None:
-    with pytest.raises(ValueError, match="lu"):
+def test_option_that_does_not_exist_is_refused_with_those_that_do(client: Client) -> None:
+    with pytest.raises(Refused, match="found: lu; allowed: auto, general, spd, pinv"):
         client.submit(np.eye(2), method="lu")
 
 

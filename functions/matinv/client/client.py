@@ -5,34 +5,29 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from matinv.client.choice import Chosen
+from matinv.client.aio import AsyncClient
+from matinv.client.choice import Chosen, one_of, options_of
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
 from matinv.client.lookup import known_records
-from matinv.client.preparation import Source, matrix_of, prepare
-from matinv.client.results import (
-    decoded,
-    fetch,
-    fetch_bytes,
-    result_url,
-    warn_of_failed_slices,
-)
-from matinv.client.results import verify as check
+from matinv.client.mapping import Mapped, OnError, Progress
+from matinv.client.preparation import Source, prepare
+from matinv.client.results import inverse_of, result_url, warn_of_failed_slices
 from matinv.client.send import Sender, send_all
 from matinv.client.submission import Submission
-from matinv.client.wait import Mode, OnChange, Watch, watch
+from matinv.client.wait import Mode, OnChange, Watch, rounds, watch
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import InputInfo, Record, Status
-from matinv.jobs.request import Options, Output
+from matinv.jobs.request import Output
 from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.settings import Settings, of_api
@@ -70,7 +65,7 @@ class Client:
         self.settings = settings
         self.now = now
         self.sleep = sleep
-        self._jitter = jitter
+        self.jitter = jitter
 
     def stack(self, to: str, hint: str = "use the stack itself: --stack, or MATINV_*") -> Backend:
         """Return all ports of the stack, for what an HTTP API does not offer.
@@ -192,14 +187,14 @@ class Client:
         OSError
             If the file cannot be read.
         """
-        options = Options(
-            Method(method),
-            Output(output),
-            None if format is None else Format(format),
-            OnIllConditioned(on_ill_conditioned),
-            dict(tags or {}),
-            Accuracy(accuracy),
-            run or "",
+        options = options_of(
+            method=method,
+            output=output,
+            form=format,
+            accuracy=accuracy,
+            on_ill_conditioned=on_ill_conditioned,
+            tags=tags,
+            run=run,
         )
         submission = prepare(source, job_id, options)
         (sent,) = self.send([submission.replacing() if replace else submission])
@@ -284,7 +279,105 @@ class Client:
             return known_records(self.table, self.store, wanted, queued)
 
         watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
-        return watch(watched, poll, self.now, self.sleep, self._jitter)
+        return watch(watched, poll, self.now, self.sleep, self.jitter)
+
+    def map(  # noqa: PLR0913 - the last ones are those of `submit`
+        self,
+        matrices: Iterable[Source],
+        *,
+        errors: OnError | str = OnError.RAISE,
+        verify: bool = False,
+        timeout_s: float | None = None,
+        progress: Progress | None = None,
+        method: Method | str = Method.AUTO,
+        output: Output | str = Output.AUTO,
+        format: Format | str | None = None,  # noqa: A002 - the message's name for it
+        accuracy: Accuracy | str = Accuracy.STANDARD,
+        on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
+        tags: Mapping[str, str] | None = None,
+        run: str | None = None,
+    ) -> Generator[Matrix | MatinvError, None, None]:
+        """Yield the inverses of many matrices, in their order.
+
+        Small neighbours of one shape and dtype share a message: each is judged alone, and has its
+        own inverse or error. At most 1,000 messages are out at a time, with at most 64 MB of
+        matrices in them, however many matrices there are. What was inverted before is not sent
+        again: a list that was interrupted goes on where it was.
+
+        Parameters
+        ----------
+        matrices : iterable of array_like or path
+            Each as for `submit`. It may be a generator: matrices are taken as they are needed.
+        errors : {'raise', 'return'}
+            Whether an error is raised, or yielded in the place of the inverse.
+        verify : bool
+            Whether to check each result, as `Job.result` does.
+        timeout_s : float, optional
+            How long to wait for the next inverse at most; as long as it takes by default.
+        progress : callable, optional
+            Called with how many matrices are done, and of how many; that is None of a generator.
+        method, output, format, accuracy, on_ill_conditioned, tags, run
+            As for `submit`.
+
+        Raises
+        ------
+        MatinvError
+            What `submit` and `Job.result` raise; with ``errors="return"`` only TimedOut and
+            NotFound, once nothing is to be expected any more.
+
+        Examples
+        --------
+        >>> client = Client.in_memory()
+        >>> [inverse.tolist() for inverse in client.map([[[2.0]], [[4.0]]])]
+        [[[0.5]], [[0.25]]]
+        """
+        chosen = options_of(
+            method=method,
+            output=output,
+            form=format,
+            accuracy=accuracy,
+            on_ill_conditioned=on_ill_conditioned,
+            tags=tags,
+            run=run,
+        )
+        mapped = Mapped(
+            self, matrices, chosen, one_of(OnError, errors), verify, timeout_s, progress
+        )
+        return mapped.inverses()
+
+    def as_completed(
+        self, jobs: Iterable[Job | str], *, timeout_s: float | None = None
+    ) -> Generator[Job, None, None]:
+        """Yield jobs as they end, well or not; `Job.result` of these reads no record again.
+
+        Parameters
+        ----------
+        jobs : iterable of Job or str
+            As for `wait`.
+        timeout_s : float, optional
+            How long to wait at most until all have ended.
+
+        Raises
+        ------
+        TimedOut, NotFound
+            As `wait`.
+        """
+        sent = {job.job_id: job for job in self._handles(jobs)}
+        watched = Watch(tuple(sent), Mode.ALL, timeout_s)
+        queued: dict[str, Record] = {}
+
+        def poll(job_ids: tuple[str, ...]) -> dict[str, Record]:
+            wanted = [sent[job_id] for job_id in job_ids]
+            return known_records(self.table, self.store, wanted, queued)
+
+        for _ in rounds(watched, poll, self.now, self.sleep, self.jitter):
+            for job_id in sent.keys() - watched.pending():
+                yield replace(sent.pop(job_id), known=watched.records[job_id])
+
+    @property
+    def aio(self) -> AsyncClient:
+        """The same for programs on asyncio."""
+        return AsyncClient(self)
 
     def list(
         self,
@@ -343,6 +436,8 @@ class Job:
         The name by which somebody asked for it, if nobody sent it from here.
     revision : int
         As in `matinv.client.send.Sent`.
+    known : Record or None
+        Its record as it ended, if `Client.as_completed` has read it: it is not read again.
     """
 
     client: Client = field(repr=False)
@@ -352,15 +447,18 @@ class Job:
     had_ended: bool = field(default=False, repr=False)
     asked: str = field(default="", repr=False)
     revision: int = field(default=0, repr=False)
+    known: Record | None = field(default=None, repr=False)
 
     def record(self) -> Record:
-        """Return the job's record as it is now.
+        """Return the job's record as it is now, or as it ended if that is known.
 
         Raises
         ------
         NotFound
             If nothing is known of the job.
         """
+        if self.known is not None:
+            return self.known
         found = self.client.records([self])
         if self.job_id not in found:
             raise NotFound((self.job_id,))
@@ -409,13 +507,7 @@ class Job:
             If the result does not pass, or there is nothing to check it against.
         """
         record = self.ended_record()
-        if verify is False:
-            inverse = fetch(self.client.store, record)
-        else:
-            content = fetch_bytes(self.client.store, record)
-            matrix = self.matrix if verify is True else matrix_of(verify)
-            check(self.client.store, record, content, matrix)
-            inverse = decoded(content, record)
+        inverse = inverse_of(self.client.store, record, self.matrix, verified=verify)
         warn_of_failed_slices(record)
         return inverse
 

@@ -141,6 +141,8 @@ class JobFailed(ClientError):
     ----------
     record : Record
         The job's record.
+    error : ErrorInfo, optional
+        Why it failed, if it is not the whole job that did but one matrix of a stack.
 
     Attributes
     ----------
@@ -150,10 +152,11 @@ class JobFailed(ClientError):
 
     codes = frozenset({"JOB_FAILED"})
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, error: ErrorInfo | None = None) -> None:
         self.record = record
         self.job_id = record.job_id
-        self.error = record.error or ErrorInfo(Code.INTERNAL, "the record does not say why")
+        unknown = ErrorInfo(Code.INTERNAL, "the record does not say why")
+        self.error = error or record.error or unknown
         super().__init__(
             f"{record.job_id}: {self.error.code}: {self.error.message}", self.error.hint
         )

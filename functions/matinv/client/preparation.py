@@ -95,6 +95,13 @@ def prepare(
     return _of_headed(npy.as_read(array), Format.NPY, npy.parts(array), job_id, options)
 
 
+def checked_array(source: ArrayLike) -> Matrix:
+    """Return a matrix, or a stack, as the service has it once it is sent; raises as `prepare`."""
+    matrix = npy.as_read(_as_array(source))
+    _check_finite(matrix)
+    return matrix
+
+
 def matrix_of(source: Source) -> Matrix:
     """Return a matrix as the service reads it; raises as `prepare`.
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from matinv.client.errors import ClientError, JobPartial, NotVerified
+from matinv.client.preparation import matrix_of
 from matinv.client.residual import TOLERANCE, provable, residual, right_digits
 from matinv.errors import Code, Refused
 from matinv.formats.codecs import CODECS, Format, format_of_key, open_file
@@ -61,6 +63,29 @@ def fetch(store: ClientStore, record: Record) -> Matrix:
     result = result_of(record)
     with opened(store, result) as blob:
         return _read(blob, blob.size_bytes, record)
+
+
+def inverse_of(
+    store: ClientStore, record: Record, matrix: Matrix | None, *, verified: bool | ArrayLike
+) -> Matrix:
+    """Return the inverse of a job that has one, checked if that is asked for (`Job.result`).
+
+    Parameters
+    ----------
+    store : ClientStore
+        Where it is.
+    record : Record
+        The job's.
+    matrix : ndarray or None
+        Its input, if it is here.
+    verified : bool or array_like
+        Whether to check it, or the input to check it against.
+    """
+    if verified is False:
+        return fetch(store, record)
+    content = fetch_bytes(store, record)
+    verify(store, record, content, matrix if verified is True else matrix_of(verified))
+    return decoded(content, record)
 
 
 def decoded(content: bytes, record: Record) -> Matrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -114,12 +114,27 @@ def watch(
     NotFound, TimedOut
         See `Watch.give_up`.
     """
+    for _ in rounds(watched, poll, now, sleep, jitter):
+        if watched.over():
+            break
+    return watched.records
+
+
+def rounds(
+    watched: Watch,
+    poll: Callable[[tuple[str, ...]], Mapping[str, Record]],
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    jitter: Callable[[], float],
+) -> Iterator[None]:
+    """Poll the jobs that have not ended, round by round, until all have; parameters as `watch`."""
     start_s = now()
     pause_s = _FIRST_PAUSE_S
     while True:
         watched.update(poll(watched.pending()))
-        if watched.over():
-            return watched.records
+        yield
+        if not watched.pending():
+            return
         waited_s = now() - start_s
         watched.give_up(waited_s)
         left_s = float("inf") if watched.timeout_s is None else watched.timeout_s - waited_s

@@ -145,6 +145,11 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("submit a.npy", "submit --replace --job-id a b.npy", a_npy=EYE, b_npy=2 * EYE),
     ),
     advice(
+        "name one of those that there are",
+        python(_submit(method="lu")),
+        python(_submit(method="general")),
+    ),
+    advice(
         "ask for one of those that there are, in any case",
         python(lambda client: list(client.list("done"))),
         python(lambda client: list(client.list("succeeded"))),
