@@ -49,6 +49,13 @@ class Fetched:
     there: bool = False
     error: MatinvError | None = None
 
+    def document(self) -> dict[str, object]:
+        """Return what programs read of it."""
+        document: dict[str, object] = {"job_id": self.record.job_id, "status": self.record.status}
+        if self.error:
+            return document | {"error": self.error.info.document()}
+        return document | {"file": str(self.path), "fetched": not self.there}
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:

@@ -73,16 +73,11 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class _Out:
-    """A piece that was sent, or could not be."""
+    """A piece that was sent, or could not be; `held_bytes` of it are in memory."""
 
     piece: _Piece
     job: Job | MatinvError
-
-
-def _held_bytes(out: Iterable[_Out]) -> int:
-    """Return what pieces keep in memory: an uploaded file is not kept."""
-    jobs = (one.job for one in out if not isinstance(one.job, MatinvError))
-    return sum(job.matrix.nbytes for job in jobs if job.matrix is not None)
+    held_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -105,6 +100,8 @@ class Mapped:
         How long to wait for the next inverse at most.
     progress : callable or None
         See `Progress`.
+    stacking : bool
+        Whether neighbours may travel together.
     """
 
     client: Client
@@ -114,6 +111,7 @@ class Mapped:
     verify: bool
     timeout_s: float | None
     progress: Progress | None
+    stacking: bool = True
 
     def inverses(self) -> Generator[Matrix | MatinvError, None, None]:
         """Yield the inverses."""
@@ -123,7 +121,9 @@ class Mapped:
         more = True
         while True:
             # Once half of them are back, in few calls.
-            while more and 2 * len(out) <= _JOBS and 2 * _held_bytes(out) <= _HELD_BYTES:
+            while more and (
+                2 * len(out) <= _JOBS and 2 * sum(one.held_bytes for one in out) <= _HELD_BYTES
+            ):
                 more = self._send(left, out)
             if not out:
                 return
@@ -141,7 +141,8 @@ class Mapped:
         """Yield the matrices, small neighbours of one shape and dtype as stacks."""
         options = self.options
         stacking = (
-            options.accuracy is Accuracy.STANDARD
+            self.stacking
+            and options.accuracy is Accuracy.STANDARD
             and options.output is not Output.DYNAMODB
             and options.format in {None, Format.NPY}
         )
@@ -205,9 +206,9 @@ class Mapped:
         sent = dict(zip(fresh, self.client.send([*fresh.values()]), strict=True)) | jobs
         for piece in batch:
             content = piece.content
-            out.append(
-                _Out(piece, content if isinstance(content, MatinvError) else sent[content.job_id])
-            )
+            job = content if isinstance(content, MatinvError) else sent[content.job_id]
+            held = None if isinstance(job, MatinvError) else job.matrix  # not of a file
+            out.append(_Out(piece, job, 0 if held is None else held.nbytes))
         return bool(batch)
 
     def _ended(self, out: deque[_Out]) -> list[tuple[_Out, Record | None]]:
@@ -247,8 +248,9 @@ class Mapped:
         except JobFailed as error:
             if one.piece.stack is None:
                 return [error]
-            # Whatever ended the whole of it is one slice's, and no neighbour's.
-            return [self._alone(matrix) for matrix in one.piece.stack]
+            # Whatever ended the whole of it may be one slice's fault: each is asked for alone.
+            alone = replace(self, matrices=one.piece.stack, stacking=False, progress=None)
+            return list(replace(alone, on_error=OnError.RETURN).inverses())
         except MatinvError as error:
             return [error] * one.piece.count
         if one.piece.stack is None:
@@ -264,13 +266,3 @@ class Mapped:
     def _inverse(self, job: Job, record: Record) -> Matrix:
         record = replace(job, known=record).ended_record()
         return inverse_of(self.client.store, record, job.matrix, verified=self.verify)
-
-    def _alone(self, matrix: Matrix) -> Matrix | MatinvError:
-        try:
-            submission = prepare(matrix, None, self.options)
-            (job,) = self.client.send([submission])
-            if isinstance(job, MatinvError):
-                return job
-            return self._inverse(job, job.wait(self.timeout_s))
-        except MatinvError as error:
-            return error

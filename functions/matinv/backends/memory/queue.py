@@ -122,14 +122,15 @@ class MemoryQueue(FaultInjection):
 
     def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
         """Send messages, each by itself: a fault hits one of them."""
-        return [self._refusal(body) for body in bodies]
-
-    def _refusal(self, body: str) -> MatinvError | None:
-        try:
-            self.send(body)
-        except MatinvError as error:
-            return error
-        return None
+        refusals: list[MatinvError | None] = []
+        for body in bodies:
+            try:
+                self.send(body)
+            except MatinvError as error:
+                refusals.append(error)
+            else:
+                refusals.append(None)
+        return refusals
 
     def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:  # noqa: ARG002 - no clock here
         """Take dead letters; they stay invisible until they are released."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -100,7 +100,7 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
             if one.path and not one.there:
                 size_bytes += one.path.stat().st_size
             if output == "json":
-                click.echo(json_line(_row(one)))
+                click.echo(json_line(one.document()))
     codes.add(complain_missing(missing))
     done["unknown"] = len(missing)
     counts = ", ".join(f"{count:,} {word}" for word, count in done.items() if count)
@@ -147,10 +147,3 @@ def _outcome(one: Fetched) -> tuple[Exit, str]:
         say("PARTIAL", found, f"see which: matinv status {record.job_id}")
     word = "were there" if one.there else "fetched"
     return exit_of_status(record.status), word
-
-
-def _row(one: Fetched) -> dict[str, Any]:
-    row = {"job_id": one.record.job_id, "status": one.record.status}
-    if one.error:
-        return row | {"error": one.error.info.document()}
-    return row | {"file": str(one.path), "fetched": not one.there}
