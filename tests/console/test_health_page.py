@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 from browsing import Console, page_of, running
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from seeds import FIRING, QUIET, record
 
 from matinv.errors import Code, Transient
@@ -12,7 +13,7 @@ from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from matinv.ports.monitor import DEAD, Depth, Figures
 from support.memory_service import MemoryService
-from support.processes import until
+from support.processes import SOON_S, until
 
 
 def tile(page: Page, name: str) -> Locator:
@@ -158,3 +159,38 @@ def test_health_that_cannot_be_asked_for_can_be_asked_for_again(
         page.unroute("**/api/health")
         page.get_by_role("button", name="Try again").click()
         expect(tile(page, "Backlog")).to_contain_text("310")
+
+
+def test_health_shows_what_has_answered_while_the_rest_is_still_loading(
+    page: Page, seen: MemoryService
+) -> None:
+    answer = Event()
+
+    def stall(moment: str) -> None:
+        if moment == "places:before":
+            assert answer.wait(SOON_S)
+
+    seen.table.fail = stall
+    page.get_by_role("link", name="Health").click()
+    expect(tile(page, "Backlog")).to_contain_text("310")
+    expect(page.get_by_text("Still loading: jobs")).to_be_visible()
+    expect(tile(page, "Throughput")).to_contain_text("–")
+    answer.set()
+    expect(tile(page, "Throughput")).to_contain_text("1")
+    expect(page.get_by_text("Still loading")).to_have_count(0)
+
+
+def test_an_answer_that_takes_longer_than_the_time_between_two_is_shown(
+    page: Page, seen: MemoryService
+) -> None:
+    """One question at a time: none is dropped because the next one was asked."""
+    page.clock.install()
+    held: list[Route] = []
+    page.route("**/api/health", held.append)
+    page.get_by_role("link", name="Health").click()
+    until(lambda: page.evaluate("1") and len(held) == 1)
+    page.clock.run_for(60_000)
+    assert len(held) == 1
+    page.unroute("**/api/health")
+    held[0].continue_()
+    expect(tile(page, "Backlog")).to_contain_text("310")

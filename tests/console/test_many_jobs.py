@@ -10,6 +10,7 @@ from browsing import page_of, running
 from playwright.sync_api import Browser, Page, expect
 from seeds import record
 
+from matinv.console.board import READ_AT_ONCE
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from support.memory_service import MemoryService
@@ -24,7 +25,8 @@ const Real = window.EventSource;
 window.EventSource = class extends Real {
     addEventListener(name, act) {
         super.addEventListener(name, event => {
-            messages.push([name, event.data.length]);
+            const { rows, unread } = JSON.parse(event.data);
+            messages.push([name, event.data.length, rows.length, unread]);
             act(event);
         });
     }
@@ -50,6 +52,7 @@ def page(chrome: Browser, many: MemoryService) -> Iterator[Page]:
         opened.add_init_script(WITNESS)
         opened.reload()
         expect(opened.get_by_text("1–50 of 10,000 jobs")).to_be_visible()
+        opened.wait_for_function("messages.length && messages.at(-1)[3] === 0")
         yield opened
 
 
@@ -57,10 +60,14 @@ def rows(page: Page) -> int:
     return page.locator("table.jobs tbody tr").count()
 
 
-def test_all_jobs_come_in_one_message_and_few_rows_are_in_the_document(page: Page) -> None:
-    messages = page.evaluate("messages")
-    assert [name for name, _ in messages] == ["all"]
-    assert messages[0][1] < 400 * MANY
+def test_all_jobs_come_in_one_message_their_details_bit_by_bit_and_few_rows_are_in_the_document(
+    page: Page,
+) -> None:
+    (first, size, jobs, _), *others = page.evaluate("messages")
+    assert (first, jobs) == ("all", MANY)
+    assert size < 400 * MANY
+    assert {name for name, *_ in others} <= {"changed"}
+    assert all(jobs <= READ_AT_ONCE for _, _, jobs, _ in others)
     assert rows(page) == ROWS
     assert page.locator("*").count() < 1500
 
@@ -69,7 +76,7 @@ def test_a_change_of_one_job_is_a_short_message(page: Page, many: MemoryService)
     ended = record(MANY - 1, revision=2)
     many.table.put([replace(ended, updated_at=timestamp(1_800_000_000), tags={"late": "yes"})])
     expect(page.locator("table.jobs").get_by_text("late=yes")).to_be_visible()
-    name, length = page.evaluate("messages.at(-1)")
+    name, length, *_ = page.evaluate("messages.at(-1)")
     assert (name, length < 1000) == ("changed", True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -12,9 +13,10 @@ from matinv.errors import Code, ErrorInfo, Misconfigured, Transient
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from matinv.operations import health
-from matinv.operations.health import Duplicates, LaneHealth, snapshot
+from matinv.operations.health import Duplicates, HealthWatch, LaneHealth, snapshot
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, State
 from support.memory_service import MemoryService, general
+from support.processes import SOON_S, until
 from support.timed_records import NOW_S, ended, look, put, waiting
 
 
@@ -88,7 +90,7 @@ class TestOldest:
     def test_of_more_jobs_than_are_read_nobody_knows(
         self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(health, "READ_LIMIT", 3)
+        monkeypatch.setattr(health, "LIST_LIMIT", 3)
         put(service, *(waiting(f"j{n}", n) for n in range(2)))
         assert self.ages(service) == [1.0, None]
         put(service, waiting("j2", 2))
@@ -106,16 +108,16 @@ class TestAlarms:
         assert look(service).alarms == ()
 
     def test_a_denial_is_no_failure_and_says_why(self, service: MemoryService) -> None:
-        service.monitor.fail = failing("alarms:before", Code.ACCESS_DENIED)
+        service.monitor.fail = failing("alarms:before", code=Code.ACCESS_DENIED)
         found = look(service)
         assert found.alarms is None
         assert [(u.part, u.error.code) for u in found.unknown] == [("alarms", Code.ACCESS_DENIED)]
         assert found.lanes[0].waiting == 0
 
 
-def failing(moment: str, code: Code = Code.STORAGE) -> Callable[[str], None]:
+def failing(*moments: str, code: Code = Code.STORAGE) -> Callable[[str], None]:
     def fail(asked: str) -> None:
-        if asked == moment:
+        if asked in moments:
             raise Transient(code, "out of order", "wait")
 
     return fail
@@ -131,7 +133,7 @@ class TestUnknown:
 
     def test_a_table_that_is_out_of_order_leaves_the_rest(self, service: MemoryService) -> None:
         service.monitor.depths["standard"] = Depth(3)
-        service.table.fail = failing("list:before")
+        service.table.fail = failing("places:before", "list:before")
         found = look(service)
         assert (found.flow, found.failures, found.eta_s, found.backlog) == (None, (), None, 3)
         assert [u.part for u in found.unknown] == ["jobs", "failures", "oldest job"]
@@ -177,3 +179,55 @@ def test_a_document_is_json(service: MemoryService) -> None:
     assert document["alarms"][0]["state"] == "ALARM"
     assert document["flow"]["ended"] == 2
     assert document["failures"][0]["job_id"] == "bad"
+
+
+class TestWatch:
+    def test_what_is_slow_holds_up_nothing_else_and_is_not_asked_twice(
+        self, service: MemoryService
+    ) -> None:
+        answer = Event()
+
+        def stall(moment: str) -> None:
+            if moment == "alarms:before":
+                assert answer.wait(SOON_S)
+
+        service.monitor.fail = stall
+        service.monitor.known_alarms = [Alarm("table", State.ALARM, timestamp(0))]
+        service.monitor.depths["standard"] = Depth(5)
+        watch = HealthWatch(service.client)
+        until(lambda: watch.read(0).pending == ("alarms",))
+        found = watch.read(0)
+        assert (found.alarms, found.unknown, found.backlog, found.partial) == (None, (), 5, True)
+        assert service.monitor.calls["alarms"] == 1
+        answer.set()
+        found = watch.read()
+        assert (found.pending, len(found.alarms or ()), found.partial) == ((), 1, False)
+
+    def test_what_answered_before_is_shown_until_it_answers_again(
+        self, service: MemoryService
+    ) -> None:
+        answer = Event()
+        watch = HealthWatch(service.client)
+        service.monitor.depths["standard"] = Depth(5)
+        watch.read()
+        service.monitor.fail = lambda _: answer.wait(SOON_S) and None
+        service.monitor.depths["standard"] = Depth(6)
+        found = watch.read(0)
+        assert (found.backlog, found.pending) == (5, ())
+        answer.set()
+        assert watch.read().backlog in {5, 6}  # what was asked before may have been read before
+        assert watch.read().backlog == 6
+
+    def test_a_denial_is_forgotten_once_it_is_over(self, service: MemoryService) -> None:
+        watch = HealthWatch(service.client)
+        service.monitor.fail = failing("alarms:before")
+        assert [unknown.part for unknown in watch.read().unknown] == ["alarms"]
+        service.monitor.fail = None
+        assert watch.read().unknown == ()
+
+    def test_the_oldest_job_is_found_without_reading_a_record(self, service: MemoryService) -> None:
+        service.monitor.depths["standard"] = Depth(5000)
+        put(service, *(waiting(f"j{n}", n / 100) for n in range(5000)))
+        assert look(service).lanes[0].oldest_s == pytest.approx(49.99)
+        assert service.table.calls["list"] == 1  # the last failures
+        assert service.table.calls["get"] <= 1  # of no job that ended

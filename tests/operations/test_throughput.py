@@ -10,10 +10,25 @@ from matinv.backends.memory import MemoryTable
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from matinv.operations import throughput
-from matinv.operations.throughput import READ_LIMIT, Percentiles, Recent
+from matinv.operations.throughput import Percentiles, Recent
 from matinv.ports.monitor import Depth
 from support.memory_service import MemoryService
 from support.timed_records import NOW_S, ended, look, put, waiting
+
+
+def noted(monkeypatch: pytest.MonkeyPatch, method: str) -> list[str]:
+    """Return a list to which a method of the table adds the jobs that it hands out."""
+    names: list[str] = []
+    real = getattr(MemoryTable, method)
+
+    def note(*arguments: Any) -> Any:
+        found = real(*arguments)
+        found = found if isinstance(found, dict) else list(found)
+        names.extend(one if isinstance(one, str) else one[1] for one in found)
+        return found
+
+    monkeypatch.setattr(MemoryTable, method, note)
+    return names
 
 
 class TestFlow:
@@ -68,7 +83,7 @@ class TestFlow:
     def test_of_more_jobs_than_are_read_the_latest_count(
         self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(throughput, "READ_LIMIT", 10)
+        monkeypatch.setattr(throughput, "LIST_LIMIT", 10)
         put(service, *(ended(f"j{n}", n) for n in range(30)), ended("bad", 15, Status.FAILED))
         found = look(service).flow
         assert found
@@ -78,29 +93,57 @@ class TestFlow:
 
 
 class TestRecent:
-    def test_a_second_look_reads_what_is_new(
+    def test_each_record_is_read_once(
         self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        read: list[str] = []
-        list_ = MemoryTable.list
-
-        def note(table: MemoryTable, status: Status, limit: int) -> Any:
-            for one in list_(table, status, limit):
-                if limit == READ_LIMIT:
-                    read.append(one.job_id)
-                yield one
-
-        monkeypatch.setattr(MemoryTable, "list", note)
+        read = noted(monkeypatch, "get")
+        listed = noted(monkeypatch, "places")
         recent = Recent()
         put(service, *(ended(f"j{n}", 100 + n) for n in range(50)))
         assert look(service, recent).flow
         assert len(read) == 50
-        read.clear()
+        read.clear(), listed.clear()
         put(service, ended("new", 0))
         again = look(service, recent).flow
         assert again
         assert again.ended == 51
-        assert len(read) <= 1 + 11 + 1  # the new one, the overlap of 10 s, where it stopped
+        assert read == ["new"]
+        assert len(listed) <= 1 + 11  # the new one, and the overlap of 10 s
+
+    def test_a_flood_is_counted_at_once_and_read_bit_by_bit_the_latest_first(
+        self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throughput, "READ_LIMIT", 20)
+        read = noted(monkeypatch, "get")
+        put(service, *(ended(f"j{n}", n, invert_ms=float(n)) for n in range(50)))
+        recent, found = Recent(), []
+        for _ in range(4):
+            flow = look(service, recent).flow
+            assert flow
+            assert flow.latency_ms
+            found.append((flow.ended, flow.complete, flow.read, flow.latency_ms.p50))
+        assert found == [(50, True, 20, 9.5), (50, True, 40, 19.5)] + 2 * [(50, True, 50, 24.5)]
+        assert read == [f"j{n}" for n in range(50)]
+
+    def test_a_clock_that_is_ahead_hides_nothing(self, service: MemoryService) -> None:
+        recent = Recent()
+        put(service, ended("tomorrow", -86_400))
+        look(service, recent)
+        put(service, ended("now", 0))
+        found = look(service, recent).flow
+        assert found
+        assert found.ended == 2
+
+    def test_a_record_that_is_removed_counts_no_more(self, service: MemoryService) -> None:
+        put(service, ended("a", 1))
+        recent = Recent()
+        service.table.fail = lambda moment: (
+            service.table.records.clear() if moment == "get:before" else None
+        )
+        look(service, recent)
+        found = look(service, recent).flow
+        assert found
+        assert (found.ended, found.read) == (0, 0)
 
     def test_what_comes_late_is_found(self, service: MemoryService) -> None:
         recent = Recent()
@@ -132,7 +175,7 @@ class TestRecent:
     def test_a_gap_between_two_looks_is_told(
         self, service: MemoryService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(throughput, "READ_LIMIT", 10)
+        monkeypatch.setattr(throughput, "LIST_LIMIT", 10)
         recent = Recent()
         put(service, ended("first", 100))
         first = look(service, recent).flow

@@ -53,6 +53,8 @@ def frame(health: Health, width: int) -> Group:
     for failure in health.failures:
         at = failure.at.replace("T", " ")[:19]
         parts.append(_line(f"  {at} {failure.job_id} {failure.code}: {failure.message}", ""))
+    if health.pending:
+        parts.append(_line(f"still to answer: {', '.join(health.pending)}", "dim"))
     parts += [
         _line(f"unknown: {unknown.part}: {unknown.error.message}", "yellow")
         for unknown in health.unknown
@@ -104,7 +106,7 @@ def _alarms(alarms: Sequence[Alarm] | None) -> Iterator[Text]:
 
 
 def _flow(flow: Flow, width: int) -> Iterator[Text]:
-    since = flow.since[11:19] + ("" if flow.complete else ", as far as was read")
+    since = flow.since[11:19] + ("" if flow.complete else ", the latest")
     text = Text(f"jobs since {since}: {flow.ended:,} ended, ")
     text.append(f"{flow.failed:,} failed", style="red" if flow.failed else "")
     yield text.append(f", now {flow.per_s:.3g} per second")
@@ -116,6 +118,8 @@ def _flow(flow: Flow, width: int) -> Iterator[Text]:
         yield Text(f"latency p50 {_ms(of.p50)}, p95 {_ms(of.p95)}, p99 {_ms(of.p99)}")
         halves = (f"{name} {_ms(half.p50)}" for name, half in flow.phases_ms.items())
         yield Text("  of half of the jobs: " + ", ".join(halves), style="dim")
+    if flow.read < flow.ended:
+        yield Text(f"  latency and cost of the latest {flow.read:,}", style="dim")
     cost = flow.cost
     each = "" if cost.per_job_usd is None else f", {_usd(cost.per_job_usd)} per job"
     yield Text(f"cost {_usd(cost.total_usd)}{each}")

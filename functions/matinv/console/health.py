@@ -1,4 +1,4 @@
-"""Watch: how the stack is doing, looked at once for all pages that ask."""
+"""Health: how the stack is doing, read once for all pages that ask."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any, Final
 
 from matinv.client import Client
 from matinv.jobs.record_document import plain
-from matinv.operations.health import snapshot
-from matinv.operations.throughput import Recent
+from matinv.operations.health import HealthWatch
 
 _FRESH_S: Final = 3.0  # CloudWatch is a minute behind; GetMetricData costs $0.01 per thousand
+
+# So long an answer waits for what is slow: the page asks for the rest.
+_PATIENCE_S: Final = 0.5
 
 
 @dataclass(slots=True)
 class HealthCache:
-    """The last look, and what earlier ones have read.
+    """The last answer, and what earlier ones have read.
 
     Parameters
     ----------
@@ -25,16 +27,20 @@ class HealthCache:
     """
 
     client: Client
-    _recent: Recent = field(default_factory=Recent)
+    _watch: HealthWatch = field(init=False)
     _turn: Lock = field(default_factory=Lock)
-    _at_s: float = float("-inf")
+    _fresh_until_s: float = float("-inf")
     _seen: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._watch = HealthWatch(self.client)
+
     def health(self) -> dict[str, Any]:
-        """Return the stack's health as plain JSON, a few seconds old at most."""
+        """Return what is known of the stack's health as plain JSON, a few seconds old at most."""
         with self._turn:
             now_s = self.client.now()
-            if not 0 <= now_s - self._at_s < _FRESH_S:
-                self._seen = plain(snapshot(self.client, self._recent).document())
-                self._at_s = now_s
+            if not 0 < self._fresh_until_s - now_s <= _FRESH_S:
+                health = self._watch.read(_PATIENCE_S)
+                self._seen = plain(health.document() | {"partial": health.partial})
+                self._fresh_until_s = now_s + (0 if health.partial else _FRESH_S)
             return self._seen

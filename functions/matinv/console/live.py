@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -42,7 +42,7 @@ class Live:
     _known: bool = False
 
     def wake(self) -> None:
-        """Look at once: something was sent. To be called in the event loop."""
+        """Poll at once: something was sent. To be called in the event loop."""
         self._wake.set()
 
     def close(self) -> None:
@@ -78,20 +78,26 @@ class Live:
                 self._polling = None
                 # Records that were removed are not noticed: the next page begins with a fresh
                 # board. The old one is left to a poll that may still be on its way.
-                self.board = replace(self.board, rows={}, _left="")
+                self.board = replace(self.board, rows={}, unread={}, _left="")
                 self._known = False
 
     async def _keep_polling(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             self._wake.clear()
-            await self._poll()
+            until_s = clock() + _BUSY_S
+            await self._ask(self.board.poll)
+            while self.board.unread and not self._trouble and clock() < until_s:
+                await self._ask(self.board.read)
+            if self.board.unread and not self._trouble:
+                continue
             with suppress(TimeoutError):
                 pause_s = _BUSY_S if self.board.busy() else _IDLE_S
                 await asyncio.wait_for(self._wake.wait(), pause_s)
 
-    async def _poll(self) -> None:
+    async def _ask(self, part: Callable[[], Change]) -> None:
         try:
-            change = await run_in_threadpool(self.board.poll)
+            change = await run_in_threadpool(part)
         except MatinvError as error:
             event = _event("trouble", {"error": error.info.document()})
             if event != self._trouble:
@@ -101,11 +107,12 @@ class Live:
         if self._trouble:
             self._trouble = None
             self._tell(_event("recovered", {}))
+            self._known = False  # of what was found before the trouble the pages know nothing
         if not self._known:
             self._known = True
             self._tell(_everything(self.board))
         elif change.rows or change.gone:
-            self._tell(_event("changed", _rows(change)))
+            self._tell(_event("changed", _rows(change) | {"unread": len(self.board.unread)}))
 
     def _tell(self, event: str) -> None:
         for page in self._pages:
@@ -118,7 +125,8 @@ class Live:
 
 def _everything(board: Board) -> str:
     rows = tuple(board.rows.values())
-    return _event("all", _rows(Change(rows)) | {"limit": board.limit})
+    rest = {"limit": board.limit, "unread": len(board.unread)}
+    return _event("all", _rows(Change(rows)) | rest)
 
 
 def _rows(change: Change) -> dict[str, Any]:

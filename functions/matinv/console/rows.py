@@ -54,6 +54,12 @@ class JobRow:
     cells: tuple[Any, ...]
 
 
+def unread_row(job_id: str, status: Status, updated_at: str) -> JobRow:
+    """Return the row of a record that was not read yet, of which the index tells these three."""
+    known = {"job_id": job_id, "status": status, "updated_at": updated_at, "revision": 0}
+    return JobRow(job_id, status, updated_at, 0, tuple(map(known.get, COLUMNS)))
+
+
 def row_of(record: Record, lanes: Lane) -> JobRow:
     """Return a record's row; `lanes` are the stack's."""
     document = noted_document(record)

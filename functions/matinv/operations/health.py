@@ -1,21 +1,22 @@
 """Health: how a stack is doing, in one document that terminal and page show.
 
-What cannot be read is None or empty, and `Health.unknown` says why: who may not see alarms still
-sees jobs.
+What cannot be read is None or empty, and `Health.unknown` says why: those who may not see alarms
+still see jobs. What has not answered yet is None or empty, too, and named in `Health.pending`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from operator import methodcaller
-from typing import Any, Final, TypeVar
+from time import monotonic
+from typing import Any, Final
 
 from matinv.client.client import Client
-from matinv.errors import Code, ErrorInfo, MatinvError
+from matinv.errors import Code, ErrorInfo, MatinvError, Misconfigured
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
-from matinv.operations.throughput import READ_LIMIT, Flow, Recent, lane_of, seconds_of
+from matinv.operations.throughput import LIST_LIMIT, Flow, Recent, seconds_of
 from matinv.ports import Backend
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, Monitor
 
@@ -23,7 +24,7 @@ _FAILURES: Final = 5  # that are shown
 
 _WITHOUT_API: Final = "use --stack, or the MATINV_* settings"
 
-T = TypeVar("T")
+_PARTS: Final = ("queues", "metrics", "alarms", "jobs", "failures", "oldest job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ class Health:
         The last jobs that failed, the latest first.
     unknown : tuple of Unknown
         What could not be read, and why.
+    pending : tuple of str
+        Parts that have not answered yet: ``queues``, ``metrics``, ``alarms``, ``jobs``, ….
     """
 
     stack: str
@@ -141,12 +144,18 @@ class Health:
     eta_s: float | None
     failures: tuple[FailureCount, ...]
     unknown: tuple[Unknown, ...]
+    pending: tuple[str, ...] = ()
 
     @property
     def blind(self) -> bool:
-        """Whether nothing at all could be read."""
+        """Whether nothing at all could be read; what may still answer counts."""
         parts = (self.backlog, self.dead_letters, self.alarms, self.flow)
-        return all(part is None for part in parts)
+        return not self.pending and all(part is None for part in parts)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the next reading will know more: of parts or records that were not read yet."""
+        return bool(self.pending or (self.flow and self.flow.read < self.flow.ended))
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain mappings, lists, texts and numbers."""
@@ -154,52 +163,125 @@ class Health:
 
 
 def snapshot(client: Client, recent: Recent | None = None) -> Health:
-    """Look at a stack once; nothing that it answers or denies raises.
+    """Read how a stack is doing, once; nothing that it answers or denies raises.
 
     Parameters
     ----------
     client : Client
         The stack's.
     recent : Recent, optional
-        What earlier calls have read. A caller that polls passes the same one each time: a
-        call then reads what is new, a hundred records of each status at least.
+        The window of time, and what earlier calls have read of it.
 
     Returns
     -------
     Health
-        Of the jobs that ended, the latest 2,000 of each status at most are read at once
-        (`Flow.complete`).
+        Latency and cost are of the latest 500 of the jobs that ended (`Flow.read`).
     """
-    recent = recent or Recent()
-    return _Snapshot(client, recent).health()
+    return HealthWatch(client, recent).read()
 
 
-class _Snapshot:
-    """One reading of a stack: what was asked for, and what could not be had."""
+class HealthWatch:
+    """A stack that is read again and again; whoever asks gets what is known by then.
 
-    def __init__(self, client: Client, recent: Recent) -> None:
+    Parts are asked side by side, and none again before it has answered. One `read` at a time.
+
+    Parameters
+    ----------
+    client : Client
+        The stack's.
+    recent : Recent, optional
+        The window of time.
+    """
+
+    def __init__(self, client: Client, recent: Recent | None = None) -> None:
         self._client = client
-        self._recent = recent
-        self._now_s = client.now()
-        self._unknown: list[Unknown] = []
+        self._recent = recent or Recent()
+        self._pool = ThreadPoolExecutor(len(_PARTS), "matinv-health")
+        self._asked: dict[str, Future[Any]] = {}
+        self._answers: dict[str, Any] = {}
+        self._unknown: dict[str, Unknown] = {}
 
-    def health(self) -> Health:
-        """Ask for everything."""
-        queues = [*(lane.name for lane in self._client.settings.lane), DEAD]
-        depths = {
-            queue: self._monitored(f"queue {queue}", methodcaller("depth", queue))
-            for queue in queues
-        }
-        figures = self._monitored("metrics", lambda m: m.figures(self._recent.window_s))
-        alarms = self._monitored("alarms", lambda m: tuple(m.alarms()))
-        flow = self._asked(
-            "jobs",
-            lambda: self._recent.read(self._client.table, self._now_s, self._client.settings.lane),
-        )
-        failed = self._asked(
-            "failures", lambda: [*self._client.table.list(Status.FAILED, _FAILURES)]
-        )
-        lanes = tuple(self._lanes(depths, figures or Figures()))
+    def read(self, patience_s: float | None = None) -> Health:
+        """Ask for everything, and return what is known: also of what answered an earlier call.
+
+        Parameters
+        ----------
+        patience_s : float, optional
+            How long to wait for answers; without it, for all of them.
+        """
+        until_s = None if patience_s is None else monotonic() + patience_s
+        table, lanes, now_s = self._client.table, self._client.settings.lane, self._client.now()
+        for part, ask in {
+            "queues": self._depths,
+            "metrics": lambda: self._monitor().figures(self._recent.window_s),
+            "alarms": lambda: tuple(self._monitor().alarms()),
+            "jobs": lambda: self._recent.read(table, now_s, lanes),
+            "failures": lambda: tuple(map(_failure, table.list(Status.FAILED, _FAILURES))),
+        }.items():
+            if part not in self._asked:
+                self._asked[part] = self._pool.submit(ask)
+        self._collect(until_s)
+        # The age of each lane's oldest message, by records where nothing else tells.
+        depths = self._known_depths().items()
+        full = {queue for queue, depth in depths if isinstance(depth, Depth) and depth.total}
+        if full - self._figures().oldest_s.keys() - {DEAD}:
+            if "oldest job" not in self._asked:
+                self._asked["oldest job"] = self._pool.submit(self._oldest_s, now_s)
+            self._collect(until_s)
+        else:
+            self._unknown.pop("oldest job", None)
+        return self._health(now_s)
+
+    def _collect(self, until_s: float | None) -> None:
+        """Take the answers that come until then."""
+        wait(self._asked.values(), None if until_s is None else max(0.0, until_s - monotonic()))
+        for part, future in [*self._asked.items()]:
+            if not future.done():
+                continue
+            del self._asked[part]
+            self._unknown.pop(part, None)
+            try:
+                self._answers[part] = future.result()
+            except MatinvError as error:
+                self._answers[part] = None
+                self._unknown[part] = Unknown(part, error.info)
+
+    def _monitor(self) -> Monitor:
+        backend = self._client.backend
+        if isinstance(backend, Backend) and backend.monitor is not None:
+            return backend.monitor
+        raise Misconfigured(Code.ACCESS_DENIED, "an HTTP API does not tell", _WITHOUT_API)
+
+    def _depths(self) -> dict[str, Depth | ErrorInfo | None]:
+        found: dict[str, Depth | ErrorInfo | None] = {}
+        for queue in [*(lane.name for lane in self._client.settings.lane), DEAD]:
+            try:
+                found[queue] = self._monitor().depth(queue)
+            except MatinvError as error:
+                found[queue] = error.info
+        return found
+
+    def _known_depths(self) -> Mapping[str, Depth | ErrorInfo | None]:
+        return self._answers.get("queues") or {}
+
+    def _figures(self) -> Figures:
+        figures: Figures | None = self._answers.get("metrics")
+        return figures or Figures()
+
+    def _oldest_s(self, now_s: float) -> float | None:
+        """Return since when the oldest job waits, unless so many do that nobody lists them all."""
+        times: list[str] = []
+        for status in (Status.QUEUED, Status.RETRYING):
+            places = [*self._client.table.places(status, LIST_LIMIT)]
+            if len(places) == LIST_LIMIT:
+                return None
+            times += [at for at, _ in places[-1:]]
+        return max(0.0, now_s - seconds_of(min(times))) if times else None
+
+    def _health(self, now_s: float) -> Health:
+        depths, figures = self._known_depths(), self._figures()
+        flow: Flow | None = self._answers.get("jobs")
+        lanes = tuple(self._lanes(depths, figures))
         counts = [n for lane in lanes for n in (lane.waiting, lane.working, lane.delayed)]
         known = [n for n in counts if n is not None]
         backlog = sum(known) if len(known) == len(counts) and known else None
@@ -207,69 +289,43 @@ class _Snapshot:
         if backlog and flow and flow.per_s:
             eta_s = backlog / flow.per_s
         duplicates = None
-        if figures and figures.duplicates is not None and figures.acknowledged is not None:
+        if figures.duplicates is not None and figures.acknowledged is not None:
             duplicates = Duplicates(figures.duplicates, figures.acknowledged)
-        dead = depths[DEAD]
+        dead = depths.get(DEAD)
+        unread = [
+            Unknown(f"queue {queue}", depth)
+            for queue, depth in depths.items()
+            if isinstance(depth, ErrorInfo)
+        ]
         return Health(
             stack=self._client.settings.stack,
-            at=timestamp(self._now_s),
+            at=timestamp(now_s),
             window_s=self._recent.window_s,
             lanes=lanes,
-            dead_letters=dead.total if dead else None,
-            alarms=alarms,
+            dead_letters=dead.total if isinstance(dead, Depth) else None,
+            alarms=self._answers.get("alarms"),
             flow=flow,
             duplicates=duplicates,
             backlog=backlog,
             eta_s=eta_s,
-            failures=tuple(map(_failure, failed or ())),
-            unknown=tuple(self._unknown),
+            failures=self._answers.get("failures") or (),
+            unknown=(*unread, *(self._unknown[part] for part in _PARTS if part in self._unknown)),
+            pending=tuple(p for p in _PARTS if p in self._asked and p not in self._answers),
         )
 
-    def _monitored(self, part: str, ask: Callable[[Monitor], T]) -> T | None:
-        backend = self._client.backend
-        monitor = backend.monitor if isinstance(backend, Backend) else None
-        if monitor is None:
-            error = ErrorInfo(Code.ACCESS_DENIED, "an HTTP API does not tell", _WITHOUT_API)
-            self._unknown.append(Unknown(part, error))
-            return None
-        return self._asked(part, lambda: ask(monitor))
-
-    def _asked(self, part: str, ask: Callable[[], T]) -> T | None:
-        try:
-            return ask()
-        except MatinvError as error:
-            self._unknown.append(Unknown(part, error.info))
-            return None
-
-    def _lanes(self, depths: dict[str, Depth | None], figures: Figures) -> Iterator[LaneHealth]:
-        unread = {unknown.part for unknown in self._unknown}
-        # The age of each lane's oldest message, by records where nothing else tells.
-        full = [queue for queue, depth in depths.items() if depth and depth.total]
-        oldest = {queue: figures.oldest_s[queue] for queue in full if queue in figures.oldest_s}
-        if set(full) - oldest.keys() - {DEAD}:
-            oldest = (self._asked("oldest job", self._oldest_records) or {}) | oldest
+    def _lanes(
+        self, depths: Mapping[str, Depth | ErrorInfo | None], figures: Figures
+    ) -> Iterator[LaneHealth]:
         for lane in self._client.settings.lane:
-            queue = lane.name
-            depth = depths[queue]
-            if depth:
+            depth, oldest_s = depths.get(lane.name), figures.oldest_s.get(lane.name)
+            # Whose lane a waiting job is shows once its size is known: the first one has them all.
+            if oldest_s is None and lane is self._client.settings.lane:
+                oldest_s = self._answers.get("oldest job")
+            if isinstance(depth, Depth):
                 counts = (depth.waiting, depth.working, depth.delayed)
-                age_s = oldest.get(queue) if depth.total else None
-                yield LaneHealth(queue, *counts, age_s)
-            elif f"queue {queue}" in unread:
-                yield LaneHealth(queue, None, None, None, oldest.get(queue))
-
-    def _oldest_records(self) -> dict[str, float]:
-        """Return since when the oldest job waits, unless so many do that nobody read them all."""
-        oldest: dict[str, float] = {}
-        for status in (Status.QUEUED, Status.RETRYING):
-            records = [*self._client.table.list(status, READ_LIMIT)]
-            if len(records) == READ_LIMIT:
-                return {}
-            for record in records:
-                queue = lane_of(record, self._client.settings.lane).name
-                age_s = max(0.0, self._now_s - seconds_of(record.created_at))
-                oldest[queue] = max(age_s, oldest.get(queue, 0.0))
-        return oldest
+                yield LaneHealth(lane.name, *counts, oldest_s if depth.total else None)
+            elif depth:
+                yield LaneHealth(lane.name, None, None, None, oldest_s)
 
 
 def _failure(record: Record) -> FailureCount:

@@ -6,9 +6,9 @@ All of it is computed from records, so that it says the same of a laptop as of A
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice
 from math import floor
 from typing import Final
 
@@ -21,15 +21,19 @@ from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.jobs.times import timestamp
 from matinv.operations.prices import Cost, cost
 from matinv.ports import ClientTable
+from matinv.ports.parallel import side_by_side
 
 PHASES: Final = ("queued_ms", "load_ms", "invert_ms", "publish_ms")
 BUCKETS: Final = 30  # of a window: bars that a terminal of 80 columns has room for
 
-# Records of each status that one read takes at most: 20 calls, about half a second and a thirtieth
-# of a cent. Jobs that end faster than that are counted over a shorter time than the window.
-READ_LIMIT: Final = 2000
+# Places of each status that one reading lists at most, with no record: 20 queries of 1,000, half a
+# second and 0.003 cents. Jobs that end faster are counted over less time than the window.
+LIST_LIMIT: Final = 20_000
 
-# Jobs that are kept between reads: 300 bytes each.
+# Records that one reading reads at most, the latest: five calls side by side, a tenth of a second.
+READ_LIMIT: Final = 500
+
+# Jobs that are kept between readings: 300 bytes each.
 _KEPT: Final = 50_000
 
 # What is new may stand behind what is known: clocks of workers differ, and the index is late.
@@ -98,7 +102,9 @@ class Flow:
     since, until : str
         What the numbers cover.
     complete : bool
-        Whether that is the whole window; else so many jobs ended that only the latest were read.
+        Whether that is the whole window; else so many jobs ended that only the latest count.
+    read : int
+        Of so many jobs, the latest, latency and cost are known: the next readings fill them in.
     bucket_s : float
         Length of a bucket.
     buckets : tuple of Bucket
@@ -118,6 +124,7 @@ class Flow:
     since: str
     until: str
     complete: bool
+    read: int
     bucket_s: float
     buckets: tuple[Bucket, ...]
     ended: int
@@ -130,13 +137,12 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """What is kept of a job that ended."""
+    """What is kept of a job that ended: the last two are of its record, once that was read."""
 
-    job_id: str
     at_s: float
     failed: bool
-    phases_ms: tuple[float | None, ...]
-    cost: Cost
+    phases_ms: tuple[float | None, ...] = ()
+    cost: Cost | None = None
 
     @property
     def latency_ms(self) -> float | None:
@@ -146,9 +152,9 @@ class _Ended:
 
 @dataclass(slots=True)
 class Recent:
-    """Jobs that ended within the window, kept between reads so that each is read about once.
+    """Jobs that ended within the window, kept between readings so that each is read about once.
 
-    One read at a time.
+    One reading at a time.
 
     Parameters
     ----------
@@ -157,11 +163,13 @@ class Recent:
     """
 
     window_s: float = 900.0
-    _jobs: Sequence[_Ended] = ()  # the latest first
+    _jobs: dict[str, _Ended] = field(default_factory=dict)
     _covered_s: float = field(default=0.0)  # nothing that ended after this is missing
 
     def read(self, table: ClientTable, now_s: float, lanes: Lane) -> Flow:
-        """Read what is new and return what is known; `lanes` are those that the jobs ran in.
+        """List what is new, read some of it, and return what is known.
+
+        `lanes` are those that the jobs ran in.
 
         Raises
         ------
@@ -170,23 +178,40 @@ class Recent:
         """
         bucket_s = self.window_s / BUCKETS
         since_s = (floor(now_s / bucket_s) - BUCKETS + 1) * bucket_s
-        known_s = self._jobs[0].at_s - _OVERLAP_S if self._jobs else since_s
-        found: dict[str, _Ended] = {}
+        latest_s = max((job.at_s for job in self._jobs.values()), default=0.0)
+        # A clock that is ahead must not hide what others do.
+        since = timestamp(max(since_s, min(latest_s, now_s) - _OVERLAP_S))
+        found: dict[str, tuple[str, bool]] = {}
         covered_s = self._covered_s
-        for status in (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED):
-            read = (_ended(record, lanes) for record in table.list(status, READ_LIMIT))
-            new = list(takewhile(lambda job: job.at_s >= max(since_s, known_s), read))
-            found |= {job.job_id: job for job in new}
-            if len(new) == READ_LIMIT:
-                covered_s = max(covered_s, new[-1].at_s)
-        jobs = [*found.values(), *(job for job in self._jobs if job.job_id not in found)]
-        jobs.sort(key=lambda job: job.at_s, reverse=True)
-        if len(jobs) > _KEPT:
-            covered_s = max(covered_s, jobs[_KEPT].at_s)
+        statuses = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED)
+        listed = side_by_side(lambda status: [*table.places(status, LIST_LIMIT, since)], statuses)
+        for status, places in zip(statuses, listed, strict=True):
+            for at, job_id in places:  # in two lists while the index moves it
+                failed = status is Status.FAILED
+                found[job_id] = max((at, failed), found.get(job_id, ("", False)))
+            if len(places) == LIST_LIMIT:
+                covered_s = max(covered_s, seconds_of(places[-1][0]))
+        jobs = dict(self._jobs)
+        for job_id, (at, failed) in found.items():
+            ended = _Ended(seconds_of(at), failed)
+            known = jobs.get(job_id)
+            if known is None or (known.at_s, known.failed) != (ended.at_s, failed):
+                jobs[job_id] = ended
+        latest = sorted(jobs, key=lambda job_id: jobs[job_id].at_s, reverse=True)
+        if len(latest) > _KEPT:
+            covered_s = max(covered_s, jobs[latest[_KEPT]].at_s)
         first_s = max(since_s, covered_s)
-        self._jobs = tuple(job for job in jobs[:_KEPT] if job.at_s >= first_s)
+        self._jobs = {i: jobs[i] for i in latest[:_KEPT] if jobs[i].at_s >= first_s}
         self._covered_s = covered_s
-        return _flow(self._jobs, since_s, first_s, now_s, bucket_s)
+        unread = (job_id for job_id, job in self._jobs.items() if job.cost is None)
+        read = [*islice(unread, READ_LIMIT)]
+        records = table.get(read)
+        for job_id in read:
+            if job_id in records:
+                self._jobs[job_id] = _ended(self._jobs[job_id], records[job_id], lanes)
+            else:
+                del self._jobs[job_id]  # removed since
+        return _flow([*self._jobs.values()], since_s, first_s, now_s, bucket_s)
 
 
 def seconds_of(time_: str) -> float:
@@ -209,24 +234,19 @@ def lane_of(record: Record, lanes: Lane) -> Lane:
     return lanes.first_for(prediction.memory_bytes, prediction.seconds) or [*lanes][-1]
 
 
-def _ended(record: Record, lanes: Lane) -> _Ended:
+def _ended(job: _Ended, record: Record, lanes: Lane) -> _Ended:
     phases = tuple(record.timings_ms.get(name) for name in PHASES)
     spent_ms = sum(ms for ms in phases[1:] if ms is not None)
     uploaded = record.input.source != MESSAGE_SOURCE
     inline = record.result is not None and record.result.inline is not None
-    return _Ended(
-        record.job_id,
-        seconds_of(record.updated_at),
-        record.status is Status.FAILED,
-        phases,
-        cost(
-            spent_ms / 1000,
-            lane_of(record, lanes).memory_mb,
-            _NOTIFICATION_BYTES if uploaded else record.input.size_bytes or 1,
-            record.result.size_bytes if record.result and inline else 0,
-            uploaded=uploaded,
-        ),
+    price = cost(
+        spent_ms / 1000,
+        lane_of(record, lanes).memory_mb,
+        _NOTIFICATION_BYTES if uploaded else record.input.size_bytes or 1,
+        record.result.size_bytes if record.result and inline else 0,
+        uploaded=uploaded,
     )
+    return replace(job, phases_ms=phases, cost=price)
 
 
 def _flow(
@@ -235,17 +255,20 @@ def _flow(
     pieces: list[list[_Ended]] = [[] for _ in range(BUCKETS)]
     for job in jobs:
         pieces[min(int((job.at_s - since_s) / bucket_s), BUCKETS - 1)].append(job)
+    read = [job for job in jobs if job.phases_ms]
+    prices = [job.cost for job in read if job.cost]
     phases = {
-        name.removesuffix("_ms"): _percentiles([job.phases_ms[i] for job in jobs])
+        name.removesuffix("_ms"): _percentiles([job.phases_ms[i] for job in read])
         for i, name in enumerate(PHASES)
     }
     lately = [job.at_s for job in jobs if job.at_s >= now_s - _RECENT_S]
-    by_service = {name: sum(getattr(job.cost, name) for job in jobs) for name in Cost.__slots__}
+    by_service = {name: sum(getattr(one, name) for one in prices) for name in Cost.__slots__}
     total = sum(by_service.values())
     return Flow(
         timestamp(first_s),
         timestamp(now_s),
         first_s <= since_s,
+        len(read),
         bucket_s,
         tuple(
             Bucket(
@@ -261,7 +284,7 @@ def _flow(
         len(lately) / max(now_s - min(lately), 1.0) if lately else 0.0,
         _percentiles([job.latency_ms for job in jobs]),
         {name: found for name, found in phases.items() if found},
-        Spending(total, total / len(jobs) if jobs else None, by_service),
+        Spending(total, total / len(prices) if prices else None, by_service),
     )
 
 

@@ -43,6 +43,13 @@ class ClientTable(RunIndex, Protocol):
         """
         ...
 
+    def places(self, status: Status, limit: int, since: str = "") -> Iterator[Place]:
+        """Yield where at most `limit` records in `status` stand, the most recently updated first.
+
+        No record is read. What was updated before the time `since` is left out.
+        """
+        ...
+
 
 class JobTable(ClientTable, Protocol):
     """All that can be done with the records."""

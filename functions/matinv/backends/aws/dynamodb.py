@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 TTL_ATTRIBUTE: Final = "expires_at"
 
 _KEYS_PER_READ: Final = 100  # BatchGetItem's limit
+_PLACES_PER_QUERY: Final = 1000  # 100 KB: a tenth of an answer's limit, and 13 read units
+
+_Range = tuple[str, str] | None
+"""A condition on ``updated_at`` and its value ``:at``."""
 
 
 def table_schema(name: str) -> CreateTableInputTypeDef:
@@ -123,18 +127,8 @@ class DynamoDBTable(DynamoDBRuns):
         """
         if limit < 1:
             return
-        size = min(limit, _KEYS_PER_READ)
-        first = side_by_side(
-            lambda shard: self._query(listing(status, shard), size, before, {}), range(SHARDS)
-        )
-        shards = []
-        for shard, page in enumerate(first):
-            by_time = groupby(
-                self._places(listing(status, shard), size, before, page), itemgetter(0)
-            )
-            # In an index, equal times have no order.
-            shards.append(place for _, tied in by_time for place in sorted(tied, reverse=True))
-        places = heapq.merge(*shards, reverse=True)
+        range_: _Range = ("updated_at <= :at", before[0]) if before else None
+        places = self._merged(status, min(limit, _KEYS_PER_READ), range_)
         ids = (job_id for at, job_id in places if before is None or (at, job_id) < before)
         left = limit
         while left > 0 and (job_ids := [*islice(ids, min(left, _KEYS_PER_READ))]):
@@ -144,26 +138,44 @@ class DynamoDBTable(DynamoDBRuns):
             yield from records
             left -= len(records)
 
+    def places(self, status: Status, limit: int, since: str = "") -> Iterator[Place]:
+        """Yield where records in `status` stand: the index knows, and may be a moment late."""
+        if limit < 1:
+            return
+        range_: _Range = ("updated_at >= :at", since) if since else None
+        yield from islice(self._merged(status, min(limit, _PLACES_PER_QUERY), range_), limit)
+
+    def _merged(self, status: Status, size: int, range_: _Range) -> Iterator[Place]:
+        """Yield the places of the records in `status`, the last first; a query asks for `size`."""
+        keys = [listing(status, shard) for shard in range(SHARDS)]
+        first = side_by_side(lambda key: self._query(key, size, range_, {}), keys)
+        shards = []
+        for key, page in zip(keys, first, strict=True):
+            by_time = groupby(self._places(key, size, range_, page), itemgetter(0))
+            # In an index, equal times have no order.
+            shards.append(place for _, tied in by_time for place in sorted(tied, reverse=True))
+        return heapq.merge(*shards, reverse=True)
+
     def _places(
-        self, key: str, size: int, before: Place | None, page: QueryOutputTypeDef
+        self, key: str, size: int, range_: _Range, page: QueryOutputTypeDef
     ) -> Iterator[Place]:
         """Yield the places of the records under an index key, the last first."""
         while True:
             yield from ((i["updated_at"]["S"], i["job_id"]["S"]) for i in page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
-            page = self._query(key, size, before, {"ExclusiveStartKey": page["LastEvaluatedKey"]})
+            page = self._query(key, size, range_, {"ExclusiveStartKey": page["LastEvaluatedKey"]})
 
     def _query(
-        self, key: str, size: int, before: Place | None, start: Mapping[str, Any]
+        self, key: str, size: int, range_: _Range, start: Mapping[str, Any]
     ) -> QueryOutputTypeDef:
-        values = {":key": {"S": key}} | ({":at": {"S": before[0]}} if before else {})
+        condition, at = range_ or ("", "")
+        values = {":key": {"S": key}} | ({":at": {"S": at}} if range_ else {})
         with translated(f"listing {key}"):
             return self._dynamodb.query(
                 TableName=self._table_name,
                 IndexName=INDEX,
-                KeyConditionExpression="listing = :key"
-                + (" AND updated_at <= :at" if before else ""),
+                KeyConditionExpression="listing = :key" + (f" AND {condition}" if range_ else ""),
                 ExpressionAttributeValues=values,
                 ScanIndexForward=False,
                 Limit=size,

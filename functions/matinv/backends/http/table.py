@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -45,6 +45,11 @@ class RemoteTable:
         found = self._pages(status, limit if before is None else _PAGE)
         behind = (r for r in found if before is None or (r.updated_at, r.job_id) < before)
         return islice(behind, limit)
+
+    def places(self, status: Status, limit: int, since: str = "") -> Iterator[Place]:
+        """Yield where records in `status` stand, the most recently updated first."""
+        found = ((r.updated_at, r.job_id) for r in self._pages(status, limit))
+        return takewhile(lambda place: place[0] >= since, islice(found, limit))
 
     def _pages(self, status: Status, limit: int) -> Iterator[Record]:
         """Yield all records in `status`; a request asks for `limit`, or a page."""

@@ -86,6 +86,13 @@ class MemoryTable(FaultInjection):
         runs = [RecentRun(run, at) for run, at in latest.items() if run]
         return sorted(runs, key=lambda one: (one.updated_at, one.run), reverse=True)[:limit]
 
+    def places(self, status: Status, limit: int, since: str = "") -> Iterator[Place]:
+        """Yield where records in `status` stand, the most recently updated first."""
+        with self.operation("places"):
+            records = self.records.values()
+            found = [_place(r) for r in records if r.status is status and r.updated_at >= since]
+        return islice(iter(sorted(found, reverse=True)), limit)
+
 
 def _place(record: Record) -> Place:
     return record.updated_at, record.job_id

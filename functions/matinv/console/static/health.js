@@ -7,10 +7,11 @@ import { address } from "./route.js";
 import { count, duration, usd } from "./words.js";
 
 const AGAIN_MS = 5000;
+const SOON_MS = 500; // when a part has not answered yet
 
 export function Health() {
   const loaded = useLoaded(() => get("/api/health"), []);
-  useEvery(AGAIN_MS, loaded.again);
+  useEvery(loaded.value?.partial ? SOON_MS : AGAIN_MS, loaded.poll);
   return html`
     <section aria-label="Health">
       <div class="title"><h1>Health</h1>
@@ -25,6 +26,7 @@ function Shown({ health }) {
   const { flow } = health;
   const window_ = duration(health.window_s * 1000);
   return html`
+    <${Pending} parts=${health.pending} />
     <${Unknown} unknown=${health.unknown} />
     <${Tiles} health=${health} />
     <${Alarms} alarms=${health.alarms} />
@@ -37,6 +39,10 @@ function Shown({ health }) {
       ${flow && flow.ended > 0 && html`<${Cost} cost=${flow.cost} window_=${window_} />`}
     </div>
     <${Failures} failures=${health.failures} />`;
+}
+
+function Pending({ parts }) {
+  return html`<p class="dim" role="status">${parts.length > 0 && html`<span class="spinner" aria-hidden="true"></span>Still loading: ${parts.join(", ")} …`}</p>`;
 }
 
 function Unknown({ unknown }) {
@@ -105,7 +111,8 @@ function Flow({ flow, window_ }) {
   const latency = (name) => flow.buckets.map((bucket) => bucket.latency_ms?.[name] ?? null);
   return html`
     <section class="card" aria-labelledby="flow"><h2 id="flow">Jobs that ended <span class="dim">${count(flow.ended, "job")} in ${window_}${flow.failed ? `, ${number(flow.failed)} failed` : ""}</span></h2>
-      ${!flow.complete && html`<p class="warning">So many ended that only those since <${Ago} time=${flow.since} /> were read.</p>`}
+      ${!flow.complete && html`<p class="warning">So many ended that only those since <${Ago} time=${flow.since} /> count.</p>`}
+      ${flow.read < flow.ended && html`<p class="dim">Latency and cost are of the latest ${count(flow.read, "job")}; the others are still loading.</p>`}
       <div class="halves">
         <${Chart} title="Throughput" unit=${`jobs per ${duration(flow.bucket_s * 1000)}`} times=${times} format=${(value) => number(value)}
           lines=${[{ title: "ended", colour: "--accent", bars: true, values: flow.buckets.map((bucket) => bucket.ended) },

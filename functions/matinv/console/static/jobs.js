@@ -51,7 +51,7 @@ function Found({ live, query, openSubmit }) {
           <//>`
         : html`<${Table} jobs=${found.slice((page - 1) * PAGE, page * PAGE)} filter=${filter} change=${change} />`}
     ${found.length > 0 && html`
-      <${Pages} page=${page} pages=${pages} total=${found.length} all=${live.jobs.size} limit=${live.limit}
+      <${Pages} page=${page} pages=${pages} total=${found.length} all=${live.jobs.size} limit=${live.limit} unread=${live.unread}
         turn=${(to) => change({ page: to > 1 ? to : "" })} />`}`;
 }
 
@@ -186,13 +186,14 @@ function Line({ job }) {
     </tr>`;
 }
 
-function Pages({ page, pages, total, all, limit, turn }) {
+function Pages({ page, pages, total, all, limit, unread, turn }) {
   const first = (page - 1) * PAGE + 1;
   const last = Math.min(total, page * PAGE);
   return html`
     <nav class="pages" aria-label="Pages">
       <span aria-live="polite">${first.toLocaleString("en")}–${last.toLocaleString("en")} of ${count(total, "job")}
         ${all >= limit ? html`<span class="dim"> (the latest ${limit.toLocaleString("en")})</span>` : ""}</span>
+      ${unread > 0 && html`<span class="dim">Details of ${count(unread, "job")} are still loading.</span>`}
       ${pages > 1 && html`
         <button type="button" class="small" disabled=${page === 1} onClick=${() => turn(page - 1)}>Previous</button>
         <button type="button" class="small" disabled=${page === pages} onClick=${() => turn(page + 1)}>Next</button>`}

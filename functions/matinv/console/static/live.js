@@ -7,7 +7,7 @@ let source = null;
 let rest = 0; // timer that closes the stream of a page that nobody sees
 
 // phase: loading | live | trouble (the stack) | ended (the console)
-export const live = { phase: "loading", jobs: new Map(), error: null, limit: 0, version: 0 };
+export const live = { phase: "loading", jobs: new Map(), error: null, limit: 0, unread: 0, version: 0 };
 
 const HIDDEN_MS = 60_000; // a page in the background then costs no more reads
 
@@ -45,13 +45,13 @@ export function watchVisibility() {
   });
 }
 
-function take({ columns, rows, gone, limit }) {
+function take({ columns, rows, gone, limit, unread }) {
   for (const cells of rows) {
     const job = Object.fromEntries(columns.map((name, index) => [name, cells[index]]));
     live.jobs.set(job.job_id, job);
   }
   for (const id of gone) live.jobs.delete(id);
-  tell({ phase: "live", error: null, limit: limit ?? live.limit });
+  tell({ phase: "live", error: null, limit: limit ?? live.limit, unread });
 }
 
 function tell(change) {

@@ -22,34 +22,58 @@ export function useLive() {
   return live;
 }
 
-// Loads something and tells how that went; `again` does it once more and keeps what is shown.
+// Loads something and tells how that went; `again` does it once more and keeps what is shown. An
+// answer counts unless a later question's is there already: a slow one is late, never lost. `poll`
+// asks again unless a question is on its way.
 export function useLoaded(load, keys) {
   const [state, setState] = useState({ phase: "loading" });
-  const turn = useRef(0);
-  const again = async () => {
-    const mine = ++turn.current;
+  const asked = useRef(0);
+  const shown = useRef(0);
+  const busy = useRef(null);
+  const again = () => {
+    const mine = ask().finally(() => { if (busy.current === mine) busy.current = null; });
+    busy.current = mine;
+    return mine;
+  };
+  const ask = async () => {
+    const mine = ++asked.current;
+    const show = (next) => {
+      if (mine < shown.current) return;
+      shown.current = mine;
+      setState(next);
+    };
     try {
-      const value = await load();
-      if (mine === turn.current) setState({ phase: "loaded", value });
+      show({ phase: "loaded", value: await load() });
     } catch (error) {
-      if (mine === turn.current) setState({ phase: "failed", error });
+      show({ phase: "failed", error });
     }
   };
   useEffect(() => {
     setState({ phase: "loading" });
     again();
-    return () => { turn.current += 1; };
+    return () => { shown.current = asked.current + 1; }; // what was asked for other keys
   }, keys);
-  return { ...state, again };
+  return { ...state, again, poll: () => busy.current ?? again() };
 }
 
+// Does something again and again, so long after it was done: two never overlap.
 export function useEvery(ms, act) {
-  const latest = useRef(act);
-  latest.current = act;
+  const latest = useRef({});
+  latest.current = { ms, act };
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || latest.current(), ms);
-    return () => clearInterval(timer);
-  }, [ms]);
+    let timer = 0;
+    let over = false;
+    const next = () => { timer = over ? 0 : setTimeout(turn, latest.current.ms); };
+    const turn = async () => {
+      if (!document.hidden) await latest.current.act();
+      next();
+    };
+    next();
+    return () => {
+      over = true;
+      clearTimeout(timer);
+    };
+  }, []);
 }
 
 export function Loading({ what }) {

@@ -29,7 +29,7 @@ from moto.s3 import notifications
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from matinv import processes
-from matinv.local.moto_patches import move_tasks, sqs
+from matinv.local.moto_patches import indexes, move_tasks, sqs
 
 _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 
@@ -40,6 +40,7 @@ def serve(host: str, port: int) -> BaseWSGIServer:
     move_tasks.add()
     _patch_s3_events()
     _patch_transactions()
+    indexes.patch()
     return make_server(
         host, port, OneAtATime(create_backend_app), threaded=True, request_handler=_QuietHandler
     )

@@ -115,6 +115,20 @@ class ClientTableContract(RunIndexContract):
             assert [(r.updated_at, r.job_id) for r in rest] == whole[size : size + 7]
         assert list(table.list(Status.QUEUED, 7, before=whole[-1])) == []
 
+    def test_places_are_those_of_the_list_without_its_records(self, table: ClientTable) -> None:
+        self.write(table, [record(f"j{n:03d}", at=n // 20) for n in range(130)])
+        self.write(table, [record("other", status=Status.FAILED, at=3)])
+        listed = [(r.updated_at, r.job_id) for r in table.list(Status.QUEUED, 200)]
+        assert list(table.places(Status.QUEUED, 200)) == listed
+        assert list(table.places(Status.QUEUED, 33)) == listed[:33]
+        assert list(table.places(Status.QUEUED, 0)) == []
+        since = listed[45][0]
+        new = [place for place in listed if place[0] >= since]
+        assert list(table.places(Status.QUEUED, 200, since)) == new
+        assert list(table.places(Status.QUEUED, 7, since)) == new[:7]
+        (failed,) = table.places(Status.FAILED, 200)
+        assert failed == (record("other", at=3).updated_at, "other")
+
 
 class JobTableContract(ClientTableContract, MovingRunContract):
     """`matinv.ports.JobTable`."""
