@@ -34,6 +34,17 @@ def test_failed_job_raises_with_its_code(client: Client) -> None:
     assert caught.value.hint
 
 
+def test_certificate_has_the_determinant(client: Client) -> None:
+    job = client.submit([[1, 2], [3, 4]])
+    job.wait()
+    found = job.certificate()
+    assert found.digits > 14
+    assert (found.log_abs_det, found.sign) == (pytest.approx(np.log(2)), -1)
+    job = client.submit(np.array([[2j]]))
+    job.wait()
+    assert job.certificate().sign == 1j
+
+
 def test_no_result_before_the_end_and_none_of_an_unknown_job(
     service: MemoryService, client: Client
 ) -> None:

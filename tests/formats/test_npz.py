@@ -24,6 +24,7 @@ from matinv.linalg.inverse import invert
 
 SQUARE = np.arange(16.0).reshape(4, 4)
 STACK = np.stack([np.eye(2), np.ones((2, 2)), np.diag([2.0, 4.0])])
+FIGURES = ("rcond", "residual", "digits", "log_abs_det", "sign")
 SAVERS: list[Callable[..., None]] = [np.savez, np.savez_compressed]
 
 
@@ -316,11 +317,11 @@ def written(result: Result) -> bytes:
 def test_a_stack_s_result_has_a_figure_of_each_slice_that_numpy_loads() -> None:
     data = written(result_of(STACK))
     found = np.load(io.BytesIO(data), allow_pickle=False)
-    assert found.files == ["inverse", "rcond", "residual", "digits", "error_code"]
+    assert found.files == ["inverse", *FIGURES, "error_code"]
     np.testing.assert_array_equal(found["inverse"][2], np.diag([0.5, 0.25]))
     assert np.isnan(found["inverse"][1]).all()
     assert found["error_code"].tolist() == ["", "SINGULAR", ""]
-    for name in ("rcond", "residual", "digits"):
+    for name in FIGURES:
         assert found[name].shape == (3,)
         assert np.isnan(found[name]).tolist() == [False, True, False]
     assert found["rcond"][2] == 0.5

@@ -18,8 +18,16 @@ def test_a_matrix_is_answered_with_its_inverse(ask: ApiServer, path: str) -> Non
     answer = ask.post(path, GOOD)
     assert (answer.status, answer.headers) == (200, {"content-type": "application/json"})
     assert answer.tree["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
-    assert answer.tree["certificate"]["rcond_1"] == pytest.approx(1 / 21)
+    certificate = answer.tree["certificate"]
+    assert certificate["rcond_1"] == pytest.approx(1 / 21)
+    assert certificate["log_abs_det"] == pytest.approx(np.log(2))
+    assert certificate["sign"] == -1
     assert ask.service.table.records == {}
+
+
+def test_sign_of_a_complex_matrix_has_two_parts(ask: ApiServer) -> None:
+    answer = ask.post("/invert", '{"matrix": {"re": [[0]], "im": [[-2]]}}')
+    assert answer.tree["certificate"]["sign"] == {"re": 0, "im": -1}
 
 
 def test_a_body_in_base64_is_the_same_body(ask: ApiServer) -> None:

@@ -27,6 +27,7 @@ RENAMED = {
 }
 ADDED = {"error.retryable"}
 MAPPINGS = {"timings", "tags", "engine", "options"}  # by names that users or workers choose
+MAPPINGS |= {"certificate.sign"}  # of a complex matrix in two parts
 
 LANE = Lane("standard", "", 1769, 1, 60.0)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from matinv.linalg.certificate import Side
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.gates import RESIDUAL_LIMIT
 from matinv.linalg.inverse import invert
 from matinv.linalg.kernels import STANDARD
@@ -105,7 +106,7 @@ def again(kernel):
     """Return a kernel that always fails, so that the next one computes again."""
 
     def fail(a):
-        return np.zeros_like(a), np.zeros(len(a), dtype=bool)
+        return np.zeros_like(a), Determinants.of(np.ones(len(a), a.dtype))
 
     return replace(kernel, invert=fail)
 
@@ -160,11 +161,11 @@ def test_a_bit_of_a_large_inverse_is_mended_or_within_ten_gates(name, method, n,
     def spoil(x):
         """Invert, and keep the result for the next time; then flip the bit whose turn it is."""
         if not written:
-            kernel.invert(x)
+            written[1] = kernel.invert(x)
             written[0] = x.copy()
         x[...] = written[0]
         flip(x, turn.pop(), rng, upper=upper)
-        return 0
+        return written[1]
 
     def compute_again(stack):
         if not by_qr:

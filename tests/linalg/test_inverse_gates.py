@@ -7,6 +7,7 @@ import pytest
 
 from matinv.errors import Code, Transient
 from matinv.linalg.budget import Budget
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.inverse import SMALL_N, invert
 from matinv.linalg.kernels import STANDARD, InPlaceKernel, Kernels, StackKernel
 from matinv.linalg.types import Method
@@ -143,11 +144,11 @@ def test_a_kernel_that_inverts_the_singular_is_found_out(n):
     a[:, 1] = 0
 
     def blind(a):
-        return np.tile(np.eye(n), (len(a), 1, 1)), np.zeros(len(a), dtype=bool)
+        return np.tile(np.eye(n), (len(a), 1, 1)), Determinants.of(np.ones(len(a)))
 
     def blind_in_place(a):
         a[...] = np.eye(n)
-        return 0
+        return Determinants.of(np.ones(1))
 
     kernels = replace(
         STANDARD,
@@ -254,7 +255,7 @@ def test_random_matrices_of_single_precision_are_inverted_with_a_warning(n: int)
 def test_a_machine_that_computes_rubbish_is_not_the_matrix_s_fault(value):
     def rubbish(a):
         a[:] = value
-        return 0
+        return Determinants.of(np.ones(1))
 
     kernels = replace(STANDARD, general=replace(STANDARD.general, invert=rubbish))
     error = invert(matrix(100), overwrite=True, kernels=kernels).failures[0]

@@ -145,9 +145,9 @@ from matinv.linalg.inverse import invert
 honest = lapack.potrf_potri
 called = []
 
-def spoilt(stack):
+def spoilt(stack, *pivots):
     called.append(threading.get_ident())
-    info = honest(stack)
+    info = honest(stack, *pivots)
     stack[-1, 0, -1] += 1
     return info
 

@@ -28,6 +28,7 @@ from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Output
+from matinv.linalg.certificate import Certificate
 from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.settings import Settings, of_api
@@ -463,6 +464,17 @@ class Job:
         if self.job_id not in found:
             raise NotFound((self.job_id,))
         return found[self.job_id]
+
+    def certificate(self) -> Certificate:
+        """Return how good the inverse is, `log_abs_det` and `sign` included.
+
+        Of a stack it has the worst figures; those of each slice are in a result in ``npz`` format.
+        Raises as `result`.
+        """
+        certificate = self.ended_record().certificate
+        if certificate is None:
+            raise NotFinished(self.job_id, self.status())
+        return certificate
 
     def status(self) -> Status:
         """Return where the job is; raises as `record`."""

@@ -52,6 +52,8 @@ COLUMNS: Final[Mapping[str, Callable[[Inverses], NDArray[Any]]]] = {
     "rcond": lambda inverses: inverses.rcond_1,
     "residual": lambda inverses: inverses.residual,
     "digits": lambda inverses: inverses.digits,
+    "log_abs_det": lambda inverses: inverses.log_abs_det,
+    "sign": lambda inverses: inverses.sign,
     "error_code": _error_codes,
 }
 
@@ -120,8 +122,8 @@ def parts(result: Result) -> list[bytes | memoryview]:
 
 
 def memory_bytes(shape: tuple[int, ...], _dtype: np.dtype[Any]) -> int:
-    """Return what `parts` takes beside the inverse: for each slice, three figures and a code."""
-    return 128 * prod(shape[:-2])
+    """Return what `parts` takes beside the inverse: for each slice, six numbers and a code."""
+    return 152 * prod(shape[:-2])
 
 
 class _Pieces:

@@ -80,6 +80,13 @@ class Result(_Model):
     version_id: str | Absent = None
 
 
+class ComplexSign(_Model):
+    """A complex number of absolute value 1."""
+
+    re: float
+    im: float
+
+
 class Certificate(_Model):
     """How good an inverse is."""
 
@@ -94,6 +101,8 @@ class Certificate(_Model):
     regular: bool = False
     rank: int | Absent = None
     gap: Number | Absent = None
+    log_abs_det: Number | Absent = None
+    sign: float | ComplexSign | Absent = None
 
 
 class SliceFailure(_Model):

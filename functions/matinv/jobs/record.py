@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
@@ -132,8 +132,7 @@ def result_facts(
     """Return what stands beside the inverse in a result document; nothing stands there empty."""
     known = None
     if certificate:
-        values = ((f.name, getattr(certificate, f.name)) for f in fields(certificate))
-        known = {name: value for name, value in values if value not in {None, inf}}
+        known = {n: value for n, value in certificate.document().items() if value != inf}
     facts = {"certificate": known, "slices": slices, "warnings": warnings}
     return {"job_id": job_id} | {name: fact for name, fact in facts.items() if fact}
 

@@ -15,7 +15,7 @@ from typing import Any
 from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import Format
 from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
-from matinv.linalg.certificate import Certificate, Checked, Side
+from matinv.linalg.certificate import Certificate
 
 Document = dict[str, Any]
 
@@ -30,6 +30,7 @@ def document_of(record: Record) -> Document:
         fields["result"]["inline"] = record.result.inline is not None
     if record.error:
         fields["error"] = record.error.document()
+    fields["certificate"] = record.certificate.document() if record.certificate else None
     for name, part in fields.items():
         if isinstance(part, dict):
             fields[name] = {key: value for key, value in part.items() if value is not None}
@@ -100,9 +101,7 @@ def record_of(document: Mapping[str, Any]) -> Record:
             version_id=fields.get("version_id"),
         )
     if "certificate" in document:
-        fields = document["certificate"]
-        enums = {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
-        certificate = Certificate(**{**fields, **enums})
+        certificate = Certificate.of(document["certificate"])
     if "slices" in document:
         fields = document["slices"]
         failures = tuple(SliceFailure(**failure) for failure in fields["failures"])

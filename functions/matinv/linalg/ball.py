@@ -20,7 +20,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from threading import Lock
 from typing import Any, Final
@@ -29,6 +29,7 @@ import numpy as np
 
 from matinv.linalg import scaling
 from matinv.linalg.budget import Budget
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.types import Matrix
 
 _FLINT: Final = Lock()
@@ -52,6 +53,8 @@ _RANK_UNIT_S: Final = 1e-9
 
 # From here on the determinant is worth its time: 11 ms at n = 64, 0.3 s at 256.
 _LATTICE_BITS: Final = 640
+
+_ACCURATE_BITS: Final = 60  # of a determinant: enough for float64
 
 
 def predicted_s(n: int, bits: int = FIRST_BITS, *, complex_: bool = False) -> float:
@@ -83,17 +86,14 @@ class Enclosed:
         On ``norm(X - A^-1, 1) / norm(A^-1, 1)``.
     rounded : bool
         Whether each element is the true one, correctly rounded.
-    sign : complex
-        Of the determinant: of modulus 1.
-    log_abs_det : float
-        Its natural logarithm.
+    determinant : Determinants
+        Of A, right to a few roundings if the budget has not ended.
     """
 
     x: Matrix
     bound: float
     rounded: bool
-    sign: complex
-    log_abs_det: float
+    determinant: Determinants
 
 
 def invert(
@@ -136,13 +136,13 @@ def invert(
                 if rank is not None and rank < exact.n:
                     return Deficient(rank)
             if not exact.allowed(bits, budget):
-                return known
+                return known and replace(known, determinant=exact.determinant(bits // 2, budget))
             balls = exact.inverse(bits)
             suspect = balls is None
             if balls is not None:
                 known = exact.rounded(balls, dtype, bits)
                 if known.rounded or (known.bound < 2 * _roundoff(dtype) and not all_rounded):
-                    return known
+                    return replace(known, determinant=exact.determinant(bits, budget))
             bits *= 2
 
 
@@ -188,13 +188,11 @@ class _Integers:
             try:
                 if self.complex:
                     elements = list(map(self.flint.acb, *parts))
-                    matrix = self.flint.acb_mat(self.n, self.n, elements)
-                    found = matrix.inv().entries()
-                    self.det = matrix.det()
+                    self.b = self.flint.acb_mat(self.n, self.n, elements)
+                    found = self.b.inv().entries()
                     return [[e.real for e in found], [e.imag for e in found]]
-                matrix = self.flint.arb_mat(self.n, self.n, parts[0])
-                found = matrix.inv().entries()
-                self.det = matrix.det()
+                self.b = self.flint.arb_mat(self.n, self.n, parts[0])
+                found = self.b.inv().entries()
             except ZeroDivisionError:  # a pivot's ball holds zero
                 return None
         return [found]
@@ -213,9 +211,6 @@ class _Integers:
         shifts = (self.cols[:, None] + self.rows).ravel().tolist()
         with self.flint.ctx.workprec(bits):
             ends = [self._ends(part, shifts, real, bits) for part in balls]
-            det = self.det * self.flint.arb((1, -int(self.rows.sum() + self.cols.sum())))
-            size = abs(det)
-            sign, log_abs_det = complex(det / size), float(size.log())
         low, high = (np.array([end[i] for end in ends]) for i in range(2))
         certain = low == high
         x = np.where(certain, low, np.where(np.signbit(low) != np.signbit(high), 0, low)) + 0.0
@@ -224,7 +219,26 @@ class _Integers:
         result.real = x[0].reshape(result.shape)
         if self.complex:
             result.imag = x[1].reshape(result.shape)
-        return Enclosed(result, bound, bool(certain.all()), sign, log_abs_det)
+        return Enclosed(result, bound, bool(certain.all()), Determinants.blank(1, dtype))
+
+    def determinant(self, bits: int, budget: Budget) -> Determinants:
+        """Return that of A, at so many bits or more; the best there is when the budget ends."""
+        while True:
+            with self.flint.ctx.workprec(bits):
+                det = self.b.det()
+            if det.rel_accuracy_bits() >= _ACCURATE_BITS or not self.allowed(2 * bits, budget):
+                break
+            bits *= 2
+        if det.rel_accuracy_bits() <= 0:
+            return Determinants.blank(1, np.dtype(np.complex128 if self.complex else np.float64))
+        parts = (det.real, det.imag) if self.complex else (det,)
+        exact = [tuple(map(int, part.mid().man_exp())) for part in parts]
+        exponent = max(e + m.bit_length() for m, e in exact if m)
+        value = [float(Fraction(m) * Fraction(2) ** (e - exponent)) for m, e in exact]
+        shift = exponent - int(self.rows.sum() + self.cols.sum())
+        return Determinants.of(np.array([complex(*value) if self.complex else value[0]])).times(
+            1, shift
+        )
 
     def _bound(self, x: Any, width: Any, real: np.dtype[Any]) -> float:
         """Return a bound on the relative error in the 1-norm, from the widths of the intervals."""

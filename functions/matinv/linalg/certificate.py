@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 
 class Side(StrEnum):
@@ -59,6 +61,12 @@ class Certificate:
     gap : float or None
         Of a pseudo-inverse whose rank was cut: the last singular value that counts over the first
         that does not; None if that is zero.
+    log_abs_det : float or None
+        Natural logarithm of the absolute value of A's determinant, from the pivots, with an error
+        of about ``n * 10**-digits``. None for pseudo-inverses, and for several slices at once.
+    sign : float, complex or None
+        The determinant's sign, as `numpy.linalg.slogdet` has it: 1 or -1, and of a complex matrix a
+        number of absolute value 1. In JSON that is ``{"re": …, "im": …}``, as matrices are.
     """
 
     rcond_1: float
@@ -72,3 +80,25 @@ class Certificate:
     regular: bool = False
     rank: int | None = None
     gap: float | None = None
+    log_abs_det: float | None = None
+    sign: complex | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Certificate:
+        """Return the certificate that a document says."""
+        parsed: dict[str, Any] = {
+            "side": Side(document["side"]),
+            "checked": Checked(document["checked"]),
+        }
+        if isinstance(sign := document.get("sign"), Mapping):
+            parsed["sign"] = complex(sign["re"], sign["im"])
+        return cls(**{**document, **parsed})
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields that have a value, as JSON holds them."""
+        known = {
+            f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None
+        }
+        if isinstance(self.sign, complex):
+            known["sign"] = {"re": self.sign.real, "im": self.sign.imag}
+        return known

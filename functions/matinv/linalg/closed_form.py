@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.layout import interleaved, stacked
 from matinv.linalg.types import Matrix
 
@@ -35,7 +36,7 @@ CLOSED_N: Final = 3
 _SPLIT: Final = 2.0**27 + 1  # cuts a float64's 53 bits in two (Veltkamp)
 
 
-def invert_closed(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+def invert_closed(a: Matrix) -> tuple[Matrix, Determinants]:
     """Invert a stack of order 1, 2 or 3.
 
     Parameters
@@ -47,8 +48,8 @@ def invert_closed(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     -------
     x : ndarray, shape (k, n, n)
         The inverses; not finite where the matrix is singular.
-    singular : ndarray of bool, shape (k,)
-        Where the determinant is exactly zero.
+    Determinants
+        Zero where the matrix is singular, exactly.
     """
     n = a.shape[-1]
     elements = interleaved(a)
@@ -56,7 +57,7 @@ def invert_closed(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     determinant = (_order_1, _order_2, _order_3)[n - 1](elements, x)
     x /= determinant
     x += 0.0  # no inverse has an element -0.0
-    return stacked(x), np.asarray(determinant == 0)
+    return stacked(x), Determinants.of(determinant)
 
 
 def _order_1(a: Vector, adjugate: Vector) -> Vector:

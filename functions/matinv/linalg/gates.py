@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.linalg.certificate import Checked, Side
+from matinv.linalg.determinant import Determinants
 
 Vector = NDArray[np.float64]
 """One number per slice, shape (k,)."""
@@ -142,6 +143,8 @@ class Measurements:
         Of pseudo-inverses, the last singular value that counts over the first that does not.
     scaled : ndarray of bool
         Whether the slice was scaled by powers of two.
+    determinants : Determinants
+        Of the matrices that were given, unknown of pseudo-inverses.
     flaw : ndarray of uint8
         A `Flaw`.
     how : ndarray of How
@@ -155,11 +158,12 @@ class Measurements:
     rank: NDArray[np.int32]
     gap: Vector
     scaled: NDArray[np.bool_]
+    determinants: Determinants
     flaw: NDArray[np.uint8]
     how: NDArray[np.object_]
 
     @classmethod
-    def blank(cls, count: int, how: How) -> Measurements:
+    def blank(cls, count: int, how: How, dtype: np.dtype[Any]) -> Measurements:
         """Return findings of `count` slices of which nothing is known yet."""
         return cls(
             np.full(count, np.nan),
@@ -169,6 +173,7 @@ class Measurements:
             np.full(count, -1, dtype=np.int32),
             np.full(count, np.nan),
             np.zeros(count, dtype=np.bool_),
+            Determinants.blank(count, dtype),
             np.zeros(count, dtype=np.uint8),
             np.full(count, how, dtype=np.object_),
         )
@@ -183,6 +188,7 @@ class Measurements:
             self.rank[index],
             self.gap[index],
             self.scaled[index],
+            self.determinants[index],
             self.flaw[index],
             self.how[index],
         )
@@ -191,6 +197,7 @@ class Measurements:
         """Put what was found of some slices, computed once more, in place of what stands here."""
         self.rcond[where], self.residual[where] = found.rcond, found.residual
         self.bound[where], self.regular[where] = found.bound, found.regular
+        self.determinants[where] = found.determinants
         self.flaw[where], self.how[where] = found.flaw, found.how
 
     def mark(self, flaw: Flaw, where: ArrayLike) -> None:

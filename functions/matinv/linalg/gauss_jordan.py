@@ -39,6 +39,7 @@ from typing import Any, Final
 import numpy as np
 
 from matinv.linalg import lapack, scaling
+from matinv.linalg.determinant import parity
 from matinv.linalg.types import Matrix
 
 # Widths of a block, up to which order: wide enough for GEMM, narrow enough that what is not GEMM
@@ -52,7 +53,7 @@ def width_of(n: int) -> int:
     return next((width for limit, width in WIDTHS if n <= limit), WIDEST)
 
 
-def invert_general(a: Matrix, width: int = 0) -> int:
+def invert_general(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) -> int:
     """Replace `a` by its inverse.
 
     Parameters
@@ -61,6 +62,8 @@ def invert_general(a: Matrix, width: int = 0) -> int:
         float32, float64, complex64 or complex128. Overwritten, by rubbish if it is singular.
     width : int
         Columns to eliminate at a time; 0 takes what was measured to be best.
+    pivots_out : ndarray, shape (n,), or None
+        Written: the pivots, the first one of each block with the sign of its interchanges.
 
     Returns
     -------
@@ -80,6 +83,9 @@ def invert_general(a: Matrix, width: int = 0) -> int:
         zero = lapack.getrf(column[:, begin:], pivots[block])
         if zero:
             return begin + zero
+        if pivots_out is not None:
+            pivots_out[block] = np.diagonal(column[:, block])
+            pivots_out[begin] *= parity(pivots[block])
         lower, upper = triangles.inverted(column[:, block])
         if begin:  # the rows above are eliminated by C U^-1
             above = spare[:count, :begin]
@@ -97,7 +103,7 @@ def invert_general(a: Matrix, width: int = 0) -> int:
     return 0
 
 
-def invert_hermitian(a: Matrix, width: int = 0) -> int:
+def invert_hermitian(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) -> int:
     """Replace the upper triangle of `a` by that of its inverse.
 
     Parameters
@@ -107,6 +113,8 @@ def invert_hermitian(a: Matrix, width: int = 0) -> int:
         is not positive definite.
     width : int
         As in `invert_general`.
+    pivots_out : ndarray, shape (n,), or None
+        Written: the diagonal of U with ``evening_out(A) A = U^H U``.
 
     Returns
     -------
@@ -125,6 +133,8 @@ def invert_hermitian(a: Matrix, width: int = 0) -> int:
         broken = lapack.potrf(corner)
         if broken:
             return begin + broken
+        if pivots_out is not None:
+            pivots_out[block] = np.diagonal(corner)
         lapack.trtri(corner, upper=True)
         half = np.ascontiguousarray(np.triu(corner).conj().T)  # D^-1 = factor half^H half
         np.conjugate(a[:begin, block].T, out=rows[:count, :begin])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from matinv.linalg import large, pseudo_inverse, small, verified
 from matinv.linalg.budget import Budget, default_budget
 from matinv.linalg.certificate import Certificate, Side
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.gates import Failures, Flaw, Gates, How, Measurements
 from matinv.linalg.kernels import SMALL_N, STANDARD, Kernels
 from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
@@ -37,6 +39,8 @@ class Inverses:
         Where kappa_1 > 1/sqrt(eps) and the slice did not fail.
     scaled : ndarray of bool, shape (k,)
         Which slices were scaled by powers of two.
+    determinants : Determinants
+        Of the matrices; see `log_abs_det` and `sign`.
     how : ndarray of How, shape (k,)
         By which routine each slice was inverted, and how it was checked.
     failures : mapping of int to MatinvError
@@ -52,6 +56,7 @@ class Inverses:
     gap: NDArray[np.float64]
     ill_conditioned: NDArray[np.bool_]
     scaled: NDArray[np.bool_]
+    determinants: Determinants = field(repr=False)
     how: NDArray[np.object_]
     failures: Failures
 
@@ -77,6 +82,7 @@ class Inverses:
             self.gap[span],
             self.ill_conditioned[span],
             self.scaled[span],
+            self.determinants[span],
             self.how[span],
             self.failures.part(span),
         )
@@ -84,6 +90,8 @@ class Inverses:
     def certificate(self, index: int = 0) -> Certificate:
         """Return the certificate of one slice."""
         how: How = self.how[index]
+        own = slice(index, index + 1)
+        known = not np.isnan(self.determinants.value[index])
         gap = np.isfinite(self.gap[index])
         return Certificate(
             rcond_1=float(self.rcond_1[index]),
@@ -97,7 +105,27 @@ class Inverses:
             regular=bool(self.regular[index]),
             rank=int(self.rank[index]) if how.side is Side.PINV else None,
             gap=float(self.gap[index]) if self.rank_deficient[index] and gap else None,
+            log_abs_det=float(self.determinants[own].log_abs[0]) if known else None,
+            sign=self.determinants[own].sign[0].item() if known else None,
         )
+
+    @property
+    def log_abs_det(self) -> NDArray[np.float64]:
+        """Of each slice the natural logarithm of the determinant's absolute value.
+
+        NaN where there is no inverse, and for pseudo-inverses. Its error is about
+        ``n * 10**-digits``.
+        """
+        return self._known(self.determinants.log_abs)
+
+    @property
+    def sign(self) -> NDArray[Any]:
+        """Of each slice the determinant's sign: 1 or -1, or a complex number of modulus 1."""
+        return self._known(self.determinants.sign)
+
+    def _known(self, figures: NDArray[Any]) -> NDArray[Any]:
+        figures[self.failures.indices()] = np.nan
+        return figures
 
     @property
     def rank_deficient(self) -> NDArray[np.bool_]:
@@ -113,7 +141,8 @@ class Inverses:
     def worst(self) -> Certificate | None:
         """Return the worst figures over the slices that succeeded; None if there is none.
 
-        Method, routine and side are those of the slice with the fewest digits.
+        Method, routine and side are those of the slice with the fewest digits. No determinant is
+        the worst one: several slices have none here.
         """
         if len(self.rcond_1) == 1:
             return None if self.failures else self.certificate()
@@ -128,6 +157,8 @@ class Inverses:
             residual=float(self.residual[good].max()),
             regular=bool(self.regular[good].all()),
             scaled=bool(self.scaled[good].any()),
+            log_abs_det=None,
+            sign=None,
         )
 
 
@@ -195,6 +226,7 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         findings.gap,
         ill,
         findings.scaled,
+        findings.determinants,
         findings.how,
         failures,
     )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matinv.linalg import gauss_jordan, lapack, scaling, self_test
 from matinv.linalg.certificate import Side
 from matinv.linalg.closed_form import CLOSED_N, invert_closed
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.gates import RESIDUAL_LIMIT
 from matinv.linalg.schulz import CONVERGED, SHORT_N, invert_short
 from matinv.linalg.types import Matrix
@@ -38,7 +38,7 @@ class StackKernel:
         Its name in certificates.
     invert : callable
         From a stack (k, n, n) of float64 or complex128, which it leaves alone, to the inverses and
-        a bool for each slice that has none; those slices of the result may hold anything.
+        the determinants. Slices whose determinant is zero have no inverse, and may hold anything.
     side : Side
         On which side its residuals are small.
     limit : float
@@ -48,7 +48,7 @@ class StackKernel:
     """
 
     routine: str
-    invert: Callable[[Matrix], tuple[Matrix, NDArray[np.bool_]]]
+    invert: Callable[[Matrix], tuple[Matrix, Determinants]]
     side: Side = Side.RIGHT
     limit: float = RESIDUAL_LIMIT
     method: str = "general"
@@ -63,13 +63,13 @@ class InPlaceKernel:
     routine : str
         Its name in certificates.
     invert : callable
-        From a C-contiguous matrix, which it overwrites, to 0, or another number where there is no
-        inverse. A kernel for Hermitian matrices reads and inverts the upper triangle only; where
-        there is no inverse, it leaves the lower one as it was.
+        From a C-contiguous matrix, which it overwrites, to its determinant, which is zero where
+        there is no inverse. A kernel for Hermitian matrices reads and inverts the upper triangle
+        only; where there is no inverse, it leaves the lower one as it was.
     """
 
     routine: str
-    invert: Callable[[Matrix], int]
+    invert: Callable[[Matrix], Determinants]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,49 +109,75 @@ class Kernels:
         return self.hermitian if n <= LAPACK_N else self.blocked_hermitian
 
 
-def lu_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+def lu_stacked(a: Matrix) -> tuple[Matrix, Determinants]:
     """Invert a stack by LAPACK's ``getrf`` and ``getri``, one by one.
 
     At n = 48 that takes 32 us, where ``numpy.linalg.inv`` needs 51 to solve against the identity.
     """
     x = np.array(a, order="C")
-    broken = lapack.getrf_getri(x) != 0
+    pivots = np.empty(a.shape[:2], dtype=a.dtype)
+    pivots[lapack.getrf_getri(x, pivots) != 0] = 0
     x += 0.0  # no inverse has an element -0.0
-    return x, broken
+    return x, Determinants.of_pivots(pivots)
 
 
-def orthogonal_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+def orthogonal_stacked(a: Matrix) -> tuple[Matrix, Determinants]:
     """Invert a stack by QR: ``X = inv(R) @ Q^H``.
 
     Slower than LU, but another routine, and right where pivots grow as 2**n: on a relative of
     Wilkinson's matrix with kappa_1 = 67 and n = 60, ``numpy.linalg.inv`` is wrong by 38.
     """
     q, r = np.linalg.qr(a)
-    x, broken = lu_stacked(r)
-    return x @ q.conj().swapaxes(1, 2), broken
+    x, determinants = lu_stacked(r)
+    return x @ q.conj().swapaxes(1, 2), determinants.times(np.linalg.slogdet(q)[0], 0)
 
 
-def cholesky_stacked(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+def cholesky_stacked(a: Matrix) -> tuple[Matrix, Determinants]:
     """Invert a stack of Hermitian matrices by LAPACK's ``potrf`` and ``potri``, one by one."""
     factor = scaling.evening_out(a)[:, None, None]
     x = np.ascontiguousarray(a * factor)
-    broken = lapack.potrf_potri(x) != 0
+    pivots = np.empty(a.shape[:2], dtype=a.dtype)
+    broken = lapack.potrf_potri(x, pivots) != 0
     upper: Any = np.triu(x)
-    return (upper + np.triu(x, 1).conj().swapaxes(1, 2)) * factor, broken
+    x = (upper + np.triu(x, 1).conj().swapaxes(1, 2)) * factor
+    return x, _of_cholesky(pivots, factor[:, 0, 0], broken)
 
 
-def _lu(a: Matrix) -> int:
-    return int(lapack.getrf_getri(a[None])[0])
+def _of_cholesky(pivots: Matrix, factor: Any, broken: Any) -> Determinants:
+    """Return determinants given the diagonals of U, where ``factor A = U^H U``, 1 or 2."""
+    pivots[broken] = 0
+    found = Determinants.of_pivots(pivots).squared()
+    return found.times(1, -pivots.shape[1] * (np.asarray(factor) == 2))
 
 
-def _cholesky(a: Matrix) -> int:
+def _lu(a: Matrix) -> Determinants:
+    pivots = np.empty((1, len(a)), dtype=a.dtype)
+    pivots[lapack.getrf_getri(a[None], pivots) != 0] = 0
+    return Determinants.of_pivots(pivots)
+
+
+def _gauss_jordan(a: Matrix) -> Determinants:
+    pivots = np.empty(len(a), dtype=a.dtype)
+    if gauss_jordan.invert_general(a, pivots_out=pivots):
+        pivots[:] = 0
+    return Determinants.of_pivots(pivots[None])
+
+
+def _cholesky(a: Matrix) -> Determinants:
     factor = scaling.evening_out(a)
-    if factor == 1:
-        return int(lapack.potrf_potri(a[None])[0])
-    a *= factor
-    info = int(lapack.potrf_potri(a[None])[0])
-    a *= factor if info == 0 else 1 / factor  # the lower triangle is needed once more
-    return info
+    pivots = np.empty((1, len(a)), dtype=a.dtype)
+    if factor != 1:
+        a *= factor
+    broken = lapack.potrf_potri(a[None], pivots) != 0
+    if factor != 1:
+        a *= 1 / factor if broken[0] else factor  # the lower triangle is needed once more
+    return _of_cholesky(pivots, factor, broken)
+
+
+def _sweep(a: Matrix) -> Determinants:
+    factor, pivots = scaling.evening_out(a), np.empty((1, len(a)), dtype=a.dtype)
+    broken = gauss_jordan.invert_hermitian(a, pivots_out=pivots[0]) != 0
+    return _of_cholesky(pivots, factor, np.array([broken]))
 
 
 STANDARD: Final = Kernels(
@@ -161,7 +187,7 @@ STANDARD: Final = Kernels(
     stacked_hermitian=StackKernel("potrf+potri", cholesky_stacked, method="spd"),
     general=InPlaceKernel("getrf+getri", _lu),
     hermitian=InPlaceKernel("potrf+potri", _cholesky),
-    blocked=InPlaceKernel("gauss-jordan", gauss_jordan.invert_general),
-    blocked_hermitian=InPlaceKernel("sweep", gauss_jordan.invert_hermitian),
+    blocked=InPlaceKernel("gauss-jordan", _gauss_jordan),
+    blocked_hermitian=InPlaceKernel("sweep", _sweep),
     plain=StackKernel("geqrf", orthogonal_stacked),
 )

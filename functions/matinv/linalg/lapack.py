@@ -70,13 +70,15 @@ def load() -> None:
         _await_test(char)
 
 
-def getrf_getri(stack: Matrix) -> NDArray[np.int64]:
+def getrf_getri(stack: Matrix, pivots_out: Matrix | None = None) -> NDArray[np.int64]:
     """Replace each matrix of a stack by its inverse: LU with partial pivoting.
 
     Parameters
     ----------
     stack : ndarray, shape (k, n, n), C-contiguous
         Overwritten, by rubbish where a matrix is singular.
+    pivots_out : ndarray, shape (k, n), or None
+        Written: the pivots of each matrix, the first one with the sign of the interchanges.
 
     Returns
     -------
@@ -89,8 +91,14 @@ def getrf_getri(stack: Matrix) -> NDArray[np.int64]:
     data, rows, space, ended = _address(stack), _address(pivots), _address(work), ctypes.byref(info)
     factor, complete = _fortran("getrf", stack), _fortran("getri", stack)
     zeros = np.empty(len(stack), dtype=np.int64)
+    diagonals = stack.reshape(len(stack), n * n)[:, :: n + 1]
+    straight = np.arange(1, n + 1)
     for i in range(len(stack)):
         factor(order, order, data, order, rows, ended)
+        if pivots_out is not None:
+            pivots_out[i] = diagonals[i]
+            if np.count_nonzero(pivots != straight) % 2:
+                pivots_out[i, 0] = -pivots_out[i, 0]
         if info.value == 0:
             complete(order, data, order, rows, space, size, ended)
         zeros[i] = info.value
@@ -98,7 +106,7 @@ def getrf_getri(stack: Matrix) -> NDArray[np.int64]:
     return zeros
 
 
-def potrf_potri(stack: Matrix) -> NDArray[np.int64]:
+def potrf_potri(stack: Matrix, pivots_out: Matrix | None = None) -> NDArray[np.int64]:
     """Replace the upper triangles of a stack by those of the inverses: Cholesky.
 
     Parameters
@@ -106,6 +114,8 @@ def potrf_potri(stack: Matrix) -> NDArray[np.int64]:
     stack : ndarray, shape (k, n, n), C-contiguous
         Hermitian. Only upper triangles and diagonals are read and overwritten, by rubbish where a
         matrix is not positive definite.
+    pivots_out : ndarray, shape (k, n), or None
+        Written: the diagonal of each U.
 
     Returns
     -------
@@ -116,8 +126,11 @@ def potrf_potri(stack: Matrix) -> NDArray[np.int64]:
     ended = ctypes.byref(info)
     factor, complete = _fortran("potrf", stack), _fortran("potri", stack)
     minors = np.empty(len(stack), dtype=np.int64)
+    diagonals = stack.reshape(len(stack), -1)[:, :: stack.shape[1] + 1]
     for i in range(len(stack)):
         factor(_L, order, data, order, ended, _LENGTH)
+        if pivots_out is not None:
+            pivots_out[i] = diagonals[i]
         if info.value == 0:
             complete(_L, order, data, order, ended, _LENGTH)
         minors[i] = info.value

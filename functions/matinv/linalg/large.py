@@ -33,7 +33,7 @@ from matinv.linalg.bounds import REGULAR, UNIT, Row
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.gates import INACCURATE, RESIDUAL_LIMIT, Flaw, Gates, How, Measurements
-from matinv.linalg.kernels import Kernels
+from matinv.linalg.kernels import InPlaceKernel, Kernels
 from matinv.linalg.types import Matrix, Method
 
 # The rows of the probes may show less than there is: half of it or less once in eleven rows that
@@ -52,7 +52,7 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
     The slices of `x` must be C-contiguous or Fortran-contiguous. Single precision is computed in
     double, as numpy does, where there is memory for a copy.
     """
-    findings = Measurements.blank(len(a), How("", "", Side.LEFT, Checked.PROBE))
+    findings = Measurements.blank(len(a), How("", "", Side.LEFT, Checked.PROBE), a.dtype)
     wide = np.promote_types(a.dtype, np.float64)
     for index, (source, target) in enumerate(zip(a, x, strict=True)):
         own = findings.part(slice(index, index + 1))
@@ -134,7 +134,7 @@ class _Inversion:
             self._scale(*(reversed(shifts) if self.flipped else shifts))
         kernel = self.kernels.for_general(len(self.a))
         self._say("general", kernel.routine)
-        if kernel.invert(self.a):  # no zero pivot is believed: elimination may absorb one
+        if self._eliminated(kernel):  # no zero pivot is believed: elimination may absorb one
             self.findings.rcond[:] = 0
             return self._other_ways(None)
         return self._checked()
@@ -149,7 +149,7 @@ class _Inversion:
                 diagonal = np.diagonal(self.a).copy()
                 kernel = self.kernels.for_hermitian(len(self.a))
                 self._say("spd", kernel.routine)
-                if kernel.invert(self.a) == 0:
+                if not self._eliminated(kernel):
                     hermitian.complete(self.a)
                     return self._checked()
                 hermitian.restore(self.a, diagonal)
@@ -157,6 +157,12 @@ class _Inversion:
             self.findings.mark(flaw, where=True)
             return self.work
         return None
+
+    def _eliminated(self, kernel: InPlaceKernel) -> bool:
+        """Invert, keep the determinant, and return whether there was a zero pivot."""
+        found = kernel.invert(self.a).times(1, -int(self.rows.sum() + self.cols.sum()))
+        self.findings.determinants[:] = found
+        return bool(found.zero[0])
 
     def _levelled(self, diagonal: NDArray[Any]) -> bool:
         """Scale by the diagonal where it helps, unless that shows that it cannot be definite."""

@@ -42,7 +42,7 @@ _SVD_ERROR: Final = 70.0
 
 def solve(a: Matrix, x: Matrix, budget: Budget) -> Measurements:
     """Write the pseudo-inverse of each slice of `a` into `x`, which may be the same memory."""
-    findings = Measurements.blank(len(a), _HOW)
+    findings = Measurements.blank(len(a), _HOW, a.dtype)
     step = max(1, _CHUNK_ELEMENTS // a.shape[-1] ** 2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
@@ -64,7 +64,7 @@ def _solve_chunk(given: Matrix, findings: Measurements, budget: Budget) -> Matri
     y, nearest, gap = _pseudo_inverse(a, 2 * gates.residual_unit, findings)
     _measure(a, nearest, y, gap, gates, findings)
     stepped = 2 * y - y @ (nearest @ y)
-    after = Measurements.blank(len(a), _HOW)
+    after = Measurements.blank(len(a), _HOW, a.dtype)
     after.rank[:] = findings.rank
     _measure(a, nearest, stepped, gap, gates, after)
     better = after.bound < findings.bound  # at a large kappa the rounding of A X weighs more
@@ -88,6 +88,7 @@ def _solve_chunk(given: Matrix, findings: Measurements, budget: Budget) -> Matri
         result[i] = step_up.by_balls(given[i], result[i], own, budget, broke_down=False)
         how: How = own.how[0]
         own.how[0] = How("pinv", how.routine, Side.PINV, how.checked)
+        own.determinants.value[0] = np.nan
     return result
 
 

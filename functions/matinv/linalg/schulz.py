@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matinv.linalg.determinant import Determinants
 from matinv.linalg.layout import interleaved, stacked
 from matinv.linalg.types import Matrix
 
@@ -36,8 +37,10 @@ _ELEMENTS_N: Final = 8
 # matrices is 0.4 at n = 4 and 0.1 at n = 12.
 CONVERGED: Final = 0.25
 
+_LEAST: Final = 2.0**-900  # a product of pivots below it may have lost bits on its way
 
-def invert_short(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+
+def invert_short(a: Matrix) -> tuple[Matrix, Determinants]:
     """Invert a stack of small order.
 
     Parameters
@@ -49,45 +52,58 @@ def invert_short(a: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     -------
     x : ndarray, shape (k, n, n)
         The inverses, which must be checked: to some regular matrices they are no inverses.
-    singular : ndarray of bool, shape (k,)
-        All False: without interchanges a zero pivot proves nothing.
+    Determinants
+        Never zero: without interchanges a zero pivot proves nothing. In doubt by as much as the
+        step took away, since no step improves a product of pivots.
     """
-    x = _halved(a)
+    x, determinant = _halved(a)
     error = a @ x
     np.negative(error, out=error)
     error.reshape(len(a), -1)[:, :: a.shape[-1] + 1] += 1
     step = x @ error
     step += x
-    return step, np.zeros(len(a), dtype=np.bool_)
+    flat = error.reshape(len(a), -1).view(np.float64)
+    doubt = np.sqrt(np.einsum("ij,ij->i", flat, flat))
+    size = np.abs(determinant)
+    if not (size.min() > _LEAST and size.max() < 1 / _LEAST):
+        determinant[~((size > _LEAST) & (size < 1 / _LEAST))] = np.nan
+    return step, Determinants(determinant, np.zeros(len(a), dtype=np.int64), doubt)
 
 
-def _halved(a: Matrix) -> Matrix:
-    """Invert by blocks: ``[[A, B], [C, D]]`` through A and its Schur complement D - C A^-1 B."""
+def _halved(a: Matrix) -> tuple[Matrix, NDArray[Any]]:
+    """Invert by blocks: ``[[A, B], [C, D]]`` through A and its Schur complement D - C A^-1 B.
+
+    The determinant is the product of theirs.
+    """
     n = a.shape[-1]
     if n <= _ELEMENTS_N:
-        return stacked(_eliminated(interleaved(a)))
+        x, determinant = _eliminated(interleaved(a))
+        return stacked(x), determinant
     upper, lower = slice(n // 2), slice(n // 2, n)
-    first = _halved(a[:, upper, upper])
+    first, determinant = _halved(a[:, upper, upper])
     right, below = first @ a[:, upper, lower], a[:, lower, upper] @ first
-    second = _halved(a[:, lower, lower] - a[:, lower, upper] @ right)
+    second, other = _halved(a[:, lower, lower] - a[:, lower, upper] @ right)
     right = np.matmul(right, second)
     x = np.empty(a.shape, a.dtype)
     np.add(first, right @ below, out=x[:, upper, upper])
     np.negative(right, out=x[:, upper, lower])
     np.negative(second @ below, out=x[:, lower, upper])
     x[:, lower, lower] = second
-    return x
+    determinant *= other
+    return x, determinant
 
 
-def _eliminated(a: NDArray[Any]) -> NDArray[Any]:
+def _eliminated(a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Replace matrices (n, n, k) by their inverses: Gauss-Jordan, pivots from the diagonal."""
     product = np.empty_like(a)
+    determinant = np.ones(a.shape[2], a.dtype)
     for j in range(len(a)):
         pivot, column = a[j, j].copy(), a[:, j].copy()
+        determinant *= pivot
         column[j] = 0
         a[:, j] = 0
         a[j, j] = 1
         a[j] /= pivot
         np.multiply(column[:, None], a[j], out=product)
         a -= product
-    return a
+    return a, determinant

@@ -68,7 +68,7 @@ def check_numpy() -> None:
         _demand(_is_product(np.matmul(x, y), x, y), "numpy.matmul", char)
     general, definite = regular(SHORT_N)
     for char, exact in (("d", general), ("D", definite)):
-        inverses, _ = invert_short(_typed(exact, char)[None])
+        inverses, _determinants = invert_short(_typed(exact, char)[None])
         _demand(_is_inverse(inverses[0], exact), "gauss-jordan+schulz", char)
     interchanged = general[::-1]
     inverse = np.linalg.inv(_typed(interchanged, "f"))

@@ -33,6 +33,9 @@ _CHUNK_SLICES: Final = 2**12
 _SUMS_N: Final = 4
 _PRODUCTS_N: Final = 3
 
+# Pivots may be so many times less right than the inverse, before others find the determinant.
+_VAGUE: Final = 30.0
+
 
 def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget) -> Measurements:
     """Invert each slice of `a` into `x`, which may be the same memory.
@@ -42,7 +45,7 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
     n = a.shape[-1]
     spd = method is Method.SPD
     chain = (kernels.stacked_hermitian, kernels.plain) if spd else kernels.for_stack(n)
-    findings = Measurements.blank(len(a), _how(chain[0]))
+    findings = Measurements.blank(len(a), _how(chain[0]), a.dtype)
     step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
@@ -99,16 +102,28 @@ class _Chunk:
             if not failed.any():
                 break
             part = self.where(failed)
-            found = Measurements.blank(len(part.a), _how(kernel))
+            found = Measurements.blank(len(part.a), _how(kernel), part.a.dtype)
             x[failed] = part._inverted(kernel, found)
             findings.replace(failed, found)
             limit = kernel.limit
             right[failed] = kernel.side is Side.RIGHT
+        for kernel in others:  # pivots may grow in one elimination after the other, but not in QR
+            vague = np.isnan(findings.determinants.value) & (findings.flaw == Flaw.NONE)
+            if not vague.any():
+                break
+            part = self.where(vague)
+            found = Measurements.blank(len(part.a), _how(kernel), part.a.dtype)
+            part._inverted(kernel, found)
+            worse = ~(found.bound <= _VAGUE * findings.bound[vague])
+            if kernel is not others[-1]:
+                found.determinants.value[worse] = np.nan
+            findings.determinants[vague] = found.determinants
         return x, right
 
     def _inverted(self, kernel: StackKernel, findings: Measurements) -> Matrix:
         """Return inverses, and write how good they are."""
-        x, broken = kernel.invert(self.a)
+        x, determinants = kernel.invert(self.a)
+        broken = determinants.zero
         product = self.norm * _norm(x)
         distance = _distance(self.a, x) if kernel.side is Side.RIGHT else _distance(x, self.a)
         findings.rcond[:] = np.minimum(1 / product, 1)
@@ -116,6 +131,9 @@ class _Chunk:
         distance += UNIT * (product + x.shape[-1] / 2)
         findings.bound[:] = distance
         findings.regular[:] = distance * (x.shape[-1] + 2) < REGULAR
+        findings.determinants[:] = determinants
+        if determinants.doubt is not None:
+            findings.determinants.value[~(determinants.doubt <= _VAGUE * distance)] = np.nan
         if broken.any():
             if kernel.method == "spd":
                 findings.mark(Flaw.NOT_POSITIVE, broken)
@@ -183,10 +201,14 @@ def _solve_chunk(
         a[uneven] = part
         norm[uneven] = _norm(part)
         findings.scaled[uneven] = True
+        moved = np.zeros(len(a), dtype=np.int64)
+        moved[uneven] = shifts[0].sum(axis=1) + shifts[1].sum(axis=1)
         scaled = _Scaling(uneven, *shifts)
 
     y, right = _Chunk(a, norm, Gates.of(n, a.dtype)).invert(chain, findings)
     broke_down = ~(findings.residual < RESIDUAL_LIMIT)
+    if scaled:
+        findings.determinants.exponent[:] -= moved
     x = _published(y, scaled, gates, findings)
     if scaled and uneven.any():
         _bound_scaled(a, y, x, right, scaled, findings)

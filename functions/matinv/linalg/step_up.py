@@ -113,6 +113,7 @@ def by_other_ways(
             break
     for name in ("rcond", "residual", "bound", "regular", "scaled", "how"):
         getattr(findings, name)[0] = getattr(best.found, name)[0]
+    findings.determinants[:] = best.found.determinants
     if best.found.fine(gates)[0]:
         return best.x
     return by_balls(given, best.x, findings, budget, broke_down=broke_down)
@@ -127,19 +128,20 @@ def _attempt(a: Matrix, way: _Way, gates: Gates, kernels: Kernels) -> _Attempt |
     side = Side.RIGHT if way.by_qr or way.transposed else Side.LEFT
     if way.by_qr:
         kernel: Any = kernels.plain
-        inverses, broken = kernel.invert(b[None])
-        y, failed = inverses[0], bool(broken[0])
+        inverses, determinant = kernel.invert(b[None])
+        y = inverses[0]
     else:
         kernel = kernels.for_general(n)
         y = b.T.copy() if way.transposed else b.copy()
-        failed = kernel.invert(y) != 0
+        determinant = kernel.invert(y)
         y = y.T if way.transposed else y
-    if failed:
+    if determinant.zero[0]:
         return None
     error = b @ y if side is Side.RIGHT else y @ b
     error.reshape(-1)[:: n + 1] -= 1
     pair = Scaled(b, y, error, rows, cols, side)
-    found = Measurements.blank(1, How("general", kernel.routine, side, Checked.FULL))
+    found = Measurements.blank(1, How("general", kernel.routine, side, Checked.FULL), a.dtype)
+    found.determinants[:] = determinant.times(1, -int(rows.sum() + cols.sum()))
     _measure(b, y, error, gates, found)
     found.scaled[0] = bool(rows.any() or cols.any())
     product = 1 / found.rcond[0]
@@ -192,6 +194,7 @@ def by_balls(
     if found is None or not found.bound < np.nan_to_num(findings.bound[0], nan=np.inf):
         return x
     findings.bound[0], findings.regular[0] = found.bound, True
+    findings.determinants[:] = found.determinant
     in_range = not findings.scaled[0]  # else QR may have met the ends of float64
     measure_scaled(given, found.x, findings)
     if broke_down and in_range and findings.rcond[0] > _BENIGN * len(given) * UNIT:

@@ -20,7 +20,7 @@ def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
 
     SPD refuses what is not Hermitian, or not positive definite as far as Cholesky can tell.
     """
-    findings = Measurements.blank(len(a), _HOW)
+    findings = Measurements.blank(len(a), _HOW, a.dtype)
     for index, given in enumerate(a):
         own = findings.part(slice(index, index + 1))
         if not np.isfinite(given).all():
@@ -47,6 +47,7 @@ def _solve_one(given: Matrix, x: Matrix, findings: Measurements, budget: Budget)
         findings.mark(Flaw.OVERFLOW, where=True)
     else:
         findings.bound[0], findings.regular[0] = found.bound, True
+        findings.determinants[:] = found.determinant
         step_up.measure_scaled(given, found.x, findings)
         np.copyto(x, found.x)
 

@@ -19,7 +19,7 @@ from matinv.jobs.record import Record, ResultInfo, SliceFailure, Slices, Status,
 from matinv.jobs.request import Output
 from matinv.jobs.runs import run_of
 from matinv.jobs.times import timestamp
-from matinv.linalg.certificate import Certificate, Checked, Side
+from matinv.linalg.certificate import Certificate
 from matinv.linalg.inverse import Inverses
 from matinv.pipeline.app import App
 from matinv.pipeline.task import Task, own_format
@@ -128,7 +128,7 @@ def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
         "matinv-job-id": record.job_id,
         "matinv-sha256": result.sha256,
         "matinv-bytes": str(result.size_bytes),
-        "matinv-certificate": orjson.dumps(record.certificate).decode(),
+        "matinv-certificate": orjson.dumps(record.certificate.document()).decode(),
     }
     with task.timed("publish_ms", app.now):
         key = _key(task, result.format)
@@ -137,11 +137,10 @@ def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
     record = replace(record, result=result, timings_ms=dict(task.timings_ms))
     if stored.metadata is None:
         return record
-    fields = orjson.loads(stored.metadata["matinv-certificate"])
-    fields |= {"side": Side(fields["side"]), "checked": Checked(fields["checked"])}
+    certificate = Certificate.of(orjson.loads(stored.metadata["matinv-certificate"]))
     sha256, size_bytes = stored.metadata["matinv-sha256"], int(stored.metadata["matinv-bytes"])
     result = replace(result, sha256=sha256, size_bytes=size_bytes)
-    return replace(record, result=result, certificate=Certificate(**fields))
+    return replace(record, result=result, certificate=certificate)
 
 
 def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:

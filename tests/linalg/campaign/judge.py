@@ -265,6 +265,7 @@ class _Judging:
 
     def determinant(self, answer: Answer, how: str) -> None:
         if answer.log_abs_det is None or answer.sign is None:
+            self.find(Kind.DETERMINANT, how + "none")
             return
         log_abs_det, sign = self.truth.determinant
         n, u = len(self.a), np.finfo(self.a.dtype).epsneg

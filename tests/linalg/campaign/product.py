@@ -34,7 +34,7 @@ class Answer:
     rank : int or None
         Of a pseudo-inverse, where the product says it.
     log_abs_det, sign : float, complex or None
-        Where the product says them.
+        Of the determinant; None where there is no inverse, and for pseudo-inverses.
     routine, checked : str
         How it was made and checked.
     """
@@ -87,8 +87,8 @@ def _answer(given: Any, x: Array, i: int) -> Answer:
         float(given.digits[i]),
         bool(given.ill_conditioned[i]) or bool(field("rank_deficient")),
         None if rank is None or rank < 0 else int(rank),
-        field("log_abs_det"),
-        field("sign"),
+        None if np.isnan(field("log_abs_det")) else float(field("log_abs_det")),
+        None if np.isnan(field("sign")) else complex(field("sign")),
         str(how.routine),
         str(how.checked),
     )

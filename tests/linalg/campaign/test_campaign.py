@@ -101,7 +101,8 @@ def test_crash_warning_and_changed_input_are_found(falsified):
 def test_indefinite_matrix_published_as_definite_is_found(falsified):
     a = np.array([[1.0, 2], [2, 1]])
     x = np.linalg.inv(a)
-    falsified(lambda answer, a: replace(answer, x=x, code=None, digits=12.0))
+    det = {"log_abs_det": np.log(3), "sign": -1.0}
+    falsified(lambda answer, a: replace(answer, x=x, code=None, digits=12.0, **det))
     assert kinds(a, "spd") == {Kind.NOT_DEFINITE}
 
 
@@ -131,6 +132,8 @@ def test_false_determinant_is_found(falsified):
     falsified(lambda answer, a: replace(answer, log_abs_det=true + 1e-9))
     assert kinds(WELL) == {Kind.DETERMINANT}
     falsified(lambda answer, a: replace(answer, log_abs_det=true, sign=-1.0))
+    assert kinds(WELL) == {Kind.DETERMINANT}
+    falsified(lambda answer, a: replace(answer, log_abs_det=None))
     assert kinds(WELL) == {Kind.DETERMINANT}
 
 

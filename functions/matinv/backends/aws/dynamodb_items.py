@@ -196,10 +196,11 @@ def _bytes_of(value: Any) -> bytes:
 
 
 def _certificate_map(certificate: Certificate) -> Value:
-    optional = {"rank": certificate.rank, "gap": certificate.gap}
+    names = ("rank", "gap", "log_abs_det", "sign")
+    optional = {name: getattr(certificate, name) for name in names}
     return {
         "M": {
-            **{name: _number(value) for name, value in optional.items() if value is not None},
+            **{name: _signed(value) for name, value in optional.items() if value is not None},
             "rcond_1": _number(certificate.rcond_1),
             "residual": _number(certificate.residual),
             "side": _text(certificate.side),
@@ -211,6 +212,18 @@ def _certificate_map(certificate: Certificate) -> Value:
             "regular": {"BOOL": certificate.regular},
         }
     }
+
+
+def _signed(number: complex) -> Value:
+    if isinstance(number, complex):
+        return {"M": {"re": _number(number.real), "im": _number(number.imag)}}
+    return _number(number)
+
+
+def _sign_of(value: Any) -> complex:
+    if isinstance(value, Mapping):
+        return complex(_float(value["re"]), _float(value["im"]))
+    return float(value)
 
 
 def _certificate_of(fields: Item) -> Certificate:
@@ -226,6 +239,8 @@ def _certificate_of(fields: Item) -> Certificate:
         regular=fields["regular"]["BOOL"] if "regular" in fields else False,
         rank=_int(fields["rank"]) if "rank" in fields else None,
         gap=_float(fields["gap"]) if "gap" in fields else None,
+        log_abs_det=_float(fields["log_abs_det"]) if "log_abs_det" in fields else None,
+        sign=_optional(fields, "sign", _sign_of),
     )
 
 

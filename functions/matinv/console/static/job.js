@@ -97,6 +97,12 @@ function Timeline({ job }) {
     </section>`;
 }
 
+function determinant({ log_abs_det, sign }) {
+  if (log_abs_det == null || sign == null) return [];
+  const written = typeof sign === "number" ? `${sign}` : `${sign.re.toFixed(6)} ${sign.im < 0 ? "−" : "+"} ${Math.abs(sign.im).toFixed(6)}i`;
+  return [["log |det A|", `${Number(log_abs_det.toPrecision(10))}`], ["sign of det A", written]];
+}
+
 function Certificate({ job }) {
   const { certificate } = job.record;
   return html`
@@ -106,7 +112,8 @@ function Certificate({ job }) {
       <dl class="facts inline">
         ${[["rcond₁", certificate.rcond_1.toExponential(2)], ["residual", certificate.residual.toPrecision(3)],
           ["side", certificate.side], ["digits", certificate.digits.toFixed(1)], ["method", certificate.method],
-          ["routine", certificate.routine], ["checked", certificate.checked], ["scaled", certificate.scaled ? "yes" : "no"]]
+          ["routine", certificate.routine], ["checked", certificate.checked], ["scaled", certificate.scaled ? "yes" : "no"],
+          ...determinant(certificate)]
           .map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
       </dl>
     </section>`;

@@ -50,6 +50,8 @@ def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Recor
             regular=True,
             rank=2,
             gap=1e300,
+            log_abs_det=-1e-200,
+            sign=complex(0.6, -0.8),
         ),
         slices=Slices(3, 1, (SliceFailure(1, "SINGULAR", "exact zero pivot"),)),
         timings_ms={"queued_ms": 1.7976931348623157e308, "load_ms": 1e-130, "invert_ms": 0.1},
