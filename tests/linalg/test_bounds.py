@@ -72,6 +72,7 @@ def test_companion_matrices_are_inverted_in_full_in_either_memory_order(n, trans
     assert rational.digits(inverses.x, rational.inverse(a)) > 15
 
 
+@pytest.mark.deep  # 4 s of exact rationals
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_digits_are_at_most_the_right_ones(family, dtype):

@@ -248,6 +248,7 @@ def test_errors_say_what_was_found_and_never_a_value():
     assert "7.7" not in f"{info}"
 
 
+@pytest.mark.deep  # 3 s
 def test_errors_of_a_large_stack_are_made_when_asked_for():
     inverses = invert(np.zeros((200_000, 2, 2)))
     assert len(inverses.failures) == 200_000

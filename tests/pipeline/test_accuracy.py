@@ -42,6 +42,7 @@ def test_what_no_lane_has_time_to_verify_is_refused_before_it_is_read(world: Wor
     assert world.error("a") == Code.TOO_LARGE
 
 
+@pytest.mark.deep  # 4 s of ball arithmetic
 def test_an_object_that_elimination_loses_is_inverted_at_once(world: World) -> None:
     n = 94
     companion = np.eye(n, k=1)
