@@ -124,6 +124,24 @@ resource "aws_iam_policy" "boundary" {
         Resource  = ["${local.arn.kms}:key/*"]
         Condition = { StringEquals = { "kms:ViaService" = "sns.${local.region}.amazonaws.com" } }
       },
+      {
+        # A stack's own key (customer_key), for what it encrypts.
+        Sid       = "OwnKey"
+        Effect    = "Allow"
+        Action    = ["kms:GenerateDataKey", "kms:Decrypt", "kms:DescribeKey"]
+        Resource  = ["${local.arn.kms}:key/*"]
+        Condition = { StringLike = { "aws:ResourceTag/stack" = ["${var.name}", "${var.name}-*"] } }
+      },
+      {
+        # Lambda, in the role's name, where functions run in a network; none of them knows a resource beforehand.
+        Sid    = "JoinNetwork"
+        Effect = "Allow"
+        Action = [
+          "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+          "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+        ]
+        Resource = ["*"]
+      },
     ]
   })
 }
@@ -261,4 +279,11 @@ resource "aws_iam_role_policy_attachment" "github_deploy" {
 
   role       = aws_iam_role.github["deploy"].name
   policy_arn = aws_iam_policy.deploy.arn
+}
+
+resource "aws_iam_role_policy_attachment" "github_switches" {
+  count = length(local.github)
+
+  role       = aws_iam_role.github["deploy"].name
+  policy_arn = aws_iam_policy.switches.arn
 }

@@ -13,6 +13,7 @@ module "standard" {
   batch_size           = var.standard.batch_size
   batching_window_s    = var.standard.batching_window_s
   maximum_concurrency  = var.standard.maximum_concurrency
+  pollers              = var.standard.pollers
   visibility_timeout_s = var.standard.visibility_timeout_s
 
   message_retention_s = local.message_retention_s
@@ -21,13 +22,15 @@ module "standard" {
   notified_by         = { arn = module.inputs.arn, account_id = local.account_id }
 
   environment = merge(local.environment, { for queue in local.large[*].queue : "MATINV_LARGE_QUEUE_URL" => queue.url })
-  statements  = concat(local.worker_statements, local.allow_forward)
+  statements  = concat(local.worker_statements, local.allow_forward, local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
   log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+  kms_key_arn              = local.key_arn
+  vpc                      = local.vpc
 }
 
 module "large" {
@@ -44,6 +47,7 @@ module "large" {
   batch_size           = 1
   batching_window_s    = 0
   maximum_concurrency  = var.large.maximum_concurrency
+  pollers              = var.large.pollers
   visibility_timeout_s = var.large.visibility_timeout_s
 
   message_retention_s = local.message_retention_s
@@ -51,13 +55,15 @@ module "large" {
   dead_letter_queue   = { arn = aws_sqs_queue.dead.arn, url = aws_sqs_queue.dead.url }
 
   environment = local.environment
-  statements  = local.worker_statements
+  statements  = concat(local.worker_statements, local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
   log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+  kms_key_arn              = local.key_arn
+  vpc                      = local.vpc
 }
 
 # Stacks from before the lane could be left out.
@@ -81,7 +87,7 @@ module "api" {
   reserved_concurrency = var.api.reserved_concurrency
 
   environment = merge(local.environment, { MATINV_JOBS_QUEUE_URL = module.standard.queue.url })
-  statements = [
+  statements = concat(local.allow_key, [
     local.allow.list_objects,
     local.allow.read_inputs,
     local.allow.sign_uploads,
@@ -93,13 +99,15 @@ module "api" {
     local.allow_submit,
     local.allow.take_letters,
     local.allow.announce,
-  ]
+  ])
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
   log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+  kms_key_arn              = local.key_arn
+  vpc                      = local.vpc
 }
 
 resource "aws_lambda_alias" "live" {
@@ -111,6 +119,15 @@ resource "aws_lambda_alias" "live" {
   lifecycle {
     ignore_changes = [function_version, routing_config]
   }
+}
+
+# Ready before the first call. While scripts/shift gives both versions their shares, it cannot be changed (Lambda guide).
+resource "aws_lambda_provisioned_concurrency_config" "api" {
+  count = var.api.provisioned_concurrency == null ? 0 : 1
+
+  function_name                     = module.api.name
+  qualifier                         = aws_lambda_alias.live.name
+  provisioned_concurrent_executions = var.api.provisioned_concurrency
 }
 
 resource "aws_lambda_function_url" "api" {
@@ -169,13 +186,15 @@ module "canary" {
   timeout_s   = 120
 
   environment = merge(local.environment, { MATINV_JOBS_QUEUE_URL = module.standard.queue.url })
-  statements  = concat(local.canary_statements, [local.allow_submit])
+  statements  = concat(local.canary_statements, [local.allow_submit], local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
   log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+  kms_key_arn              = local.key_arn
+  vpc                      = local.vpc
 }
 
 # A beat that fails is followed by the next; a retry would only blur which one was late.

@@ -49,6 +49,7 @@ module "inputs" {
   name        = coalesce(var.inputs_bucket_name, "${var.name}-inputs-${local.bucket_suffix}")
   expire_days = var.inputs_expire_days
   disposable  = var.disposable
+  kms_key_arn = local.key_arn
 }
 
 module "results" {
@@ -57,6 +58,7 @@ module "results" {
   name        = coalesce(var.results_bucket_name, "${var.name}-results-${local.bucket_suffix}")
   expire_days = var.results_expire_days
   disposable  = var.disposable
+  kms_key_arn = local.key_arn
 }
 
 # Files that hold matrices, by the endings of matinv.formats.codecs. What else a synchronised folder has in it (.DS_Store,
@@ -80,7 +82,7 @@ resource "aws_s3_bucket_notification" "inputs" {
 }
 
 resource "aws_dynamodb_table" "jobs" {
-  #checkov:skip=CKV_AWS_119:Encrypted with DynamoDB's own key; a customer's is billed per request and adds a permission to every reader.
+  #checkov:skip=CKV_AWS_119:Encrypted with DynamoDB's own key unless customer_key says otherwise: one's own is billed per request and adds a permission to every reader.
 
   name                        = "${var.name}-jobs"
   billing_mode                = "PAY_PER_REQUEST"
@@ -137,7 +139,8 @@ resource "aws_dynamodb_table" "jobs" {
   }
 
   server_side_encryption {
-    enabled = false # means: with DynamoDB's own key instead of one that is billed per request
+    enabled     = var.customer_key # false means: with DynamoDB's own key instead of one that is billed per request
+    kms_key_arn = local.key_arn
   }
 }
 
@@ -148,7 +151,10 @@ resource "aws_sqs_queue" "dead" {
   visibility_timeout_seconds = 300
   receive_wait_time_seconds  = 5
   max_message_size           = 262144
-  sqs_managed_sse_enabled    = true
+
+  sqs_managed_sse_enabled           = var.customer_key ? null : true
+  kms_master_key_id                 = local.key_arn
+  kms_data_key_reuse_period_seconds = var.customer_key ? 3600 : null
 }
 
 resource "aws_sqs_queue_policy" "dead" {
@@ -177,7 +183,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead" {
 # What became of each job, for whoever subscribes; message attributes (status, tags) make it filterable.
 resource "aws_sns_topic" "events" {
   name              = "${var.name}-events"
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = var.customer_key ? local.key_arn : "alias/aws/sns"
 }
 
 resource "aws_sns_topic_policy" "events" {

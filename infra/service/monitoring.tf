@@ -35,4 +35,5 @@ module "monitoring" {
   anomaly_band       = var.anomaly_band
   monthly_budget_usd = var.monthly_budget_usd
   runbook_url        = var.runbook_url
+  kms_key_arn        = local.key_arn
 }

@@ -208,7 +208,7 @@ resource "aws_iam_policy" "client" {
   description = "Submit jobs to the stack ${var.name}, watch them, fetch results, call the api (which also redrives)."
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat(local.allow_key, [
       local.allow.list_objects,
       local.allow.read_inputs,
       local.allow.write_inputs,
@@ -219,7 +219,7 @@ resource "aws_iam_policy" "client" {
       local.allow_submit,
       local.allow_call_url,
       local.allow_call,
-    ]
+    ])
   })
 }
 
@@ -229,7 +229,7 @@ resource "aws_iam_policy" "operator" {
   description = "Look into the dead letters of the stack ${var.name}, send jobs again, run matinv doctor and matinv top."
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat(local.allow_forward, [
+    Statement = concat(local.allow_forward, local.allow_key, [
       local.allow.exhume,
       local.allow.clean_up,
       local.allow_watch,

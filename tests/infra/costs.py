@@ -26,6 +26,14 @@ ALARM_METRIC_MONTH = 0.10
 COMPOSITE_MONTH = 0.50
 ECR_GB_MONTH = 0.10
 
+# Of the switches, by hour, GB, month or million.
+KMS_KEY_MONTH, KMS_REQUEST = 1.00, 3e-6
+ENDPOINT_HOUR, ENDPOINT_GB = 0.01, 0.01
+POLLER_HOUR = 0.00925
+PROVISIONED_GB_SECOND = 0.0000033334
+BACKUP_RECORDS_GB, BACKUP_OBJECTS_GB = 0.10, 0.05
+HTTP_API_CALL = 1e-6
+
 BANDWIDTH = 75e6  # bytes a second between Lambda and S3, of one function, 600 Mbit/s
 POLLERS = 5  # that Lambda keeps on an idle queue, each waiting 20 s for a message
 CANARY_S, CANARY_MB = 3.0, 512
@@ -127,9 +135,49 @@ def idle_table(alarm_metrics: int) -> Iterator[str]:
     yield f"| **total** | **{sum(rows.values()):,.2f}** |"
 
 
+def switches_table() -> Iterator[str]:
+    hours = MONTH_S / 3600
+    ready = 1769 / 1024 * MONTH_S * PROVISIONED_GB_SECOND
+    rows = {
+        "`customer_key`": (
+            KMS_KEY_MONTH,
+            f"{MILLION * KMS_REQUEST:.2f} per million requests to KMS; the first two rotations add "
+            f"${KMS_KEY_MONTH:.0f} a month each",
+        ),
+        "`network` with `cidr`: SQS and SNS in two zones": (
+            2 * 2 * ENDPOINT_HOUR * hours,
+            f"{ENDPOINT_GB:.2f} per GB of messages and events; S3 and DynamoDB cost nothing",
+        ),
+        "`standard.pollers`, `large.pollers`: each that is kept ready": (
+            POLLER_HOUR * hours,
+            "the same for each that Lambda adds, while it runs",
+        ),
+        "`api.provisioned_concurrency`: each instance, 1,769 MB": (
+            ready,
+            "calls cost less: 0.0000078 instead of 0.0000133 per GB and second",
+        ),
+        "`backup`": (
+            0.0,
+            f"{BACKUP_RECORDS_GB:.2f} per GB of records and month, {BACKUP_OBJECTS_GB:.2f} per GB "
+            "of objects; copies as much again, and the transfer",
+        ),
+        "`http_api`": (0.0, f"{MILLION * HTTP_API_CALL:.2f} per million calls; access logs"),
+        "warm throughput (RUNBOOK)": (0.0, "charged once, for units above the table's own"),
+    }
+    yield "| switch | $ a month | and |"
+    yield "|---|---|---|"
+    for name, (month, use) in rows.items():
+        yield f"| {name} | {month:,.2f} | {use} |"
+
+
 def page(text: str, alarm_metrics: int) -> str:
     """Return the page with its tables as they should be."""
-    for name, rows in (("jobs", jobs_table()), ("idle", idle_table(alarm_metrics))):
+    tables = {
+        "jobs": jobs_table(),
+        "idle": idle_table(alarm_metrics),
+        "switches": switches_table(),
+    }
+    for name, rows in tables.items():
         begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
         pattern = re.escape(begin) + ".*?" + re.escape(end)
         table = begin + "\n".join(rows) + "\n" + end

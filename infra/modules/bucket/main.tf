@@ -36,6 +36,12 @@ variable "noncurrent_days" {
   default     = 14
 }
 
+variable "kms_key_arn" {
+  description = "A KMS key of the account's own to encrypt with; null means S3's own key."
+  type        = string
+  default     = null
+}
+
 variable "disposable" {
   description = "Whether `terraform destroy` deletes the bucket with all that is in it. false makes destroy fail while objects are left."
   type        = bool
@@ -45,7 +51,7 @@ variable "disposable" {
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV2_AWS_62:Only the inputs bucket announces its objects; from the results bucket that would be a loop.
   #checkov:skip=CKV_AWS_144:Inputs can be sent and results computed again; versions guard against mistakes, a copy in another region would double the cost.
-  #checkov:skip=CKV_AWS_145:Encrypted with S3's own key; a KMS key adds $0.03 per 10,000 requests and a permission to every reader.
+  #checkov:skip=CKV_AWS_145:Encrypted with S3's own key unless the stack has one of its own (customer_key); a KMS key adds $0.03 per 10,000 requests and a permission to every reader.
   #checkov:skip=CKV_AWS_18:Each object's writer is in its job's record; who must know every reader switches on CloudTrail's data events.
 
   bucket        = var.name
@@ -76,13 +82,16 @@ resource "aws_s3_bucket_versioning" "this" {
   }
 }
 
-# S3's own key: KMS would add $0.03 per 10,000 requests and a second permission to every reader.
+# S3's own key unless asked: KMS would add $0.03 per 10,000 requests and a second permission to every reader.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   rule {
+    bucket_key_enabled = var.kms_key_arn != null # one call to KMS for many objects
+
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.kms_key_arn
     }
   }
 }
@@ -161,6 +170,11 @@ resource "aws_s3_bucket_policy" "this" {
 output "id" {
   description = "The bucket's name."
   value       = aws_s3_bucket.this.id
+}
+
+output "encryption" {
+  description = "How objects are encrypted unless their writer says otherwise."
+  value       = one(one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default)
 }
 
 output "arn" {

@@ -10,12 +10,19 @@ terraform {
   }
 }
 
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+data "aws_partition" "current" {}
+
 locals {
+  # Its own ARN, which its role's policy cannot take from the function: that one waits for the policy.
+  arn = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:function:${var.name}"
+
   # Lambda gives one vCPU per 1,769 MB. It shows two below that, and BLAS with two threads on one vCPU
   # ran up to 2.2 times slower.
   threads = max(1, floor(var.memory_mb / 1769))
 
-  statements = concat(var.statements, [
+  statements = concat(var.statements, local.join_network, [
     {
       Sid      = "Log"
       Effect   = "Allow"
@@ -32,12 +39,37 @@ locals {
   ])
 }
 
+locals {
+  # Lambda makes the function's network interfaces with the function's role; the function itself is denied the same. None of them
+  # knows a resource to name beforehand (Lambda guide, "Required IAM permissions" of functions in a VPC).
+  interfaces = [
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+  ]
+  join_network = [for statement in [
+    {
+      Sid      = "JoinNetwork"
+      Effect   = "Allow"
+      Action   = local.interfaces
+      Resource = ["*"]
+    },
+    {
+      Sid       = "LambdaAlone"
+      Effect    = "Deny"
+      Action    = local.interfaces
+      Resource  = ["*"]
+      Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [local.arn] } }
+    },
+  ] : statement if var.vpc != null]
+}
+
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158:Encrypted by CloudWatch; logs hold job ids and numbers about matrices, never matrix values.
+  #checkov:skip=CKV_AWS_158:Encrypted by CloudWatch unless the stack has a key of its own (customer_key); logs hold job ids and numbers about matrices, never matrix values.
   #checkov:skip=CKV_AWS_338:How long is the user's choice, log_retention_days: what became of a job stays in its record.
 
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_iam_role" "this" {
@@ -64,7 +96,7 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:Lanes are bounded by their mapping's maximum_concurrency, which does not throttle; the api takes a reserved_concurrency.
   #checkov:skip=CKV_AWS_116:Invoked by a mapping, whose queue has dead letters, or with an on-failure destination, which replaces this.
-  #checkov:skip=CKV_AWS_117:Calls AWS' own endpoints only; a VPC would add endpoints at $7 a month each and hide nothing.
+  #checkov:skip=CKV_AWS_117:Calls AWS' own endpoints only; a VPC is the user's choice (network), as its endpoints cost $7 a month each.
   #checkov:skip=CKV_AWS_173:The environment holds names of resources, no secrets.
   #checkov:skip=CKV_AWS_272:Code signing does not exist for images; the digest and the immutable registry stand in for it.
 
@@ -107,6 +139,15 @@ resource "aws_lambda_function" "this" {
 
   tracing_config {
     mode = "Active"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   dynamic "snap_start" {

@@ -107,3 +107,15 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
 }
+
+variable "kms_key_arn" {
+  description = "A KMS key of the account's own for the logs; null means CloudWatch's."
+  type        = string
+  default     = null
+}
+
+variable "vpc" {
+  description = "The network that the function runs in; null for none."
+  type        = object({ subnet_ids = set(string), security_group_ids = set(string) })
+  default     = null
+}

@@ -24,7 +24,11 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds  = var.message_retention_s
   receive_wait_time_seconds  = 20
   max_message_size           = 262144
-  sqs_managed_sse_enabled    = true
+
+  # SQS' own key, or one that is given: either, not both.
+  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : 3600 # calls to KMS are paid for
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = var.dead_letter_queue.arn
@@ -96,6 +100,8 @@ module "worker" {
   log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   permissions_boundary_arn = var.permissions_boundary_arn
+  kms_key_arn              = var.kms_key_arn
+  vpc                      = var.vpc
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
@@ -105,10 +111,24 @@ resource "aws_lambda_event_source_mapping" "this" {
   maximum_batching_window_in_seconds = var.batching_window_s
   function_response_types            = ["ReportBatchItemFailures"]
 
-  # Bounds the pollers. A reserved concurrency would throttle them instead, and every throttled poll counts as a receive
+  # Bounds the workers. A reserved concurrency would throttle them instead, and every throttled poll counts as a receive
   # on a message's way to the dead-letter queue.
-  scaling_config {
-    maximum_concurrency = var.maximum_concurrency
+  dynamic "scaling_config" {
+    for_each = var.pollers == null ? [var.maximum_concurrency] : []
+
+    content {
+      maximum_concurrency = scaling_config.value
+    }
+  }
+
+  # Lambda takes one of the two: here the number of pollers bounds the workers, ten each.
+  dynamic "provisioned_poller_config" {
+    for_each = var.pollers[*]
+
+    content {
+      minimum_pollers = provisioned_poller_config.value.minimum
+      maximum_pollers = provisioned_poller_config.value.maximum
+    }
   }
 
   # FailedInvokeEventCount and DroppedEventCount exist only when asked for.

@@ -19,11 +19,19 @@ output "worker" {
     arn                 = module.worker.arn
     log_group           = module.worker.log_group
     timeout_s           = module.worker.timeout_s
-    maximum_concurrency = aws_lambda_event_source_mapping.this.scaling_config[0].maximum_concurrency
+    maximum_concurrency = var.pollers == null ? var.maximum_concurrency : 10 * var.pollers.maximum
   }
 }
 
 output "mapping_id" {
   description = "UUID of the event source mapping, the dimension of its metrics."
   value       = aws_lambda_event_source_mapping.this.uuid
+}
+
+output "mapping" {
+  description = "What bounds the workers: the mapping's scaling or its provisioned pollers, of which one is empty."
+  value = {
+    pollers = [for config in aws_lambda_event_source_mapping.this.provisioned_poller_config : { minimum_pollers = config.minimum_pollers, maximum_pollers = config.maximum_pollers }]
+    scaling = [for config in aws_lambda_event_source_mapping.this.scaling_config : { maximum_concurrency = config.maximum_concurrency }]
+  }
 }

@@ -106,3 +106,21 @@ variable "permissions_boundary_arn" {
   description = "Policy that bounds the worker's role; null for none."
   type        = string
 }
+
+variable "pollers" {
+  description = "Pollers that Lambda keeps ready, and the most that it adds; they bound the workers instead of maximum_concurrency. null lets Lambda scale them."
+  type        = object({ minimum = number, maximum = number })
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = "A KMS key of the account's own for queue and logs; null means AWS' own."
+  type        = string
+  default     = null
+}
+
+variable "vpc" {
+  description = "The network that the worker runs in; null for none."
+  type        = object({ subnet_ids = set(string), security_group_ids = set(string) })
+  default     = null
+}

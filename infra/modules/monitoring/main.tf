@@ -12,11 +12,12 @@ terraform {
 }
 
 resource "aws_sns_topic" "this" {
-  #checkov:skip=CKV_AWS_26:CloudWatch cannot publish with SNS' own key, only with a customer's at $1 a month; names of metrics and thresholds are no secrets.
+  #checkov:skip=CKV_AWS_26:CloudWatch cannot publish with SNS' own key, only with a customer's (customer_key) at $1 a month; names of metrics and thresholds are no secrets.
 
   for_each = toset(["alarms", "pages"])
 
-  name = "${var.name}-${each.value}"
+  name              = "${var.name}-${each.value}"
+  kms_master_key_id = var.kms_key_arn
 }
 
 resource "aws_sns_topic_policy" "this" {

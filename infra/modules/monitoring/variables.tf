@@ -94,3 +94,9 @@ variable "runbook_url" {
   description = "Where the runbook is."
   type        = string
 }
+
+variable "kms_key_arn" {
+  description = "A KMS key of the account's own for the topics, which lets CloudWatch and Budgets use it; null for none."
+  type        = string
+  default     = null
+}

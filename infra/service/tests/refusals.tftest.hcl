@@ -270,3 +270,113 @@ run "name_that_makes_no_bucket" {
 
   expect_failures = [var.name]
 }
+
+run "pollers_that_lambda_refuses" {
+  command = plan
+
+  variables {
+    standard = { pollers = { minimum = 1, maximum = 5 } }
+  }
+
+  expect_failures = [var.standard]
+}
+
+run "more_large_pollers_ready_than_allowed" {
+  command = plan
+
+  variables {
+    large = { pollers = { minimum = 5, maximum = 4 } }
+  }
+
+  expect_failures = [var.large]
+}
+
+run "more_kept_ready_than_reserved" {
+  command = plan
+
+  variables {
+    api = { provisioned_concurrency = 5, reserved_concurrency = 4 }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "network_of_both_kinds" {
+  command = plan
+
+  variables {
+    network = { cidr = "10.0.0.0/24", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "network_without_security_group" {
+  command = plan
+
+  variables {
+    network = { subnet_ids = ["subnet-1"] }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "network_too_small" {
+  command = plan
+
+  variables {
+    network = { cidr = "10.0.0.0/28" }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "backup_for_ever" {
+  command = plan
+
+  variables {
+    backup = { role_arn = "arn:aws:iam::123456789012:role/b", keep_days = 0 }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_by_nobody" {
+  command = plan
+
+  variables {
+    backup = { role_arn = "" }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "domain_without_certificate" {
+  command = plan
+
+  variables {
+    http_api = { domain_name = "inverse.example.com" }
+  }
+
+  expect_failures = [var.http_api]
+}
+
+run "cors_for_any_page" {
+  command = plan
+
+  variables {
+    http_api = { cors_origins = ["*"] }
+  }
+
+  expect_failures = [var.http_api]
+}
+
+run "token_for_anybody" {
+  command = plan
+
+  variables {
+    http_api = { jwt = { issuer = "https://login.example.com/", audience = [] } }
+  }
+
+  expect_failures = [var.http_api]
+}

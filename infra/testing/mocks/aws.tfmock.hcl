@@ -111,3 +111,36 @@ mock_resource "aws_codebuild_project" {
     arn = "arn:aws:codebuild:eu-west-1:123456789012:project/mock"
   }
 }
+
+mock_data "aws_availability_zones" {
+  defaults = {
+    names = ["eu-west-1c", "eu-west-1a", "eu-west-1b"]
+  }
+}
+
+mock_resource "aws_kms_key" {
+  defaults = {
+    arn    = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    key_id = "00000000-0000-0000-0000-000000000000"
+  }
+}
+
+mock_resource "aws_vpc_endpoint" {
+  defaults = {
+    prefix_list_id = "pl-00000000"
+  }
+}
+
+mock_resource "aws_backup_vault" {
+  defaults = {
+    arn = "arn:aws:backup:eu-west-1:123456789012:backup-vault:mock"
+  }
+}
+
+mock_resource "aws_apigatewayv2_api" {
+  defaults = {
+    id            = "api"
+    api_endpoint  = "https://api.execute-api.eu-west-1.amazonaws.com"
+    execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:api"
+  }
+}
