@@ -23,26 +23,59 @@ resource "aws_iam_policy" "plan" {
         Resource = ["arn:${local.partition}:s3:::${var.name}-*"]
       },
       {
-        # By name where AWS lets a policy say so: none of these answers with what a job holds.
-        Sid    = "Look"
+        # None of these answers with what a job holds.
+        Sid    = "OwnResources"
         Effect = "Allow"
         Action = [
           "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:DescribeContinuousBackups", "dynamodb:ListTagsOfResource",
           "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
-          "sns:GetTopicAttributes", "sns:GetSubscriptionAttributes", "sns:ListTagsForResource",
-          "lambda:GetAlias", "lambda:GetEventSourceMapping", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig",
-          "lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig",
-          "lambda:GetFunctionUrlConfig", "lambda:GetPolicy", "lambda:GetProvisionedConcurrencyConfig", "lambda:GetRuntimeManagementConfig",
-          "lambda:ListTags", "lambda:ListVersionsByFunction",
-          "logs:DescribeLogGroups", "logs:ListTagsForResource",
-          "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource",
-          "scheduler:GetSchedule", "sts:GetCallerIdentity",
-          "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags",
+          "sns:GetTopicAttributes", "sns:ListTagsForResource",
+          "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConcurrency",
+          "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetFunctionUrlConfig", "lambda:GetPolicy",
+          "lambda:GetProvisionedConcurrencyConfig", "lambda:GetRuntimeManagementConfig", "lambda:ListVersionsByFunction",
+          "logs:ListTagsForResource", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource", "scheduler:GetSchedule",
+          "backup:DescribeBackupVault",
+        ]
+        Resource = [
+          "${local.arn.sqs}:${var.name}-*",
+          "${local.arn.sns}:${var.name}-*",
+          "${local.arn.dynamodb}:table/${var.name}-*",
+          "${local.arn.lambda}:function:${var.name}-*",
+          "${local.arn.logs}:log-group:/aws/*/${var.name}-*",
+          "${local.arn.cloudwatch}:alarm:${var.name}-*",
+          "arn:${local.partition}:cloudwatch::${local.account_id}:dashboard/${var.name}-*",
+          "${local.arn.scheduler}:schedule/default/${var.name}-*",
+          "arn:${local.partition}:backup:${local.region}:${local.account_id}:backup-vault:${var.name}*",
+        ]
+      },
+      {
+        Sid       = "Keys"
+        Effect    = "Allow"
+        Action    = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+        Resource  = ["${local.arn.kms}:key/*"]
+        Condition = { StringLike = { "aws:ResourceTag/stack" = ["${var.name}", "${var.name}-*"] } }
+      },
+      {
+        # Named by an id that nobody can foresee.
+        Sid    = "ByIds"
+        Effect = "Allow"
+        Action = ["lambda:GetEventSourceMapping", "lambda:ListTags", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:ListTags", "apigateway:GET"]
+        Resource = [
+          "${local.arn.lambda}:event-source-mapping:*", "${local.arn.lambda}:function:${var.name}-*",
+          "arn:${local.partition}:backup:${local.region}:${local.account_id}:backup-plan:*",
+          "arn:${local.partition}:backup:${local.region}:${local.account_id}:backup-vault:${var.name}*",
+          "arn:${local.partition}:apigateway:${local.region}::/*",
+        ]
+      },
+      {
+        # They know no resource; DescribeAlarms does, but hides composite alarms then.
+        Sid    = "Look"
+        Effect = "Allow"
+        Action = [
+          "logs:DescribeLogGroups", "cloudwatch:DescribeAlarms", "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity", "kms:ListAliases",
           "ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables",
           "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVpcs",
           "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
-          "backup:DescribeBackupVault", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:ListTags",
-          "apigateway:GET",
         ]
         Resource = ["*"]
       },

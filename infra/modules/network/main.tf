@@ -32,6 +32,8 @@ variable "account_id" {
 }
 
 data "aws_availability_zones" "here" {
+  #checkov:skip=CKV_AWS_394:The first two by name, and a subnet stays where it was made, whatever zone is added.
+
   state = "available"
 
   filter {
@@ -74,6 +76,10 @@ resource "aws_subnet" "this" {
   availability_zone = local.zones[count.index]
   cidr_block        = cidrsubnet(var.cidr, 2, count.index)
   tags              = { Name = "${var.name}-${local.zones[count.index]}" }
+
+  lifecycle {
+    ignore_changes = [availability_zone, tags["Name"]] # or a new zone would move it, and the functions with it
+  }
 }
 
 resource "aws_route_table" "this" {
