@@ -93,6 +93,19 @@ resource "aws_apigatewayv2_route" "all" {
   authorizer_id      = each.value.jwt == null ? null : aws_apigatewayv2_authorizer.jwt[each.key].id
 }
 
+# Browsers ask without credentials whether they may call: the route of everything would refuse them (API Gateway guide, "Configuring
+# CORS for an HTTP API with a $default route and an authorizer"). API Gateway answers by itself; the function is not called.
+resource "aws_apigatewayv2_route" "preflight" {
+  #checkov:skip=CKV_AWS_309:Preflight requests carry no credentials; the answer names methods and origins, and no job.
+
+  for_each = length(local.cors) == 0 ? {} : local.http_api
+
+  api_id             = aws_apigatewayv2_api.this[each.key].id
+  route_key          = "OPTIONS /{proxy+}"
+  target             = "integrations/${aws_apigatewayv2_integration.this[each.key].id}"
+  authorization_type = "NONE"
+}
+
 resource "aws_cloudwatch_log_group" "http_api" {
   #checkov:skip=CKV_AWS_158:Encrypted with the stack's own key if customer_key is set; the lines name callers and paths, never matrix values.
   #checkov:skip=CKV_AWS_338:How long is the user's choice, log_retention_days.

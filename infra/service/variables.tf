@@ -280,8 +280,11 @@ variable "account_concurrency" {
   default     = 1000
 
   validation {
-    condition     = var.account_concurrency >= var.standard.maximum_concurrency + (var.large == null ? 0 : var.large.maximum_concurrency)
-    error_message = "account_concurrency is below the maximum_concurrency of the lanes together: the lanes would throttle each other and everything else in the account. Lower the lanes, or have the quota raised (new accounts start with 10)."
+    condition = var.account_concurrency >= sum([
+      for lane in [for lane in [var.standard, var.large] : { maximum = lane.maximum_concurrency, pollers = lane.pollers } if lane != null] :
+      lane.pollers == null ? lane.maximum : 10 * lane.pollers.maximum
+    ])
+    error_message = "account_concurrency is below what the lanes may use together (maximum_concurrency, or ten workers for each of their pollers): the lanes would throttle each other and everything else in the account. Lower the lanes, or have the quota raised (new accounts start with 10)."
   }
 }
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.deep
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv"
-OLD, GOOD, BAD = (f"{REPOSITORY}@sha256:{digit * 64}" for digit in "012")
+OLD, GOOD, BAD, REFUSED = (f"{REPOSITORY}@sha256:{digit * 64}" for digit in "0123")
 FUNCTION = "matinv-api"
 ALARM = "matinv-errors-api"
 
@@ -47,6 +47,8 @@ if words[0] == "output":
 if words[0] == "apply":
     given = [w.partition("=")[2] for w in words if w.startswith("image_uri=")]
     image = given[0] if given else Path(words[-1]).read_text()
+    if image == "{refused}":
+        sys.exit("Error: AWS refuses it")
     functions = boto3.client("lambda")
     version = functions.update_function_code(
         FunctionName="{function}", ImageUri=image, Publish=True)["Version"]
@@ -128,7 +130,9 @@ def stack(local: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
     programs.mkdir()
     terraform = programs / "terraform"
     terraform.write_text(
-        TERRAFORM.format(python=ROOT / ".venv/bin/python", function=FUNCTION, bad=BAD)
+        TERRAFORM.format(
+            python=ROOT / ".venv/bin/python", function=FUNCTION, bad=BAD, refused=REFUSED
+        )
     )
     terraform.chmod(0o755)
     aws = {name: value for name, value in local.items() if name.startswith("AWS_")}
@@ -206,6 +210,14 @@ def test_a_failed_smoke_brings_the_image_before_back_and_no_caller_saw_the_new_o
         True,
     ]
     assert "get version 2" not in done.stdout
+
+
+def test_a_deploy_that_breaks_off_goes_back_without_a_smoke_test(stack: Stack) -> None:
+    done = stack.release("--watch", "0", REFUSED)
+    assert done.returncode == 1
+    assert f"the deploy failed; {OLD} runs again, and works" in done.stderr
+    assert stack.image() == OLD
+    assert len(stack.applied()) == 2
 
 
 def test_a_first_deploy_that_fails_has_nothing_to_go_back_to_and_says_so(stack: Stack) -> None:

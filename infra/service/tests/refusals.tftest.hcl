@@ -380,3 +380,13 @@ run "token_for_anybody" {
 
   expect_failures = [var.http_api]
 }
+
+run "more_pollers_than_the_account_has_workers" {
+  command = plan
+
+  variables {
+    standard = { pollers = { minimum = 2, maximum = 200 } }
+  }
+
+  expect_failures = [var.account_concurrency]
+}

@@ -116,6 +116,11 @@ run "everything_regulated" {
   }
 
   assert {
+    condition     = aws_apigatewayv2_route.preflight["this"].route_key == "OPTIONS /{proxy+}" && aws_apigatewayv2_route.preflight["this"].authorization_type == "NONE"
+    error_message = "browsers are refused before they may sign"
+  }
+
+  assert {
     condition     = aws_lambda_permission.http_api["this"].qualifier == "live" && startswith(aws_lambda_permission.http_api["this"].source_arn, "arn:aws:execute-api:eu-west-1:123456789012:api/")
     error_message = "API Gateway may not call the alias, or any API may"
   }
@@ -148,7 +153,7 @@ run "given_network_and_iam" {
   }
 
   assert {
-    condition     = aws_apigatewayv2_route.all["this"].authorization_type == "AWS_IAM" && length(aws_apigatewayv2_authorizer.jwt) == 0
+    condition     = aws_apigatewayv2_route.all["this"].authorization_type == "AWS_IAM" && length(aws_apigatewayv2_authorizer.jwt) + length(aws_apigatewayv2_route.preflight) == 0
     error_message = "without a token's issuer the HTTP API is open"
   }
 
