@@ -11,7 +11,7 @@ A test module makes a subclass of a suite and gives it the fixture that it lacks
 from matinv.testing.contracts.events import JobEventsContract
 from matinv.testing.contracts.monitor import MonitorContract
 from matinv.testing.contracts.queue import ClientQueueContract, JobQueueContract, delivery, letter
-from matinv.testing.contracts.store import MatrixStoreContract, digest
+from matinv.testing.contracts.store import ClientStoreContract, MatrixStoreContract, digest
 from matinv.testing.contracts.table import (
     ClientTableContract,
     JobTableContract,
@@ -21,6 +21,7 @@ from matinv.testing.contracts.table import (
 
 __all__ = [
     "ClientQueueContract",
+    "ClientStoreContract",
     "ClientTableContract",
     "JobEventsContract",
     "JobQueueContract",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from matinv.errors import Code, Refused
 from matinv.jobs.request import Reference
-from matinv.ports import MatrixStore, Part
+from matinv.ports import ClientStore, MatrixStore, Part
 from matinv.testing.contracts.racing import side_by_side
 
 
@@ -22,13 +22,54 @@ def digest(parts: Sequence[Part]) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-class MatrixStoreContract:
-    """`matinv.ports.MatrixStore` over buckets that keep versions."""
+class ClientStoreContract:
+    """`matinv.ports.ClientStore`: what a client sends, and what it fetches."""
 
     @pytest.fixture
-    def store(self) -> MatrixStore:
+    def store(self) -> Any:
         """Return an empty store."""
         raise NotImplementedError
+
+    def sent(self, store: Any, reference: Reference) -> tuple[bytes, Mapping[str, str]]:
+        """Return content and metadata of an input, past a store that cannot read it."""
+        with store.open(reference) as blob:
+            return blob.read(blob.size_bytes), blob.metadata
+
+    def write_result(self, store: Any, job_id: str, content: bytes) -> tuple[str, str | None]:
+        """Write a result past a store that cannot; return where it is and its version."""
+        stored = store.put_result(f"{job_id}/1.npy", [content], digest([content]), {})
+        return stored.uri, stored.version_id
+
+    @pytest.mark.parametrize("key", ["a/b.npy", "a b+c.npy", "x=1&y=2.json", "мир/é.npz"])
+    def test_an_upload_stands_under_its_key_with_its_options(
+        self, store: ClientStore, key: str
+    ) -> None:
+        parts: list[Part] = [b"head", np.arange(3.0).data, b""]
+        metadata = {"matinv-method": "spd", "matinv-tag-team": "fem"}
+        reference = store.upload(key, parts, metadata)
+        assert reference.key == key
+        content, kept = self.sent(store, reference)
+        assert content == b"head" + np.arange(3.0).tobytes()
+        assert kept.items() >= metadata.items()
+
+    def test_options_that_are_none_are_refused_and_nothing_is_sent(
+        self, store: ClientStore
+    ) -> None:
+        with pytest.raises(Refused, match="BAD_MESSAGE"):
+            store.upload("a.npy", [b"1"], {"matinv-tag-a:b": "x"})
+        assert store.find_input("a.npy") is None
+
+    @pytest.mark.parametrize("size", [1, 100_000])
+    def test_a_result_is_read_as_it_was_written(self, store: ClientStore, size: int) -> None:
+        content = bytes(range(256)) * (size // 256 + 1)
+        uri, version_id = self.write_result(store, "j/1", content)
+        with store.results(uri, version_id) as blob:
+            assert blob.size_bytes == len(content)
+            assert blob.read(blob.size_bytes) == content
+
+
+class MatrixStoreContract(ClientStoreContract):
+    """`matinv.ports.MatrixStore` over buckets that keep versions."""
 
     def read(self, store: MatrixStore, reference: Reference) -> bytes:
         """Return all of an object."""
