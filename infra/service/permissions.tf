@@ -47,11 +47,11 @@ locals {
       Action   = ["dynamodb:GetItem", "dynamodb:BatchGetItem"]
       Resource = [aws_dynamodb_table.jobs.arn]
     }
-    # A transaction of puts needs the permissions of its parts; there is no permission of its own.
+    # Many records are written by a batch of statements, one by PutItem, which also decides where a statement may not.
     write_records = {
       Sid      = "WriteRecords"
       Effect   = "Allow"
-      Action   = ["dynamodb:PutItem", "dynamodb:ConditionCheckItem"]
+      Action   = ["dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
       Resource = [aws_dynamodb_table.jobs.arn]
     }
     list_records = {
@@ -195,7 +195,7 @@ locals {
     {
       Sid       = "OwnRecords"
       Effect    = "Allow"
-      Action    = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"]
+      Action    = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:DeleteItem"]
       Resource  = [aws_dynamodb_table.jobs.arn]
       Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["matinv-canary-*"] } }
     },

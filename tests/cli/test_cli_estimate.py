@@ -11,7 +11,8 @@ import pytest
 from matinv.jobs.limits import predict
 from matinv.linalg.types import Method
 from matinv.local.samples import npy_bytes
-from matinv.operations.prices import cost
+from matinv.operations.prices import DYNAMODB_READ, DYNAMODB_WRITE, cost
+from support.counted_jobs import count
 from support.memory_service import MemoryService, Run
 
 pytestmark = pytest.mark.way("memory", "no service is asked")
@@ -105,11 +106,20 @@ def test_wrong_command_line_exits_2(
 
 def test_price_of_a_small_job_is_mostly_messages_and_of_a_large_one_compute() -> None:
     small = cost(0.001, 1769, 1000, 500, uploaded=False)
-    # 1 request and 0.0017 GB-s; 3 of SQS; 2 writes and 2 reads.
+    # 1 request and 0.0017 GB-s; 3 of SQS; 6 writes, index included, and 4 reads.
     assert small.compute == pytest.approx(0.2e-6 + 0.001 * 1769 / 1024 * 0.0000133334)
     assert small.queue == pytest.approx(1.2e-6)
-    assert small.table == pytest.approx(2 * 0.625e-6 + 2 * 0.125e-6)
+    assert small.table == pytest.approx(6 * 0.625e-6 + 4 * 0.125e-6)
     assert small.storage == 0
     large = cost(100, 10_240, 1024, 0, uploaded=True)
     assert large.compute == pytest.approx(100 * 10 * 0.0000133334, rel=1e-3)
     assert large.storage == pytest.approx(2 * 5.4e-6)
+
+
+@pytest.mark.parametrize("n", [8, 64])
+def test_the_table_costs_what_the_client_and_the_worker_are_counted_to_use(n: int) -> None:
+    used = count(n, 100)
+    inline_bytes = 128 + 8 * n * n if n == 8 else 0
+    estimated = cost(0.1, 1769, 1000, inline_bytes, uploaded=n > 8)
+    counted = used.write_units * DYNAMODB_WRITE + used.read_units * DYNAMODB_READ
+    assert estimated.table == pytest.approx(counted)

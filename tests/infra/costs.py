@@ -1,6 +1,7 @@
 """What the service costs: the arithmetic behind infra/COST.md.
 
-``python tests/infra/costs.py`` writes the tables of that page anew; a test compares them.
+``PYTHONPATH=tests python tests/infra/costs.py`` writes the tables of that page anew; a test
+compares them.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from terraform_cli import INFRA
 
 from matinv.jobs.limits import predict
 from matinv.operations import prices
+from support import counted_jobs
 
 MILLION = 1e6
 MONTH_S = 30 * 86_400
@@ -51,7 +54,13 @@ class Lane:
 
 
 LANES = {"standard": Lane(1769, 1, 100), "large": Lane(10240, 5, 1)}
-ORDERS = (8, 256, 2048)
+ORDERS = (8, 64, 256, 2048)
+
+
+@cache
+def counted(n: int) -> counted_jobs.Counted:
+    """Return what the table and the buckets count of a job, in a batch of a hundred if small."""
+    return counted_jobs.count(n, 100 if n <= 256 else 1)
 
 
 def gb_seconds(seconds: float, memory_mb: int) -> float:
@@ -74,21 +83,16 @@ def seconds(n: int, lane: Lane) -> float:
 
 def job(n: int, lane: Lane) -> dict[str, float]:
     """Return what one job costs, by service."""
-    uploaded = n > 8
     # Send; receive and delete of ten at once. The large lane adds: forwarded, received, deleted.
     requests = 1 + 2 / 10 + (0.1 + 2 if lane.batch == 1 else 0)
-    # A transaction costs two units per KiB, an index entry one each time it comes or goes.
-    record_kib = 1 if uploaded else 3
-    writes = 2 * record_kib + (1 if uploaded else 2)
-    writes += 0 if uploaded else 2  # the client's own QUEUED record of a message
-    announced = predict((n, n), np.float64).seconds > 1
-    writes += 3 if announced else 0  # RUNNING, and its way through the index
+    used = counted(n)
     return {
         "messages": requests * prices.SQS_REQUEST,
         "compute": prices.LAMBDA_REQUEST / lane.batch
         + gb_seconds(seconds(n, lane), lane.memory_mb),
-        "records": writes * prices.DYNAMODB_WRITE + 3 * prices.DYNAMODB_READ,
-        "objects": 2 * (prices.S3_PUT + prices.S3_GET) if uploaded else 0.0,
+        "records": used.write_units * prices.DYNAMODB_WRITE
+        + used.read_units * prices.DYNAMODB_READ,
+        "objects": used.puts * prices.S3_PUT + used.gets * prices.S3_GET,
         "events, logs": SNS_PUBLISH / 10 + 150e-9 * LOGS_GB,
     }
 

@@ -50,7 +50,7 @@ FOR_EACH_LANE = {
     "in-flight": row("Maximum ApproximateNumberOfMessagesNotVisible", "> 108000", (3, 3)),
     "poller": row("Sum FailedInvokeEventCount, Sum DroppedEventCount", "> 0", (2, 3)),
 }
-OPERATIONS = ("GetItem", "BatchGetItem", "PutItem", "TransactWriteItems", "Query")
+OPERATIONS = ("GetItem", "BatchGetItem", "PutItem", "BatchExecuteStatement", "Query")
 EXPECTED = {
     "dead-letters": row(
         "Maximum ApproximateNumberOfMessagesVisible, Maximum ApproximateNumberOfMessagesNotVisible",

@@ -28,3 +28,10 @@ def test_lanes_are_those_of_the_stack(stack: State) -> None:
 def test_dashboards_stay_free(stack: State) -> None:
     dashboards = stack.of_type("aws_cloudwatch_dashboard")
     assert len(dashboards) <= 3
+
+
+def test_a_million_small_jobs_cost_less_than_five_dollars() -> None:
+    """Six write units a job: the way to fewer is to list no QUEUED jobs, which are promised."""
+    assert costs.counted(8).write_units == 6
+    assert costs.counted(256).write_units == 3
+    assert 1e6 * sum(costs.job(8, costs.LANES["standard"]).values()) < 5

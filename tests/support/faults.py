@@ -102,6 +102,27 @@ def success(xml: str = "", **body: Any) -> Fault:
     return answer
 
 
+def refusing(*codes: str) -> Fault:
+    """Return a fault: of a batch of statements those with a code fail, and the others go through.
+
+    The codes are those of BatchStatementError, `""` for a statement that goes through.
+    """
+
+    def answer(request: Any, send: Callable[[], Any]) -> Any:
+        statements = json.loads(request.body)["Statements"]
+        assert len(codes) == len(statements)
+        kept = [s for s, code in zip(statements, codes, strict=True) if not code]
+        done = iter(())
+        if kept:
+            request.body = json.dumps({"Statements": kept}).encode()
+            request.headers["Content-Length"] = str(len(request.body))
+            done = iter(json.loads(send().content)["Responses"])
+        errors = [{"Error": {"Code": code}} if code else next(done) for code in codes]
+        return AWSResponse(request.url, 200, {}, _Raw(json.dumps({"Responses": errors}).encode()))
+
+    return answer
+
+
 def lost_answer(request: Any, send: Callable[[], Any]) -> Any:
     """Do what was asked, and lose the answer."""
     send()

@@ -19,7 +19,8 @@ SQS_CHUNK_BYTES: Final = 64 * 1024
 DYNAMODB_WRITE: Final = 0.625e-6
 DYNAMODB_READ: Final = 0.125e-6
 
-_RECORD_BYTES: Final = 1024  # a record without its result
+_RECORD_BYTES: Final = 1200  # a record without its result
+_QUEUED_UNITS: Final = 3  # a message's first record, its entry in the index, and that entry's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ def cost(
         Whether the input is an object.
     """
     chunks = ceil(message_bytes / SQS_CHUNK_BYTES)
-    written = ceil((_RECORD_BYTES + result_bytes) / 1024)
-    read = ceil((_RECORD_BYTES + result_bytes) / 4096)
+    # The record and its entry in the index.
+    written = ceil((_RECORD_BYTES + result_bytes) / 1024) + 1 + (not uploaded) * _QUEUED_UNITS
+    # By whoever sends, by the worker, and twice by the reader: of the status and of the result.
+    read = 1 + (not uploaded) + 2 * ceil((_RECORD_BYTES + result_bytes) / 4096)
     return Cost(
         compute=LAMBDA_REQUEST + seconds * memory_mb / 1024 * LAMBDA_GB_SECOND,
         queue=(2 * chunks + 1) * SQS_REQUEST,  # send, receive, delete
-        table=written * DYNAMODB_WRITE + 2 * read * DYNAMODB_READ,  # by the worker, by the reader
+        table=written * DYNAMODB_WRITE + read * DYNAMODB_READ,
         storage=uploaded * (S3_PUT + S3_GET) + (not result_bytes) * (S3_PUT + S3_GET),
     )

@@ -24,13 +24,20 @@ _STOPPED_DELAY_S: Final = 900
 # SQS hides a message for at most 12 h since it was received, 15 min of which Lambda may have taken.
 _LONGEST_STOPPED_DELAY_S: Final = 43_200 - 900
 
+# A table that throttles needs less load, and a table on demand half an hour to grow to twice its
+# peak ("On-demand capacity mode", DynamoDB Developer Guide): each pause is four times the one
+# before, so that the first is short and the ten receives of the deployed queue last 19 to 38 h.
+_THROTTLED_GROWTH: Final = 4
+
 
 def delay_s(app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery) -> int:
     """Return the redelivery delay: doubling, with half of it jitter; none for want of time."""
     if error.code is Code.DEADLINE:
         return 0
-    first_s, longest_s = _DELAY_S, _LONGEST_DELAY_S
+    first_s, longest_s, growth = _DELAY_S, _LONGEST_DELAY_S, 2
     if verdict is Verdict.STOPPED:
         first_s, longest_s = _STOPPED_DELAY_S, _LONGEST_STOPPED_DELAY_S
-    ceiling = min(longest_s, first_s << min(delivery.receive_count - 1, 10))
+    elif error.code is Code.THROTTLED:
+        longest_s, growth = _LONGEST_STOPPED_DELAY_S, _THROTTLED_GROWTH
+    ceiling = min(longest_s, first_s * growth ** min(delivery.receive_count - 1, 10))
     return int(ceiling * (1 + app.jitter()) / 2)

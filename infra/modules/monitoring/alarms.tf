@@ -179,7 +179,7 @@ locals {
             }
           },
           {
-            for operation in ["GetItem", "BatchGetItem", "PutItem", "TransactWriteItems", "Query"] : lower("errors_${operation}") => {
+            for operation in ["GetItem", "BatchGetItem", "PutItem", "BatchExecuteStatement", "Query"] : lower("errors_${operation}") => {
               namespace  = "AWS/DynamoDB", name = "SystemErrors", stat = "Sum"
               dimensions = { TableName = var.table_name, Operation = operation }
             }

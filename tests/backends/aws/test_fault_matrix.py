@@ -226,6 +226,12 @@ def writes_two(rig: Rig) -> Call:
     return lambda: rig.table.put([record(f"{rig.name}-{n}") for n in range(2)])
 
 
+def writes_two_again(rig: Rig) -> Call:
+    write = writes_two(rig)
+    write()
+    return write
+
+
 def lists(rig: Rig) -> Call:
     rig.table.put([record(rig.name, status=Status.PARTIAL)])
     return lambda: rig.name in {r.job_id for r in rig.table.list(Status.PARTIAL, 100)}
@@ -384,7 +390,9 @@ S3 = [
 DYNAMODB = [
     Case("BatchGetItem", gets, True),
     Case("PutItem", writes_one, [True]),
-    Case("TransactWriteItems", writes_two, [True, True]),
+    # Who may not send statements may put items all the same.
+    Case("BatchExecuteStatement", writes_two, [True, True], {"denied": Says(OK, OK)}),
+    Case("GetItem", writes_two_again, [True, True], calls=2),
     Case("Query", lists, True, calls=8),
     Case("DeleteItem", forgets, None),
 ]

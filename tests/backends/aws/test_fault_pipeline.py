@@ -52,7 +52,7 @@ NEEDED: Final = {
     ("dynamodb", "BatchGetItem"): set(JOBS),
     ("s3", "GetObject"): {"file", "large"},
     ("s3", "PutObject"): {"stored"},
-    ("dynamodb", "TransactWriteItems"): {"good", "bad", "file", "stored"},
+    ("dynamodb", "BatchExecuteStatement"): {"good", "bad", "file", "stored"},
     ("dynamodb", "PutItem"): {"good", "bad", "file", "stored"},
     ("sqs", "SendMessageBatch"): {"bad", "large"},
     ("sns", "PublishBatch"): set[str](),

@@ -1,4 +1,4 @@
-"""`JobTable` on DynamoDB: batch reads, transactional writes, a sharded index to list by."""
+"""`JobTable` on DynamoDB: batch reads and writes, a sharded index to list by."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class DynamoDBTable(DynamoDBRuns):
         return found
 
     def put(self, records: Sequence[Record]) -> list[bool]:
-        """Write records by compare-and-set, a hundred per call."""
+        """Write records by compare-and-set, 25 per call."""
         writes = [write_of(record, self._table_name) for record in records]
         won: dict[str, bool] = {}
         for page in side_by_side(lambda call: put_all(self._dynamodb, call), calls_of(writes)):

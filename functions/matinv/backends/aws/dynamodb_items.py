@@ -19,6 +19,36 @@ from matinv.linalg.certificate import Certificate, Checked, Side
 Value = Mapping[str, Any]
 Item = Mapping[str, Value]
 
+# All that an item may have: a new revision removes what it has not.
+ATTRIBUTES: Final = (
+    "job_id",
+    "status",
+    "listing",
+    "input",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "attempts",
+    "revision",
+    "question",
+    "message_id",
+    "redrive",
+    "message_at_ms",
+    "options",
+    "error",
+    "result",
+    "certificate",
+    "slices",
+    "timings",
+    "warnings",
+    "tags",
+    "engine",
+    "run",
+    "run_listing",
+    "run_place",
+    "error_code",
+)
+
 # One index key takes 1,000 writes a second, and a full one holds up the table itself.
 SHARDS: Final = 8
 

@@ -1,39 +1,50 @@
-"""Compare-and-set of many records in few calls: transactions that go on without their losers."""
+"""Compare-and-set of many records in few calls, each written or refused alone.
+
+A batch of PartiQL statements writes an item for the units of a PutItem, half of a transaction's,
+and an item that is throttled or lost keeps none of its neighbours from being written. Whatever a
+statement is refused for that is neither of these, a PutItem of the same record decides.
+
+Source: DynamoDB Developer Guide, "Running batch operations with PartiQL", "PartiQL insert
+statements" (DuplicateItem), "PartiQL update statements" (ConditionalCheckFailed), "DynamoDB
+read and write operations" (units).
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import orjson
 from botocore.exceptions import ClientError
 
 from matinv.backends.aws.calls import packed, pause
-from matinv.backends.aws.dynamodb_items import Item, item_of, record_of
+from matinv.backends.aws.dynamodb_items import ATTRIBUTES, Item, item_of, record_of
 from matinv.backends.aws.errors import HINTS, code_of, translated
-from matinv.errors import Code, Transient
+from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.record import Record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# TransactWriteItems' limits. The bytes are counted as JSON, which is longer than DynamoDB's count.
-_ITEMS: Final = 100
+# BatchExecuteStatement takes 25 statements. No limit of its bytes is documented: that of a
+# transaction, counted as JSON, which is longer than DynamoDB's count.
+_ITEMS: Final = 25
 _BYTES: Final = 4_000_000
 
 # Attempts without any progress; the pauses between them add up to at most 1.6 s.
 ATTEMPTS: Final = 6
 
-_LOST: Final = "ConditionalCheckFailed"
+_DUPLICATE: Final = "DuplicateItem"
+_CHANGED: Final = "ConditionalCheckFailed"
 _NOT_YET: Final = frozenset(
     {
-        "None",  # this one would have been written, but for others of its transaction
-        "TransactionConflict",
-        "ThrottlingError",
         "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingError",
+        "TransactionConflict",
     }
 )
 _BODY: Final = "matinv_body"
@@ -41,10 +52,11 @@ _BODY: Final = "matinv_body"
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A record, and the request that writes it: a Put of a transaction, or a PutItem."""
+    """A record, the table that it goes to, and the statement that writes it, as JSON."""
 
     record: Record
-    body: bytes
+    table_name: str
+    statement: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +64,41 @@ class _Refusal:
     """What DynamoDB said of a write that was refused, and what stands there instead."""
 
     code: str
-    message: str = ""
     item: Item | None = None
 
 
 def write_of(record: Record, table_name: str) -> Write:
     """Return the conditional write of a record."""
-    put: dict[str, Any] = {
-        "TableName": table_name,
-        "Item": item_of(record),
-        "ConditionExpression": "attribute_not_exists(job_id)",
+    item = item_of(record)
+    names = tuple(item)
+    if record.revision == 1:
+        text, values = _insert(table_name, names), [*item.values()]
+    else:
+        text = _update(table_name, names)
+        found = {"N": str(record.revision - 1)}
+        values = [*(item[name] for name in names if name != "job_id"), item["job_id"], found]
+    request = {
+        "Statement": text,
+        "Parameters": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    if record.revision != 1:
-        put["ConditionExpression"] = "revision = :found"
-        put["ExpressionAttributeValues"] = {":found": {"N": str(record.revision - 1)}}
-    return Write(record, orjson.dumps(put, default=_base64))
+    return Write(record, table_name, orjson.dumps(request, default=_base64))
+
+
+@cache
+def _insert(table_name: str, names: tuple[str, ...]) -> str:
+    """Return the statement of a first record: it is refused where one stands already."""
+    fields = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table_name}" VALUE {{{fields}}}'
+
+
+@cache
+def _update(table_name: str, names: tuple[str, ...]) -> str:
+    """Return the statement that replaces a record of one revision, all of it."""
+    changes = [f'SET "{name}" = ?' for name in names if name != "job_id"]
+    changes += [f'REMOVE "{name}"' for name in ATTRIBUTES if name not in names]
+    condition = '"job_id" = ? AND "revision" = ?'
+    return f'UPDATE "{table_name}" {" ".join(changes)} WHERE {condition}'
 
 
 def calls_of(writes: Sequence[Write]) -> Iterator[list[Write]]:
@@ -75,14 +106,14 @@ def calls_of(writes: Sequence[Write]) -> Iterator[list[Write]]:
 
     Examples
     --------
-    >>> [len(call) for call in calls_of([Write(None, b"x" * 1_500_000)] * 5)]
+    >>> [len(call) for call in calls_of([Write(None, "jobs", b"x" * 1_500_000)] * 5)]
     [2, 2, 1]
     """
-    return packed(writes, _ITEMS, _BYTES, lambda write: len(write.body))
+    return packed(writes, _ITEMS, _BYTES, lambda write: len(write.statement))
 
 
 def put_all(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> dict[str, bool]:
-    """Write what fits one call; again, without those that lost, as often as it takes.
+    """Write what fits one call; what was throttled again, as often as it takes.
 
     Returns
     -------
@@ -96,31 +127,31 @@ def put_all(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> dict[str, bool
     """
     won = dict.fromkeys((write.record.job_id for write in writes), True)
     pending = list(writes)
-    broken: list[str] = []
+    broken: list[Transient] = []
     idle = 0
-    while pending and (verdicts := _put(dynamodb, pending)):
+    while pending:
         left = []
-        for write, verdict in zip(pending, verdicts, strict=True):
-            if verdict.code in _NOT_YET:
+        for write, refusal in zip(pending, _put(dynamodb, pending), strict=True):
+            if refusal is None:
+                continue
+            if refusal.code in _NOT_YET:
                 left.append(write)
-            elif verdict.code == _LOST:
-                # Unless what stands there is this very write, whose answer was lost.
-                found, ours = verdict.item, write.record
-                won[ours.job_id] = (
-                    found is not None
-                    and found["updated_at"]["S"] == ours.updated_at
-                    and record_of(found) == ours
-                )
+            elif refusal.code in {_DUPLICATE, _CHANGED}:
+                won[write.record.job_id] = _stands(dynamodb, write, refusal)
             else:
-                broken.append(f"{write.record.job_id}: {verdict.code}: {verdict.message}")
+                try:
+                    won |= put_all(dynamodb, [write])
+                except Misconfigured:
+                    raise
+                except Transient as error:
+                    broken.append(error)
         idle = idle + 1 if len(left) == len(pending) else 0
         pending = left
         if idle == ATTEMPTS:
             raise throttled(f"writing {len(pending)} records")
         pause(idle)
     if broken:
-        message = f"writing {len(broken)} records failed, the first one {broken[0]}"
-        raise Transient(Code.STORAGE, message, HINTS[Code.STORAGE])
+        raise broken[0]
     return won
 
 
@@ -129,40 +160,68 @@ def throttled(action: str) -> Transient:
     return Transient(Code.THROTTLED, f"{action} was put off again and again", HINTS[Code.THROTTLED])
 
 
-def _put(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> Sequence[_Refusal]:
-    """Write records, all or none; return nothing if they were, else what was said of each.
+def _stands(dynamodb: DynamoDBClient, write: Write, refusal: _Refusal) -> bool:
+    """Whether what stands there is this very write, whose answer was lost."""
+    found, ours = refusal.item, write.record
+    if found is None and refusal.code == _DUPLICATE:  # promised for failed conditions only
+        with translated(f"reading {ours.job_id}"):
+            answer = dynamodb.get_item(
+                TableName=write.table_name,
+                Key={"job_id": {"S": ours.job_id}},
+                ConsistentRead=True,
+            )
+        found = answer.get("Item")
+    return (
+        found is not None
+        and found["updated_at"]["S"] == ours.updated_at
+        and record_of(found) == ours
+    )
 
-    botocore may send a request again after an answer was lost. A transaction is recognised by its
-    token, and a single write recognises itself in what stands there (`put_all`).
+
+def _put(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> Sequence[_Refusal | None]:
+    """Write records, each for itself; return what was said of those that were refused.
+
+    botocore may send a request again after an answer was lost: each write recognises itself in
+    what stands there (`_stands`).
     """
     with translated(f"writing {len(writes)} records"):
+        if len(writes) == 1:
+            return [_put_alone(dynamodb, writes[0])]
+        statements = b",".join(write.statement for write in writes)
+        send: Any = dynamodb.batch_execute_statement
         try:
-            if len(writes) == 1:  # at half the price of a transaction
-                send: Callable[..., object] = dynamodb.put_item
-                body = writes[0].body
-            else:
-                send = dynamodb.transact_write_items
-                puts = b",".join(b'{"Put":%s}' % write.body for write in writes)
-                token = str(uuid4()).encode()
-                body = b'{"ClientRequestToken":"%s","TransactItems":[%s]}' % (token, puts)
-            send(**{_BODY: body})
+            answer = send(**{_BODY: b'{"Statements":[%s]}' % statements})
         except ClientError as error:
-            answer: Mapping[str, Any] = error.response
-            refusals = []
-            match code_of(error):
-                case "ConditionalCheckFailedException":
-                    refusals = [_Refusal(_LOST, item=answer.get("Item"))]
-                case "TransactionConflictException":
-                    refusals = [_Refusal("TransactionConflict")]
-                case "TransactionCanceledException":
-                    refusals = [
-                        _Refusal(r.get("Code", "None"), r.get("Message", ""), r.get("Item"))
-                        for r in answer.get("CancellationReasons", ())
-                    ]
-            if len(refusals) != len(writes):
+            if code_of(error) != "AccessDeniedException":
                 raise
-            return refusals
-    return []
+            # A policy from before statements were used: PutItem may be allowed all the same.
+            return [_Refusal("AccessDenied")] * len(writes)
+        errors = [response.get("Error") for response in answer["Responses"]]
+        return [error and _Refusal(error["Code"], error.get("Item")) for error in errors]
+
+
+def _put_alone(dynamodb: DynamoDBClient, write: Write) -> _Refusal | None:
+    put: dict[str, Any] = {
+        "TableName": write.table_name,
+        "Item": item_of(write.record),
+        "ConditionExpression": "attribute_not_exists(job_id)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    if write.record.revision != 1:
+        put["ConditionExpression"] = "revision = :found"
+        put["ExpressionAttributeValues"] = {":found": {"N": str(write.record.revision - 1)}}
+    send: Any = dynamodb.put_item
+    try:
+        send(**{_BODY: orjson.dumps(put, default=_base64)})
+    except ClientError as error:
+        answer: Mapping[str, Any] = error.response
+        match code_of(error):
+            case "ConditionalCheckFailedException":
+                return _Refusal(_CHANGED, answer.get("Item"))
+            case "TransactionConflictException":
+                return _Refusal("TransactionConflict")
+        raise
+    return None
 
 
 def _base64(value: object) -> str:

@@ -8,7 +8,6 @@ state is in memory.
 from __future__ import annotations
 
 import argparse
-import copy
 import io
 import logging
 import os
@@ -19,7 +18,6 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -29,7 +27,7 @@ from moto.s3 import notifications
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from matinv import processes
-from matinv.local.moto_patches import indexes, move_tasks, sqs
+from matinv.local.moto_patches import indexes, move_tasks, partiql, sqs
 
 _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 
@@ -39,8 +37,8 @@ def serve(host: str, port: int) -> BaseWSGIServer:
     sqs.patch()
     move_tasks.add()
     _patch_s3_events()
-    _patch_transactions()
     indexes.patch()
+    partiql.patch()
     return make_server(
         host, port, OneAtATime(create_backend_app), threaded=True, request_handler=_QuietHandler
     )
@@ -118,21 +116,6 @@ def _patch_s3_events() -> None:
 
     notifications._get_s3_event = patched
     notifications.send_event = send_once
-
-
-def _patch_transactions() -> None:
-    """Let a transaction keep what it may undo without copying the whole table for each item.
-
-    moto takes 76 s for a thousand records otherwise. Items are replaced, never changed, by the
-    Puts that the service sends, so that a copy of the table of references is enough.
-    """
-
-    def snapshot(table: Table, _: object) -> Table:
-        kept = copy.copy(table)
-        kept.items = copy.copy(table.items)
-        return kept
-
-    Table.__deepcopy__ = snapshot  # type: ignore[attr-defined] # moto's has none
 
 
 def main() -> None:

@@ -1,0 +1,74 @@
+"""What jobs ask of AWS, counted on the real client and worker: units of the table, calls of S3."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from matinv.backends.aws.dynamodb import DynamoDBTable
+from matinv.client.in_memory import MemoryClient
+from matinv.linalg.types import Matrix
+from matinv.local.samples import npy_bytes
+from support.simulated_dynamodb import SimulatedDynamoDB
+
+# As wide as those of Lambda.
+ENGINE: Final = {
+    "version": "10.10.10",
+    "numpy": "2.10.10",
+    "blas": "openblas 0.3.30",
+    "arch": "aarch64",
+    "threads": "1",
+}
+# What is shorter here than on AWS: message ids (36 characters), measured times, and of files names
+# of buckets (36) and ids of versions (32), two of each.
+MESSAGE_BYTES: Final = 27 + 48
+FILE_BYTES: Final = MESSAGE_BYTES + 2 * 30 + 2 * 30
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one of many jobs takes, its submitter's reads of status and result included."""
+
+    write_units: float
+    read_units: float
+    puts: float
+    gets: float
+
+
+def matrix(n: int, seed: int) -> Matrix:
+    """Return a matrix that is easily inverted, and not easily compressed."""
+    a: Matrix = np.random.default_rng(seed).standard_normal((n, n)) + n * np.eye(n)
+    return a
+
+
+def count(n: int, jobs: int) -> Counted:
+    """Do a batch of jobs: messages, if they fit, else dropped files."""
+    client = MemoryClient()
+    client.working = False
+    by_message = n <= 8
+    simulated: Any = SimulatedDynamoDB(padding=MESSAGE_BYTES if by_message else FILE_BYTES)
+    table = DynamoDBTable(simulated, "matinv-jobs")
+    client.table = table
+    client._app = replace(client._app, table=table, engine=ENGINE)
+    matrices = [matrix(n, seed) for seed in range(jobs)]
+    if by_message:
+        done = [client.submit(a) for a in matrices]
+    else:
+        for number, a in enumerate(matrices):
+            client.memory_store.upload(f"{number}.npy", [npy_bytes(a)], {})
+        done = [client.job(f"{number}") for number in range(jobs)]
+    client.work()
+    for job, a in zip(done, matrices, strict=True):
+        assert job.wait().result
+        assert np.abs(a @ job.result() - np.eye(n)).max() < 1e-6
+    assert len(simulated.items) == jobs
+    calls: Counter[str] = client.memory_store.calls
+    return Counted(
+        write_units=simulated.units["write"] / jobs,
+        read_units=simulated.units["read"] / jobs,
+        puts=(calls["upload"] + calls["put_result"]) / jobs,
+        gets=(calls["open"] + calls["results"]) / jobs,
+    )
