@@ -71,7 +71,7 @@ class Statement:
 
 def patch() -> None:
     """Let batches of statements write as AWS documents it."""
-    DynamoDBBackend.batch_execute_statement = _batch  # type: ignore[method-assign] # on purpose
+    setattr(DynamoDBBackend, "batch_execute_statement", _batch)  # noqa: B010 - mypy: a method
 
 
 def _batch(backend: DynamoDBBackend, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
