@@ -101,14 +101,17 @@ def running(client: Client, limits: Limits = Limits()) -> Iterator[Console]:  # 
 
 @contextmanager
 def page_of(browser: Browser, link: str, **options: object) -> Iterator[Page]:
-    """Open a link in a profile of its own; the block fails if the page has said an error."""
+    """Open a link in a profile of its own; the block fails if the page has said an error.
+
+    Without a view of its own, the link leads to the jobs.
+    """
     context = browser.new_context(**options)  # type: ignore[arg-type]
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda line: said.append(line.text) if _is_mistake(line) else None)
-    page.goto(link)
+    page.goto(link if "#" in link else f"{link}#/jobs")
     try:
         yield page
         assert not said, said

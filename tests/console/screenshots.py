@@ -30,13 +30,15 @@ _SIZES: Final[Mapping[str, ViewportSize]] = {
     "tall": {"width": 1280, "height": 1024},  # down to the pictures of a job
 }
 _VIEWS: Final = {
+    "runs": ("runs", ".progress"),
+    "run": ("run/mesh", "table.jobs"),
     "jobs": ("jobs", "table.jobs"),
     "job": ("job/mesh%2Fplate-42", "canvas >> nth=1"),
     "failed": ("job/sneaky", ".fault"),
     "dead": ("dead", "table.letters"),
     "health": ("health", "canvas >> nth=1"),
 }
-_README: Final = [("jobs", "light", "desk"), ("job", "dark", "tall")]
+_README: Final = [("run", "light", "desk"), ("job", "dark", "tall")]
 
 
 def main(target: str) -> None:
@@ -85,10 +87,11 @@ def _send(client: Client, bucket: str) -> list[str]:
             client.queue.send(sample.content.decode())
         sent.append(sample.job_id)
     plate = _plate(20)
-    sent.append(client.submit(plate, job_id="mesh/plate-42", tags=_FEM | {"run": "7"}).job_id)
+    sent.append(client.submit(plate, job_id="mesh/plate-42", tags=_FEM | {"mesh": "fine"}).job_id)
     for number in range(12):
         noisy = plate[:64, :64] + np.diag(np.full(64, 0.1 * number))
         sent.append(client.submit(noisy, job_id=f"mesh/patch-{number:02}", tags=_FEM).job_id)
+    sent.append(client.submit(np.ones((4, 4)), job_id="mesh/flat").job_id)
     pinv = client.submit(np.ones((4, 4)), job_id="rank-one", method=Method.PINV)
     return [*sent, pinv.job_id]
 

@@ -76,7 +76,28 @@ def health(page: Page) -> None:
         summary.click()
 
 
+def delete(page: Page) -> None:
+    letters(page)
+    page.get_by_label("Select all").check()
+    page.get_by_role("button", name="Delete …").click()
+    expect(page.get_by_role("dialog", name="Delete 1 dead letter")).to_be_visible()
+
+
+def runs(page: Page) -> None:
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_text("2 of 3 jobs ended")).to_be_visible()
+
+
+def run(page: Page) -> None:
+    runs(page)
+    page.get_by_role("link", name="fem", exact=True).click()
+    expect(page.get_by_role("region", name="Jobs of the run, table")).to_be_visible()
+
+
 VIEWS = [
+    runs,
+    run,
+    delete,
     jobs,
     empty_filter,
     one_job,
@@ -91,29 +112,35 @@ VIEWS = [
 ]
 
 
+APPEARANCES = [
+    {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
+    {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+]
+
+
 @pytest.fixture
 def furnished(service: MemoryService) -> MemoryService:
     stack = general(6).repeat(3).reshape(6, 6, 3).transpose(2, 0, 1).copy()
     stack[1, :, 0] = 0
-    service.client.submit(general(300), job_id="big", tags={"team": "fem"})
+    service.client.submit(general(300), job_id="big", tags={"team": "fem"}, run="fem")
     service.client.submit(stack, job_id="stack")
-    service.client.submit([[2, 4, 6], [2, 0, 2], [6, 8, 14]], job_id="sneaky")
+    service.client.submit([[2, 4, 6], [2, 0, 2], [6, 8, 14]], job_id="sneaky", run="fem")
     service.work()
-    service.client.submit([[2]], job_id="waiting")
+    service.client.submit([[2]], job_id="waiting", run="fem")
     service.monitor.known_alarms = [FIRING, QUIET]
     return service
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("appearance", APPEARANCES, ids=["desk", "phone"])
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
 def test_axe_finds_nothing(
     chrome: Browser,
     furnished: MemoryService,
     console: Console,
     view: Callable[[Page], None],
-    theme: str,
+    appearance: dict[str, object],
 ) -> None:
-    with page_of(chrome, console.link, color_scheme=theme) as page:
+    with page_of(chrome, console.link, **appearance) as page:
         jobs(page)
         view(page)
         assert_accessible(page)

@@ -116,7 +116,9 @@ def test_reads_that_another_page_makes_are_refused(person: Caller, site: str) ->
     assert person.call("/api/session", sec_fetch_site=site).status == 403
 
 
-@pytest.mark.parametrize("path", ["/api/jobs", "/api/dead-letters/redrive"])
+@pytest.mark.parametrize(
+    "path", ["/api/jobs", "/api/dead-letters/redrive", "/api/dead-letters/delete"]
+)
 @pytest.mark.parametrize(
     "headers",
     [

@@ -240,7 +240,50 @@ def test_a_letter_that_cannot_be_sent_back_says_so_and_stays(
     page.get_by_role("button", name="Redrive …").click()
     page.get_by_role("button", name="Redrive 1", exact=True).click()
     expect(page.get_by_text("0 letters sent back, 1 cannot be.")).to_be_visible()
+    outcome = page.locator(".outcome")
+    (letter,) = service.queue.dead
+    expect(outcome.get_by_role("heading")).to_have_text(letter.delivery.job_id)
     expect(page.get_by_text("Cannot be sent back")).to_be_visible()
+
+
+def test_letters_are_deleted_once_that_is_confirmed(page: Page, service: MemoryService) -> None:
+    service.client.queue.send("hello")
+    failed(service, "kept")
+    failed(service, "gone")
+    page.get_by_role("link", name="Dead letters").click()
+    page.get_by_role("button", name="BAD_MESSAGE 1").click()
+    page.get_by_label("Select all 1").check()
+    page.get_by_role("button", name="all 3").click()
+    page.get_by_role("checkbox", name="Select gone").check()
+    page.get_by_role("button", name="Delete …").click()
+    dialog = page.get_by_role("dialog", name="Delete 2 dead letters")
+    expect(dialog.get_by_role("listitem").filter(has_text="gone")).to_be_visible()
+    dialog.get_by_role("button", name="Keep them").click()
+    page.get_by_role("button", name="Delete …").click()
+    dialog.get_by_role("button", name="Delete 2", exact=True).click()
+    expect(page.get_by_text("2 letters deleted.")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="Select kept")).to_be_visible()
+    expect(page.get_by_role("button", name="all 1")).to_be_visible()
+    assert service.table.get(["gone"])["gone"].status is Status.FAILED
+
+
+def test_letters_that_cannot_be_deleted_now_stay_and_the_page_says_why(
+    page: Page, service: MemoryService
+) -> None:
+    failed(service)
+
+    def refuse(moment: str) -> None:
+        if moment == "delete_dead:before":
+            raise Transient(Code.ACCESS_DENIED, "DeleteMessage denied", "ask an operator")
+
+    service.queue.fail = refuse
+    page.get_by_role("link", name="Dead letters").click()
+    page.get_by_role("checkbox", name="Select sneaky").check()
+    page.get_by_role("button", name="Delete …").click()
+    page.get_by_role("button", name="Delete 1", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_text("DeleteMessage denied")).to_be_visible()
+    page.get_by_role("button", name="Keep them").click()
+    expect(page.get_by_role("checkbox", name="Select sneaky")).to_be_visible()
 
 
 def test_filters_stand_in_the_address_and_can_be_linked(

@@ -135,7 +135,7 @@ class Folder:
         if self.check or form is not result.format:
             with self._heavy if result.size_bytes > _HEAVY_BYTES else nullcontext():
                 content = path.read_bytes() if there else fetch_bytes(self.store, record)
-                _check_hash(record, hashlib.sha256(content).hexdigest(), result)
+                check_hash(record, hashlib.sha256(content).hexdigest(), result)
                 if self.check:
                     verify(self.store, record, content, self.matrix_of(record.job_id))
                 if not there:
@@ -147,7 +147,7 @@ class Folder:
                 while chunk := blob.read(_CHUNK_BYTES):
                     digest.update(chunk)
                     file.write(chunk)
-                _check_hash(record, digest.hexdigest(), result)
+                check_hash(record, digest.hexdigest(), result)
         return Fetched(record, path, there)
 
     def place_of(self, job_id: str, form: Format) -> Path:
@@ -178,7 +178,8 @@ def _has(path: Path, result: ResultInfo) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == result.sha256
 
 
-def _check_hash(record: Record, sha256: str, result: ResultInfo) -> None:
+def check_hash(record: Record, sha256: str, result: ResultInfo) -> None:
+    """Raise `NotVerified` unless a result's hash is that of its record."""
     if sha256 != result.sha256:
         raise NotVerified(
             f"what came as the result of job {record.job_id} is not what was published",

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from matinv import __version__
 from matinv.client import Client
+from matinv.console.archive import archive, attachment
 from matinv.console.board import Board
 from matinv.console.dead_letters import Desk
 from matinv.console.errors import Bad, refused
@@ -26,8 +27,10 @@ from matinv.console.guard import CSRF_HEADER, Guard, Session
 from matinv.console.health import HealthCache
 from matinv.console.jobs import download, picture, shown, submitted
 from matinv.console.live import Live
+from matinv.console.runs import Runs, unknown_run
 from matinv.errors import MatinvError
 from matinv.formats.codecs import CODECS, ENDINGS, Format, either
+from matinv.jobs.record import Status
 
 _STATIC: Final = Path(__file__).with_name("static")
 _ORDER_BYTES: Final = 2**20  # a redrive of a thousand letters is 40 KB
@@ -62,7 +65,7 @@ def console(client: Client, session: Session, limits: Limits = Limits()) -> Star
         What it takes.
     """
     live = Live(Board(client, limits.jobs))
-    pages = _Pages(client, session, limits, live, Desk(client), HealthCache(client))
+    pages = _Pages(client, session, limits, live, Desk(client), HealthCache(client), Runs(client))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -87,6 +90,7 @@ class _Pages:
     live: Live
     desk: Desk
     watch: HealthCache
+    runs: Runs
 
     def routes(self) -> list[Route | Mount]:
         return [
@@ -97,9 +101,14 @@ class _Pages:
             Route("/api/job", self.job),
             Route("/api/job/picture", self.picture),
             Route("/api/job/result", self.result),
+            Route("/api/runs", self.all_runs),
+            Route("/api/run", self.run),
+            Route("/api/run/jobs", self.run_jobs),
+            Route("/api/run/archive", self.archive),
             Route("/api/health", self.health),
             Route("/api/dead-letters", self.letters),
             Route("/api/dead-letters/redrive", self.redrive, methods=["POST"]),
+            Route("/api/dead-letters/delete", self.delete, methods=["POST"]),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ]
 
@@ -143,6 +152,32 @@ class _Pages:
             )
         return download(self.client, _given(request, "id"), Format(form))
 
+    def all_runs(self, _request: Request) -> Response:
+        return JSONResponse(self.runs.listed())
+
+    def run(self, request: Request) -> Response:
+        return JSONResponse(self.runs.one(_given(request, "run")))
+
+    def run_jobs(self, request: Request) -> Response:
+        query = request.query_params
+        status = Status(query["status"]) if query.get("status") in set(Status) else None
+        after = None
+        if query.get("after"):
+            at = query.getlist("after")
+            if len(at) != 3 or at[0] not in set(Status):
+                raise Bad("BAD_REQUEST", "there is no such page of jobs", "load the page again")
+            after = Status(at[0]), at[1], at[2]
+        return JSONResponse(self.runs.jobs(_given(request, "run"), status, after))
+
+    def archive(self, request: Request) -> Response:
+        run = _given(request, "run")
+        if next(self.client.table.run_entries(run, limit=1), None) is None:
+            raise unknown_run(run)
+        name = attachment(f"{run.replace('/', '-')}.zip")
+        return StreamingResponse(
+            archive(self.client, run), headers=name, media_type="application/zip"
+        )
+
     def health(self, _request: Request) -> Response:
         return JSONResponse(self.watch.health())
 
@@ -150,24 +185,33 @@ class _Pages:
         return JSONResponse(self.desk.listed())
 
     async def redrive(self, request: Request) -> Response:
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _ORDER_BYTES:
-                raise Bad("TOO_LARGE", "the request is too large", "choose fewer")
-        try:
-            order = json.loads(body)
-        except ValueError:
-            order = None
-        if not isinstance(order, dict):
-            raise Bad("BAD_REQUEST", "the request is no JSON object", "load the page again")
-        answer = await run_in_threadpool(self.desk.redriven, order)
+        answer = await run_in_threadpool(self.desk.redriven, await _order(request))
         self.live.wake()
         return JSONResponse(answer)
+
+    async def delete(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self.desk.deleted, await _order(request)))
+
+
+async def _order(request: Request) -> dict[str, Any]:
+    """Return the JSON object that the page sends."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _ORDER_BYTES:
+            raise Bad("TOO_LARGE", "the request is too large", "choose fewer")
+    try:
+        order = json.loads(body)
+    except ValueError:
+        order = None
+    if not isinstance(order, dict):
+        raise Bad("BAD_REQUEST", "the request is no JSON object", "load the page again")
+    return order
 
 
 def _given(request: Request, name: str) -> str:
     value = request.query_params.get(name)
     if not value:
-        raise Bad("BAD_REQUEST", f"{name} is missing", "name a job")
+        noun = "run" if name == "run" else "job"
+        raise Bad("BAD_REQUEST", f"{name} is missing", f"name a {noun}")
     return value

@@ -1,4 +1,4 @@
-"""Dead letters: what is in the queue and why, and sending them back with other options."""
+"""Dead letters: what is in the queue and why, sent back with other options, or deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matinv.formats.codecs import Format
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned
-from matinv.operations.dead_letters import DeadLetters, redrive
+from matinv.operations.dead_letters import DeadLetters, delete, redrive
 
 # Looking takes the letters out of everybody's sight for a moment; five seconds for a thousand.
 LIMIT: Final = 1000
@@ -81,10 +81,7 @@ class Desk:
         Transient
             If a queue is out of order; what was sent back until then is.
         """
-        ids = order.get("message_ids")
-        if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
-            raise Bad("BAD_REQUEST", "no letters were chosen", "select some first")
-        wanted = set(ids)
+        wanted = _chosen(order)
         changes: dict[str, str] = order.get("changes") or {}
         for name, value in changes.items():
             if name not in _CHOICES or value not in list(_CHOICES[name]):
@@ -107,3 +104,28 @@ class Desk:
         ]
         found = {answer["message_id"] for answer in answers}
         return {"done": answers, "gone": sorted(wanted - found)}
+
+    def deleted(self, order: dict[str, Any]) -> Answer:
+        """Delete the letters that `order` names by ``message_ids``.
+
+        Raises
+        ------
+        Bad
+            If it is not that.
+        Transient
+            If a queue is out of order; what was deleted until then is.
+        """
+        wanted = _chosen(order)
+        with self.turn:
+            done = delete(
+                self.client, lambda letter: letter.received.message_id in wanted, len(wanted)
+            )
+        found = {letter.received.message_id for letter in done}
+        return {"deleted": sorted(found), "gone": sorted(wanted - found)}
+
+
+def _chosen(order: dict[str, Any]) -> set[str]:
+    ids = order.get("message_ids")
+    if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+        raise Bad("BAD_REQUEST", "no letters were chosen", "select some first")
+    return set(ids)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from matinv.client import JobFailed
 from matinv.errors import Code, MatinvError
-from matinv.jobs.error_answers import ANSWERS, status_of_failed
+from matinv.jobs.error_answers import ANSWERS, NOT_FOUND, status_of_failed
 
 Answer = dict[str, Any]
 
@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 class Bad(MatinvError):
     """A request that the console itself refuses."""
 
-    codes = frozenset({"BAD_REQUEST", Code.TOO_LARGE})
+    codes = frozenset({"BAD_REQUEST", NOT_FOUND, Code.TOO_LARGE})
 
 
 def refused(_request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from matinv.client import Client, Job
 from matinv.client.results import converted, fetch, fetch_bytes, opened, read_input, result_of
+from matinv.console.archive import attachment
 from matinv.console.errors import Answer, Bad
 from matinv.console.explain import explained, summary
 from matinv.console.heat_map import heat_of
@@ -89,7 +90,7 @@ def download(client: Client, job_id: str, form: Format) -> Response:
     """
     record = client.job(job_id).ended_record()
     name = f"{job_id.replace('/', '-')}.inverse.{form}"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    headers = attachment(name)
     if form is result_of(record).format:
         headers["content-length"] = str(result_of(record).size_bytes)
         return StreamingResponse(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final, Self
 
 from matinv.client.client import Client
@@ -220,6 +221,44 @@ def redrive(  # noqa: PLR0913 - two say how it is done
                 on_done(done[-1])
             if limit is not None and len(done) >= limit:
                 break
+    return done
+
+
+def delete(
+    client: Client,
+    selected: Callable[[Letter], bool],
+    limit: int | None = None,
+    *,
+    dry_run: bool = False,
+) -> list[Letter]:
+    """Delete dead letters; the records of their jobs stay.
+
+    Only letters that were there before are deleted, whether they could be sent back or not.
+
+    Parameters
+    ----------
+    client : Client
+        The service.
+    selected : callable
+        Which letters to delete.
+    limit : int, optional
+        How many letters at most.
+    dry_run : bool
+        Only find them.
+
+    Returns
+    -------
+    list of Letter
+        Those that were selected.
+    """
+    done: list[Letter] = []
+    began_ms = 1000 * client.now()
+    with DeadLetters(client) as letters:
+        before = (letter for letter in letters if letter.received.sent_at_ms <= began_ms)
+        for letter in islice(filter(selected, before), limit):
+            if not dry_run:
+                letters.delete(letter)
+            done.append(letter)
     return done
 
 

@@ -105,6 +105,10 @@ def _stored(matrix: Any = GOOD) -> Before:
     return lambda service: service.client.submit(matrix, job_id="a").wait()
 
 
+def _in_a_run(service: MemoryService) -> None:
+    service.client.submit(GOOD, job_id="fem/a").wait()
+
+
 def _without_drawing(way: Way) -> Way:
     """Ask a console that takes each matrix for too large to be drawn."""
 
@@ -156,9 +160,24 @@ CONSOLE: Final[tuple[Advice, ...]] = (
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
     ),
     advice(
-        "name a job",
+        "name a {}",
         clicked("GET", "/api/job", b"", _stored()),
         clicked("GET", "/api/job", b"", _stored(), id="a"),
+    ),
+    advice(
+        "name a {}",
+        clicked("GET", "/api/run/archive", b"", _in_a_run),
+        clicked("GET", "/api/run/archive", b"", _in_a_run, run="fem"),
+    ),
+    advice(
+        "load the page again once a worker has seen its files",
+        clicked("GET", "/api/run", b"", run="fem"),
+        clicked("GET", "/api/run", b"", _in_a_run, run="fem"),
+    ),
+    advice(
+        "load the page again",
+        clicked("GET", "/api/run/jobs", b"", _in_a_run, run="fem", after="later"),
+        clicked("GET", "/api/run/jobs", b"", _in_a_run, run="fem"),
     ),
     advice(
         "ask for {}",

@@ -21,7 +21,7 @@ from matinv.jobs.ids import job_id_of
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method, OnIllConditioned
-from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, redrive
+from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, delete, redrive
 from matinv.ports import ApiBackend
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -150,7 +150,7 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
 @click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 @output_option
 @click.pass_context
-def delete(
+def delete_(
     ctx: click.Context,
     /,
     *,
@@ -169,18 +169,10 @@ def delete(
     if not (all_ or any(filters.values())):
         raise click.UsageError("nothing says which letters (allowed: a filter, or --all)")
     client = client_of(ctx)
-    selected, deleted = _selector(client, **filters), "would be" if dry_run else "yes"
-    began_ms = 1000 * client.now()
-    rows: list[dict[str, Any]] = []
-    found: set[str] = set()
-    with DeadLetters(client) as letters:
-        before = (letter for letter in letters if letter.received.sent_at_ms <= began_ms)
-        for letter in islice(filter(selected, before), limit):
-            if not dry_run:
-                letters.delete(letter)
-            rows.append(_row(letter) | {"deleted": deleted})
-            found.update(letter.job_ids)
-    emit(rows, _DELETED_COLUMNS, output)
+    done = delete(client, _selector(client, **filters), limit, dry_run=dry_run)
+    deleted = "would be" if dry_run else "yes"
+    emit((_row(letter) | {"deleted": deleted} for letter in done), _DELETED_COLUMNS, output)
+    found = {job_id for letter in done for job_id in letter.job_ids}
     missing = [name for name in filters["job_ids"] if job_id_of(name) not in found]
     return _complain_none(client, [] if limit else missing)
 

@@ -9,9 +9,10 @@ import { Letters } from "./letters.js";
 import { start, watchVisibility } from "./live.js";
 import { sentence, useLive } from "./parts.js";
 import { address, go, route } from "./route.js";
+import { Run, Runs } from "./runs.js";
 import { Submit, Tray, useDrop, useUploads } from "./submit.js";
 
-const VIEWS = [["jobs", "Jobs"], ["dead", "Dead letters"], ["health", "Health"]];
+const VIEWS = [["runs", "Runs"], ["jobs", "Jobs"], ["dead", "Dead letters"], ["health", "Health"]];
 
 function App() {
   const [{ view, id, query }, setRoute] = useState(route());
@@ -38,9 +39,11 @@ function App() {
     <${Header} view=${view} openSubmit=${openSubmit} />
     <${Banner} />
     <main id="main" tabindex="-1">
-      ${view === "job" ? html`<${Job} key=${id} id=${id} />`
+      ${view === "run" ? html`<${Run} key=${id} name=${id} query=${query} />`
+        : view === "job" ? html`<${Job} key=${id} id=${id} />`
         : view === "dead" ? html`<${Letters} query=${query} />`
         : view === "health" ? html`<${Health} />`
+        : view === "runs" ? html`<${Runs} />`
         : html`<${Jobs} query=${query} openSubmit=${openSubmit} />`}
     </main>
     <${Tray} ...${uploads} />
@@ -67,9 +70,9 @@ function Header({ view, openSubmit }) {
   useEffect(() => { about().then((session) => setStack(session.stack), () => {}); }, []);
   return html`
     <header class="top">
-      <a class="brand" href="#/jobs">matinv</a>
+      <a class="brand" href="#/runs">matinv</a>
       <nav aria-label="Views">${VIEWS.map(([name, title]) => html`
-        <a key=${name} href=${`#/${name}`} aria-current=${view === name || (view === "job" && name === "jobs") ? "page" : undefined}>${title}</a>`)}</nav>
+        <a key=${name} href=${`#/${name}`} aria-current=${view === name || name === `${view}s` ? "page" : undefined}>${title}</a>`)}</nav>
       <span class="stack" title="The stack">${stack}</span>
       <${Connection} />
       <${Theme} />

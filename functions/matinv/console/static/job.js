@@ -58,6 +58,7 @@ function Facts({ job }) {
     ["Lane", job.lane ?? "–"],
     ["Attempts", record.attempts + (record.redrive ? `, redriven ${record.redrive} ×` : "")],
     ["Created", record.created_at ? html`<${Ago} time=${record.created_at} />` : "–"],
+    ["Run", record.run ? html`<a href=${address("run", record.run)}>${record.run}</a>` : []],
     ["Tags", Object.entries(record.tags ?? {}).map(([key, value]) => html`<span class="tag" key=${key}>${key}=${value}</span>`)],
     ["Result", record.result ? `${record.result.format}, ${bytes(record.result.bytes)}, in ${record.result.uri ? "S3" : "the record"}` : "–"],
   ].filter(([, value]) => !Array.isArray(value) || value.length);

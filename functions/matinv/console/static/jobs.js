@@ -3,10 +3,9 @@ import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { start } from "./live.js";
 import { Ago, Empty, Loading, Status, Trouble, useEvery, useLive } from "./parts.js";
 import { address, amend, go } from "./route.js";
-import { count, duration, order, shape } from "./words.js";
+import { STATES, count, duration, order, shape } from "./words.js";
 
 const PAGE = 50; // rows in the document, however many jobs there are
-const STATES = ["QUEUED", "RUNNING", "RETRYING", "SUCCEEDED", "PARTIAL", "FAILED"];
 
 const COLUMNS = [
   { name: "job_id", title: "Job" },
@@ -163,7 +162,7 @@ function Heading({ column, filter, change }) {
     </th>`;
 }
 
-function Line({ job }) {
+export function Line({ job }) {
   const link = address("job", job.job_id);
   const row = useRef(null);
   const before = useRef(job.status);

@@ -16,7 +16,7 @@ const CHANGES = {
 export function Letters({ query }) {
   const loaded = useLoaded(() => get("/api/dead-letters"), []);
   const [chosen, setChosen] = useState(new Set());
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState(null); // redrive | delete
   const [said, setSaid] = useState(null);
   const code = query.get("code") ?? "";
   const q = query.get("q") ?? "";
@@ -25,7 +25,7 @@ export function Letters({ query }) {
   useEffect(() => setChosen((now) => new Set(letters.map((one) => one.message_id).filter((id) => now.has(id)))), [loaded.value]);
   const change = (part) => amend(address("dead", "", { code, q, ...part }));
   const ended = (answer) => {
-    setAsking(false);
+    setAsking(null);
     setSaid(answer);
     setChosen(new Set());
     loaded.again();
@@ -41,13 +41,14 @@ export function Letters({ query }) {
         ? html`<${Empty} title="No dead letters"><p>What fails for good lands here with its reason.</p><//>`
         : html`
           <${Reasons} reasons=${loaded.value.reasons} code=${code} change=${change} q=${q} />
-          <${Chosen} found=${found} chosen=${chosen} setChosen=${setChosen} ask=${() => setAsking(true)} />
+          <${Chosen} found=${found} chosen=${chosen} setChosen=${setChosen} ask=${setAsking} />
           ${found.length === 0
             ? html`<${Empty} title="No letter is like that"><button type="button" onClick=${() => change({ code: "", q: "" })}>Clear the filters</button><//>`
             : html`<${Table} letters=${found.slice(0, SHOWN)} chosen=${chosen} setChosen=${setChosen} />`}
           ${found.length > SHOWN && html`<p class="dim">The first ${SHOWN} of ${count(found.length, "letter")}; selecting all selects every one.</p>`}
           ${loaded.value.more && html`<p class="warning">There are more than ${letters.length.toLocaleString("en")}; these are the ones that were looked at.</p>`}`)}
-      ${asking && html`<${Redrive} ids=${[...chosen]} close=${() => setAsking(false)} ended=${ended} />`}
+      ${asking === "redrive" && html`<${Redrive} ids=${[...chosen]} close=${() => setAsking(null)} ended=${ended} />`}
+      ${asking === "delete" && html`<${Delete} letters=${letters.filter((one) => chosen.has(one.message_id))} close=${() => setAsking(null)} ended=${ended} />`}
     </section>`;
 }
 
@@ -78,7 +79,8 @@ function Chosen({ found, chosen, setChosen, ask }) {
     <div class="bar">
       <label class="check"><input type="checkbox" checked=${all} onChange=${turn} /> Select all ${found.length.toLocaleString("en")}</label>
       <span class="dim" aria-live="polite">${chosen.size ? `${chosen.size.toLocaleString("en")} selected` : ""}</span>
-      <button type="button" class="primary" disabled=${!chosen.size} onClick=${ask}>Redrive …</button>
+      <button type="button" class="primary" disabled=${!chosen.size} onClick=${() => ask("redrive")}>Redrive …</button>
+      <button type="button" disabled=${!chosen.size} onClick=${() => ask("delete")}>Delete …</button>
     </div>`;
 }
 
@@ -99,7 +101,7 @@ function Table({ letters, chosen, setChosen }) {
             <th scope="row" class="id">${one.job_ids.map((id) => html`<a key=${id} href=${address("job", id)}>${id}</a> `)}
               ${Object.entries(one.tags).map(([key, value]) => html`<span class="tag" key=${key}>${key}=${value}</span>`)}</th>
             <td><code class="code">${one.code ?? "UNKNOWN"}</code></td>
-            <td class="why">${one.message ?? "–"}${one.problem && html`<span class="note">Cannot be sent back: ${one.problem.hint}</span>`}</td>
+            <td class="why">${one.message ?? "–"}${one.problem && html`<span class="note">Cannot be sent back: submit a fixed one, and delete this one.</span>`}</td>
             <td class="number dim"><${Ago} time=${one.sent_at} /></td>
           </tr>`)}</tbody>
       </table>
@@ -144,12 +146,40 @@ function Redrive({ ids, close, ended }) {
     <//>`;
 }
 
+const NAMED = 8; // letters in a sentence
+
+const nameOf = (letter) => letter.job_ids.join(", ") || `message ${letter.message_id}`;
+
+function Delete({ letters, close, ended }) {
+  const [state, setState] = useState({});
+  const order = async () => {
+    setState({ busy: true });
+    try {
+      ended(await post("/api/dead-letters/delete", { message_ids: letters.map((one) => one.message_id) }));
+    } catch (error) {
+      setState({ error });
+    }
+  };
+  return html`
+    <${Dialog} title=${`Delete ${count(letters.length, "dead letter")}`} close=${close}>
+      <p>The messages are gone for good: their jobs cannot be redriven. The records of the jobs stay, with the reason.</p>
+      <ul class="names">${letters.slice(0, NAMED).map((one) => html`<li key=${one.message_id}>${nameOf(one)}</li>`)}
+        ${letters.length > NAMED && html`<li class="dim">and ${count(letters.length - NAMED, "other")}</li>`}</ul>
+      <div aria-live="polite">${state.error && html`<${Fault} error=${state.error} />`}</div>
+      <footer><button type="button" onClick=${close}>Keep them</button>
+        <button type="button" class="primary danger" disabled=${state.busy} onClick=${order}>Delete ${letters.length.toLocaleString("en")}</button></footer>
+    <//>`;
+}
+
 function Outcome({ said, dry }) {
+  const gone = said.gone.length ? ` ${count(said.gone.length, "letter")} no longer there.` : "";
+  if (said.deleted) return html`<div class="outcome"><p>${count(said.deleted.length, "letter")} deleted.${gone}</p></div>`;
   const refused = said.done.filter((one) => one.problem);
   const sent = said.done.length - refused.length;
   return html`
     <div class="outcome">
-      <p>${count(sent, "letter")} ${dry ? "would be sent back" : "sent back"}${refused.length ? `, ${refused.length.toLocaleString("en")} cannot be` : ""}.${said.gone.length ? ` ${count(said.gone.length, "letter")} no longer there.` : ""}</p>
-      ${refused.slice(0, 5).map((one) => html`<${Fault} key=${one.message_id} error=${one.problem} />`)}
+      <p>${count(sent, "letter")} ${dry ? "would be sent back" : "sent back"}${refused.length ? `, ${refused.length.toLocaleString("en")} cannot be` : ""}.${gone}</p>
+      ${refused.slice(0, NAMED).map((one) => html`<div key=${one.message_id}><h3 class="name">${nameOf(one)}</h3><${Fault} error=${one.problem} /></div>`)}
+      ${refused.length > NAMED && html`<p class="dim">and ${count(refused.length - NAMED, "other")} that cannot be sent back</p>`}
     </div>`;
 }

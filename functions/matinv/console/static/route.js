@@ -3,7 +3,7 @@
 export function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
-  return { view: view || "jobs", id: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+  return { view: view || "runs", id: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
 }
 
 export function address(view, id = "", query = {}) {

@@ -1,6 +1,8 @@
 // Numbers and times as people read them.
 
-export const ENDED = new Set(["SUCCEEDED", "PARTIAL", "FAILED"]);
+// A job's way.
+export const STATES = ["QUEUED", "RUNNING", "RETRYING", "SUCCEEDED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"];
+export const ENDED = new Set(STATES.slice(3));
 
 export function bytes(count) {
   if (count == null) return "–";
