@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from matinv import wiring
 from matinv.client import Client
@@ -120,7 +121,7 @@ class ApiServer:
         path = event["rawPath"]
         if path.startswith(OBJECTS):
             assert "authorization" not in event["headers"], "a signature for S3's eyes alone"
-            return self._object(event, path)
+            return self._object(event, unquote(path))
         if self.busy:
             self.busy -= 1
             return _answer(429)
