@@ -239,7 +239,10 @@ def test_a_generator_is_taken_as_it_is_needed() -> None:
     assert next(taken) <= 1000 * 100
 
 
-@pytest.mark.parametrize(("n", "number"), [(64, 3000), (200, 1300)])
+@pytest.mark.parametrize(
+    ("n", "number"),
+    [(64, 3000), pytest.param(200, 1300, marks=pytest.mark.deep)],  # 6 s
+)
 def test_what_is_out_at_a_time_is_bounded(n: int, number: int) -> None:
     client = MemoryClient()
     most = 0
