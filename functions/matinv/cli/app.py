@@ -22,8 +22,16 @@ _COMMANDS: Final = {
         "submit",
         "Submit matrices and print their job ids.",
     ),
-    "status": ("matinv.cli.commands.jobs", "status", "Print where jobs are."),
-    "wait": ("matinv.cli.commands.jobs", "wait", "Wait for jobs to end and print how they did."),
+    "status": (
+        "matinv.cli.commands.jobs",
+        "status",
+        "Print where jobs are, or how a run goes.",
+    ),
+    "wait": (
+        "matinv.cli.commands.jobs",
+        "wait",
+        "Wait for jobs, or for a run, to end and print how they did.",
+    ),
     "result": ("matinv.cli.commands.result", "result", "Fetch a job's inverse."),
     "fetch": ("matinv.cli.commands.fetch", "fetch", "Fetch many inverses into a folder."),
     "list": ("matinv.cli.commands.jobs", "list_", "List jobs, the most recently updated first."),

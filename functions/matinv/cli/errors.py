@@ -40,8 +40,9 @@ def gravest(codes: Iterable[Exit]) -> Exit:
 
 def exit_of_status(status: Status) -> Exit:
     """Return the exit code of a job that was waited for."""
-    by_name = {"SUCCEEDED": Exit.OK, "PARTIAL": Exit.PARTIAL, "FAILED": Exit.FAILED}
-    return by_name.get(status, Exit.TIMED_OUT)
+    if status.failed:
+        return Exit.FAILED
+    return {"SUCCEEDED": Exit.OK, "PARTIAL": Exit.PARTIAL}.get(status, Exit.TIMED_OUT)
 
 
 def error_line(info: ErrorInfo, subject: str = "") -> str:

@@ -128,3 +128,14 @@ def job_ids_of(arguments: tuple[str, ...]) -> tuple[str, ...]:
     for argument in arguments:
         ids.extend(sys.stdin.read().split() if argument == "-" else [argument])
     return tuple(dict.fromkeys(ids))
+
+
+def run_option(command: Command) -> Command:
+    """Add ``--run``."""
+    return click.option("--run", metavar="NAME", help="All jobs of this run.")(command)
+
+
+def check_one_way(job_ids: tuple[str, ...], *others: object) -> None:
+    """Refuse a command line that says which jobs in no way, or in two."""
+    if bool(job_ids) is any(others):
+        raise click.UsageError("say which jobs, in one way (allowed: IDs, or an option for many)")

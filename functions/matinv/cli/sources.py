@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from matinv.jobs.ids import checked_id, job_id_of
 from matinv.jobs.request import Options
 
 STDIN: Final = "-"
+
+Others = Counter[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,13 @@ class Source:
         return prepare(self.path or self.content, self.job_id, options)
 
 
-def find(paths: Iterable[str], job_id: str | None = None, prefix: str = "") -> list[Source]:
+def find(
+    paths: Iterable[str], job_id: str | None = None, prefix: str = "", passed_over: Others = None
+) -> list[Source]:
     """Return what paths, directories, patterns and ``-`` stand for, each once.
 
-    Ids that follow from names are put under `prefix`.
+    Ids that follow from names are put under `prefix`. Files of directories that hold no matrix, by
+    their endings, are counted in `passed_over`.
 
     Raises
     ------
@@ -59,7 +65,7 @@ def find(paths: Iterable[str], job_id: str | None = None, prefix: str = "") -> l
     Refused
         BAD_JOB_ID, for a prefix that no id can begin with.
     """
-    found = list(dict.fromkeys(source for path in paths for source in _find(path)))
+    found = list(dict.fromkeys(source for path in paths for source in _find(path, passed_over)))
     if job_id is not None:
         if len(found) > 1:
             message = f"--job-id is for a single matrix (found {len(found)})"
@@ -77,18 +83,21 @@ def find(paths: Iterable[str], job_id: str | None = None, prefix: str = "") -> l
     return below
 
 
-def _find(text: str) -> Iterator[Source]:
+def _find(text: str, passed_over: Others) -> Iterator[Source]:
     path = Path(text)
     if text == STDIN:
         yield Source("stdin", None, None, sys.stdin.buffer.read())
     elif path.is_dir():
-        files = [
+        visible = [
             file
             for file in sorted(path.rglob("*"))
-            if file.name.lower().endswith(ENDINGS)
-            and file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)  # hidden
+            if file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
         ]
+        files = [file for file in visible if file.name.lower().endswith(ENDINGS)]
+        if passed_over is not None:
+            others = (file for file in visible if not file.name.lower().endswith(ENDINGS))
+            passed_over.update(file.suffix.lower() or file.name for file in others)
         if not files:
             message = f"no {either(ENDINGS)} file in {text} or below"
             raise click.UsageError(message)

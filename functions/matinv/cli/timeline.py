@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from matinv.jobs.record import Record, Status
-from matinv.jobs.times import timestamp
-from matinv.operations.throughput import PHASES, seconds_of
+from matinv.jobs.times import seconds_of, timestamp
+from matinv.operations.throughput import PHASES
 
 # Colours that also people with a colour vision deficiency tell apart (Okabe and Ito, 2008).
 COLOURS: Final = {

@@ -31,18 +31,22 @@ class Chosen:
         When it was updated last, at the earliest; as `matinv.jobs.times.timestamp` writes it.
     codes : frozenset of str
         Why it failed.
+    run : str
+        The run that it belongs to.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
     since: str = ""
     codes: frozenset[str] = frozenset()
+    run: str = ""
 
     def among(self, newest_first: Iterable[Record]) -> Iterator[Record]:
         """Yield those that are chosen; nothing is read beyond `since`."""
         for record in takewhile(lambda one: one.updated_at >= self.since, newest_first):
             if (
                 record.job_id.startswith(self.prefix)
+                and self.run in {"", record.run}
                 and self.tags.items() <= record.tags.items()
                 and (not self.codes or (record.error and record.error.code in self.codes))
             ):

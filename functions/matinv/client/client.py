@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from numpy.typing import ArrayLike
 
@@ -22,7 +22,7 @@ from matinv.client.preparation import Source, prepare
 from matinv.client.results import inverse_of, result_url, warn_of_failed_slices
 from matinv.client.send import Sender, send_all
 from matinv.client.submission import Submission
-from matinv.client.wait import Mode, OnChange, Watch, rounds, watch
+from matinv.client.wait import Mode, OnChange, Watch, rounds, watch, watch_run
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
@@ -35,6 +35,8 @@ from matinv.settings import Settings, of_api
 
 if TYPE_CHECKING:
     from matinv.client.in_memory import MemoryClient
+
+_PAGE: Final = 100  # records of one read
 
 
 class Client:
@@ -282,6 +284,26 @@ class Client:
         watched = Watch(tuple(sent), Mode(mode), timeout_s, on_change)
         return watch(watched, poll, self.now, self.sleep, self.jitter)
 
+    def wait_for_run(
+        self,
+        run: str,
+        timeout_s: float | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> bool:
+        """Wait until each job of a run has ended; return whether all did within the time.
+
+        See `matinv.client.wait.watch_run`.
+        """
+        return watch_run(
+            self.table,
+            run,
+            timeout_s,
+            now=self.now,
+            sleep=self.sleep,
+            jitter=self.jitter,
+            progress=progress,
+        )
+
     def map(  # noqa: PLR0913 - the last ones are those of `submit`
         self,
         matrices: Iterable[Source],
@@ -394,7 +416,13 @@ class Client:
         Files that no worker has taken yet have no record and are not listed.
         """
         if chosen is not None:
-            return islice(chosen.among(self.list(status, sys.maxsize, before)), limit)
+            if chosen.run and before is None:
+                newest_first = self._of_run(
+                    chosen.run, None if status is None else one_of(Status, status.upper())
+                )
+            else:
+                newest_first = self.list(status, sys.maxsize, before)
+            return islice(chosen.among(newest_first), limit)
         if status is not None:
             name = status.upper()
             if name not in set(Status):
@@ -411,6 +439,18 @@ class Client:
             *each, key=lambda record: (record.updated_at, record.job_id), reverse=True
         )
         return islice(newest_first, limit)
+
+    def _of_run(self, run: str, status: Status | str | None) -> Iterator[Record]:
+        """Yield the records of a run, the most recently updated first: no other is read."""
+        wanted = None if status is None else one_of(Status, status.upper())
+        entries = {entry.job_id: entry for entry in self.table.run_entries(run, wanted)}
+        newest_first = sorted(
+            entries, key=lambda job_id: (entries[job_id].updated_at, job_id), reverse=True
+        )
+        for start in range(0, len(newest_first), _PAGE):
+            page = newest_first[start : start + _PAGE]
+            records = self.table.get(page)
+            yield from (records[job_id] for job_id in page if job_id in records)
 
     def _handles(self, jobs: Iterable[Job | str]) -> Iterator[Job]:
         return (self.job(job) if isinstance(job, str) else job for job in jobs)

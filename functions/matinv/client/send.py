@@ -147,9 +147,9 @@ def send_all(
     refusals = sender.queue.send_all([*bodies.values()]) if bodies else ()
     for number, refusal in zip(bodies, refusals, strict=True):
         outcomes[number] = refusal or outcomes[number]
-        record = begun[number].queued
-        if record and not refusal:
-            queued.append(record)
+    for one, outcome in zip(begun, outcomes, strict=True):
+        if one.queued and not isinstance(outcome, MatinvError):
+            queued.append(one.queued)
     if queued:
         # Only now: what was sent counts, even if the table cannot be written at the moment.
         with suppress(Transient):
@@ -170,7 +170,12 @@ def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Be
     revision = record.revision if record and over else 0
     if submission.body is None:
         info = _upload(sender, submission, sha256)
-        return _Begun(Sent(submission.job_id, info, submission.matrix, revision=revision))
+        sent = Sent(submission.job_id, info, submission.matrix, revision=revision)
+        if record or not run_of(submission.job_id, submission.options.run):
+            return _Begun(sent)
+        # A run is whole before a worker has seen its files. The worker alone knows their options.
+        known = replace(submission.input, source=info.source, id=info.id, content=sha256)
+        return _Begun(sent, queued=_queued(sender, submission, Question(known)))
     queued = _queued(sender, submission, question)
     sent = Sent(
         submission.job_id,
@@ -238,12 +243,12 @@ def _queued(sender: Sender, submission: Submission, question: Question) -> Recor
     return Record(
         submission.job_id,
         Status.QUEUED,
-        submission.input,
+        question.input,
         created_at=timestamp(now),
         updated_at=timestamp(now),
         expires_at=int(now) + sender.settings.retention_days * DAY_S,
         revision=1,
-        question=digest_of(submission.input, question.options) if question.options else "",
+        question=digest_of(question.input, question.options) if question.options else "",
         options=question.options or {},
         tags=submission.options.tags,
         run=run_of(submission.job_id, submission.options.run),

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from matinv.client.errors import NotFound, TimedOut
-from matinv.jobs.record import Record
+from matinv.jobs.record import Record, Status
+from matinv.ports.runs import RunIndex
 
 # A small job ends within about 0.2 s, so the first polls are quick; an hour of waiting for one
 # job then costs about 720 reads of 0.5 units, less than a ten-thousandth of a dollar.
@@ -140,3 +141,54 @@ def rounds(
         left_s = float("inf") if watched.timeout_s is None else watched.timeout_s - waited_s
         sleep(min(pause_s * (0.5 + jitter()), left_s))
         pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
+
+
+def watch_run(  # noqa: PLR0913 - three are the clock
+    index: RunIndex,
+    run: str,
+    timeout_s: float | None,
+    *,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    jitter: Callable[[], float],
+    progress: Callable[[int], None] | None = None,
+) -> bool:
+    """Poll until each job of a run has ended; return whether all did within the time.
+
+    A round asks the run's index for one job that has not ended, whatever the number of its jobs;
+    with `progress` it counts them. The index may be a moment late: two rounds in a row must find
+    none that is open. A run that has no job for `GRACE_S` is over as well.
+
+    Parameters
+    ----------
+    index : RunIndex
+        The runs.
+    run : str
+        The run's name.
+    timeout_s : float or None
+        How long to wait at most; None for as long as it takes.
+    now, sleep, jitter : callable
+        As for `watch`.
+    progress : callable, optional
+        Called with how many jobs have ended.
+    """
+    begin_s, pause_s, longest_s, quiet = now(), _FIRST_PAUSE_S, _LONGEST_PAUSE_S, 0
+    while True:
+        if progress:
+            summary = index.run_summary(run)
+            progress(summary.ended)
+            known, is_open = summary.total > 0, summary.ended < summary.total
+            longest_s = _LONGEST_PAUSE_S + summary.total / 10_000  # counting reads them all
+        else:
+            firsts = (next(index.run_entries(run, status, limit=1), None) for status in Status)
+            first = next((entry for entry in firsts if entry), None)
+            known, is_open = first is not None, bool(first and not first.status.terminal)
+        waited_s = now() - begin_s
+        quiet = 0 if is_open else quiet + 1
+        if quiet > 1 and (known or waited_s >= GRACE_S):
+            return True
+        if timeout_s is not None and waited_s >= timeout_s:
+            return False
+        left_s = float("inf") if timeout_s is None else timeout_s - waited_s
+        sleep(min(pause_s * (0.5 + jitter()), left_s))
+        pause_s = min(pause_s * _GROWTH, longest_s)

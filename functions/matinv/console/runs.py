@@ -17,7 +17,7 @@ from matinv.jobs.error_answers import NOT_FOUND
 from matinv.jobs.record import Status
 from matinv.jobs.record_document import plain
 from matinv.jobs.runs import RunPlace, RunSummary, summary_document
-from matinv.operations.throughput import seconds_of
+from matinv.jobs.times import seconds_of
 
 _SHOWN: Final = 50  # runs, the latest
 _PAGE: Final = 100  # jobs of a run: one call reads their records

@@ -14,3 +14,14 @@ def timestamp(seconds: float) -> str:
     '1970-01-01T00:00:00.500Z'
     """
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def seconds_of(time_: str) -> float:
+    """Return a record's time as seconds since the epoch.
+
+    Examples
+    --------
+    >>> seconds_of("1970-01-01T00:00:00.500Z")
+    0.5
+    """
+    return datetime.fromisoformat(time_).timestamp()

@@ -15,8 +15,8 @@ from typing import Any, Final
 from matinv.client.client import Client
 from matinv.errors import Code, ErrorInfo, MatinvError, Misconfigured
 from matinv.jobs.record import Record, Status
-from matinv.jobs.times import timestamp
-from matinv.operations.throughput import LIST_LIMIT, Flow, Recent, seconds_of
+from matinv.jobs.times import seconds_of, timestamp
+from matinv.operations.throughput import LIST_LIMIT, Flow, Recent
 from matinv.ports import Backend
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, Monitor
 

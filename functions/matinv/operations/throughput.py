@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import islice
 from math import floor
 from typing import Final
@@ -18,7 +17,7 @@ from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import predict
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import MESSAGE_SOURCE
-from matinv.jobs.times import timestamp
+from matinv.jobs.times import seconds_of, timestamp
 from matinv.operations.prices import Cost, cost
 from matinv.ports import ClientTable
 from matinv.ports.parallel import side_by_side
@@ -212,17 +211,6 @@ class Recent:
             else:
                 del self._jobs[job_id]  # removed since
         return _flow([*self._jobs.values()], since_s, first_s, now_s, bucket_s)
-
-
-def seconds_of(time_: str) -> float:
-    """Return a record's time as seconds since the epoch.
-
-    Examples
-    --------
-    >>> seconds_of("1970-01-01T00:00:00.500Z")
-    0.5
-    """
-    return datetime.fromisoformat(time_).timestamp()
 
 
 def lane_of(record: Record, lanes: Lane) -> Lane:

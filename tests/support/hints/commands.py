@@ -240,6 +240,11 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("submit a.npy", "wait a", a_npy=EYE),
     ),
     advice(
+        "it goes on: matinv wait --run {}",
+        command("submit a.npy --run r", "wait --run r --timeout 5s", a_npy=EYE, working=False),
+        command("submit a.npy --run r", "wait --run r", a_npy=EYE),
+    ),
+    advice(
         "see which: matinv status {}",
         command("submit a.npy --wait", "result a -o x.npy", a_npy=_STACK),
         command("submit a.npy --wait", "status a", a_npy=_STACK),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -12,8 +12,10 @@ from typing import Final
 import click
 
 from matinv.cli.errors import complain, complain_missing, exit_of_status, gravest, say
-from matinv.cli.options import OneOf, Pair, client_of, job_ids_of
+from matinv.cli.manifest import read_manifest
+from matinv.cli.options import OneOf, Pair, check_one_way, client_of, job_ids_of, run_option
 from matinv.cli.output import bar
+from matinv.cli.run_view import counted, no_such_run
 from matinv.client import Client, JobFailed
 from matinv.client.choice import Chosen
 from matinv.client.fetching import Fetched, Folder
@@ -38,6 +40,13 @@ _PAGE: Final = 500  # records read at once: with results of 8 KB in them, 4 MB
     metavar="DIR",
     help="Where the files go; made if need be.",
 )
+@run_option
+@click.option(
+    "--manifest",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="All jobs of what `matinv submit --manifest` wrote; --verify finds their files by it.",
+)
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="All jobs with it; repeatable.")
 @click.option("--prefix", metavar="P", default="", help="All jobs whose ids begin so.")
 @click.option("--format", "form", type=OneOf(Format), help="Instead of as they are stored.")
@@ -61,6 +70,8 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
     *,
     job_ids: tuple[str, ...],
     directory: Path,
+    run: str | None,
+    manifest: Path | None,
     tags: tuple[tuple[str, str], ...],
     prefix: str,
     form: Format | None,
@@ -76,19 +87,22 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
     line on stderr says how many there are. The exit code is the gravest of all jobs: 6 unknown, 3
     failed, 5 not ended, 4 partial, 1 if a result is not what was published.
     """
-    chosen = Chosen(tags=dict(tags), prefix=prefix)
-    if (chosen == Chosen()) is not bool(job_ids):
-        raise click.UsageError("say which jobs, in one way (allowed: IDs; or --tag, --prefix)")
+    chosen = Chosen(tags=dict(tags), prefix=prefix, run=run or "")
+    check_one_way(job_ids, chosen != Chosen(), manifest)
     if inputs and not check:
         raise click.UsageError("--inputs without --verify has no effect")
     client = client_of(ctx)
     missing: list[str] = []
     total, records = None, client.list(limit=sys.maxsize, chosen=chosen)
+    files: dict[str, str] = {}
+    if manifest:
+        files = {line.job_id: line.file for line in read_manifest(manifest) if line.job_id}
+        job_ids = tuple(files)
     if job_ids:
-        names = job_ids_of(job_ids)
+        names = job_ids if manifest else job_ids_of(job_ids)
         total, records = len(names), _records_of(client, names, missing)
     directory.mkdir(parents=True, exist_ok=True)
-    folder = Folder(client.store, directory, form, check, partial(_input_of, inputs))
+    folder = Folder(client.store, directory, form, check, partial(_input_of, inputs, files))
     done, size_bytes = Counter[str](), 0
     codes: set[Exit] = set()
     with bar("fetching", total) as set_done:
@@ -102,10 +116,11 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
             if output == "json":
                 click.echo(json_line(one.document()))
     codes.add(complain_missing(missing))
+    if run and not done:
+        codes.add(no_such_run(run))
     done["unknown"] = len(missing)
-    counts = ", ".join(f"{count:,} {word}" for word, count in done.items() if count)
     click.echo(
-        f"matinv: {directory}: {done.total():,} jobs: {counts or 'none'} "
+        f"matinv: {directory}: {done.total():,} jobs: {counted(done)} "
         f"({size_bytes / 1e6:,.1f} MB fetched)",
         err=True,
     )
@@ -121,8 +136,10 @@ def _records_of(client: Client, names: Sequence[str], missing: list[str]) -> Ite
         yield from records.values()
 
 
-def _input_of(inputs: Path | None, job_id: str) -> Matrix | None:
-    """Return the matrix of a job from the folder that was submitted, perhaps under a prefix."""
+def _input_of(inputs: Path | None, files: Mapping[str, str], job_id: str) -> Matrix | None:
+    """Return the matrix of a job from its file, or the folder that was submitted under a prefix."""
+    if job_id in files and Path(files[job_id]).is_file():
+        return matrix_of(files[job_id])
     below = job_id.split("/")
     for start in range(len(below) if inputs else 0):
         for name in names_of("/".join(below[start:])):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,27 +17,46 @@ from matinv.cli.errors import (
     gravest,
 )
 from matinv.cli.files import check_writable, place
-from matinv.cli.options import OneOf, client_of, job_ids_of, output_option, timeout_option
+from matinv.cli.options import (
+    Duration,
+    OneOf,
+    Pair,
+    check_one_way,
+    client_of,
+    job_ids_of,
+    output_option,
+    run_option,
+    timeout_option,
+)
 from matinv.cli.output import JOB_COLUMNS, bar, emit
+from matinv.cli.run_view import run_lines, show_run, wait_for_run
 from matinv.client import Client, Job, Mode, NotFound, TimedOut
-from matinv.errors import MatinvError
+from matinv.client.choice import Chosen
+from matinv.errors import Code, MatinvError
 from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Record, Status
-from matinv.jobs.record_document import json_line, noted_document
+from matinv.jobs.record_document import Document, json_line, noted_document
+from matinv.jobs.times import timestamp
 from matinv.operations.deletion import delete_job
 
 
 @click.command()
-@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@run_option
 @output_option
 @click.pass_context
-def status(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
-    """Print where jobs are.
+def status(ctx: click.Context, job_ids: tuple[str, ...], run: str | None, output: str) -> Exit:
+    """Print where jobs are, or how a run goes.
 
     ID may be `-`: ids are then read from stdin. A file that was uploaded and that no worker has
-    taken yet is QUEUED. The exit code is 0 whatever the status is, and 6 if an id is unknown.
+    taken yet is QUEUED. Of a run its jobs are counted by status, with their rate, the time to go,
+    and the failures by code. The exit code is 0 whatever the status is, and 6 if an id or the run
+    is unknown.
     """
+    check_one_way(job_ids, run)
     client = client_of(ctx)
+    if run:
+        return show_run(client.table.run_summary(run), client.now(), output)
     jobs = [client.job(name) for name in job_ids_of(job_ids)]
     records = client.records(jobs)
     if records:
@@ -46,7 +65,8 @@ def status(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
 
 
 @click.command()
-@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@run_option
 @click.option("--all/--any", "all_", default=True, help="Until all have ended, or the first.")
 @timeout_option
 @click.option(
@@ -61,17 +81,22 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     ctx: click.Context,
     *,
     job_ids: tuple[str, ...],
+    run: str | None,
     all_: bool,
     timeout: float | None,
     plot: Path | None,
     output: str,
 ) -> Exit:
-    """Wait for jobs to end and print how they did.
+    """Wait for jobs, or for a run, to end and print how they did.
 
     ID may be `-`: ids are then read from stdin, so that `matinv submit *.npy | matinv wait -`
-    works. An id that nothing is known of for 30 seconds counts as unknown. With several jobs the
-    exit code is the gravest: 6 unknown, 3 failed, 5 not finished in time, 4 partial, 0.
+    works. An id, or a run, that nothing is known of for 30 seconds counts as unknown. Of a run the
+    sums are printed; it is waited for by its index, whatever the number of its jobs. With several
+    jobs the exit code is the gravest: 6 unknown, 3 failed, 5 not finished in time, 4 partial, 0.
     """
+    check_one_way(job_ids, run)
+    if run and (plot or not all_):
+        raise click.UsageError("a run is waited for to its end (allowed: --timeout, --output)")
     mode = Mode.ALL if all_ else Mode.ANY
     if plot:  # before the wait: it may be that this cannot work
         try:
@@ -82,6 +107,8 @@ def wait(  # noqa: PLR0913 - each is an option of the command
             raise Missing("matplotlib", "plot") from None
         check_writable(plot)
     client = client_of(ctx)
+    if run:
+        return wait_for_run(client, run, timeout, output)
     jobs = [client.job(name) for name in job_ids_of(job_ids)]
     waited = wait_for(client, jobs, mode, timeout)
     code = waited.print_all(output)  # first: the disk may be full by now
@@ -96,12 +123,58 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     type=OneOf(Status, case_sensitive=False),
     help="Only jobs in this status.",
 )
+@run_option
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="Only jobs with it; repeatable.")
+@click.option("--prefix", metavar="P", default="", help="Only jobs whose ids begin so.")
+@click.option(
+    "--since", type=Duration(), metavar="DURATION", help="Only jobs updated at most so long ago."
+)
+@click.option(
+    "--code",
+    "codes",
+    type=OneOf(Code, case_sensitive=False),
+    multiple=True,
+    metavar="CODE",
+    help="Only jobs that failed with this error code; repeatable.",
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @output_option
 @click.pass_context
-def list_(ctx: click.Context, status: Status | None, limit: int, output: str) -> Exit:
-    """List jobs, the most recently updated first."""
-    emit(map(noted_document, client_of(ctx).list(status, limit)), JOB_COLUMNS, output)
+def list_(  # noqa: PLR0913 - each is an option of the command
+    ctx: click.Context,
+    *,
+    status: Status | None,
+    run: str | None,
+    tags: tuple[tuple[str, str], ...],
+    prefix: str,
+    since: float | None,
+    codes: tuple[Code, ...],
+    limit: int,
+    output: str,
+) -> Exit:
+    """List jobs, the most recently updated first.
+
+    All filters that are given hold for the jobs that are shown. The last line on stderr says how
+    many there are if not all are shown; of a run it counts all of its jobs.
+    """
+    client = client_of(ctx)
+    earliest = "" if since is None else timestamp(client.now() - since)
+    chosen = Chosen(dict(tags), prefix, earliest, frozenset(codes), run or "")
+    found = client.list(status, limit, chosen=None if chosen == Chosen() else chosen)
+    shown = 0
+
+    def counting() -> Iterator[Document]:
+        nonlocal shown
+        for record in found:
+            shown += 1
+            yield noted_document(record)
+
+    emit(counting(), JOB_COLUMNS, output)
+    if run:
+        summary = client.table.run_summary(run)
+        click.echo(f"matinv: {shown:,} shown; {run_lines(summary, client.now())}", err=True)
+    elif shown == limit:
+        click.echo(f"matinv: {shown:,} shown, there may be more: see --limit", err=True)
     return Exit.OK
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from matinv.cli.commands.jobs import wait_for
 from matinv.cli.errors import complain, gravest, say
+from matinv.cli.files import check_writable
+from matinv.cli.manifest import Ledger, ManifestLine, write_manifest
 from matinv.cli.options import OneOf, Pair, client_of, output_option, timeout_option
-from matinv.cli.output import emit
+from matinv.cli.output import bar, emit
 from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
 from matinv.client.send import check_free
@@ -20,8 +24,9 @@ from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.error_answers import ANSWERS, Exit
 from matinv.jobs.record import Status
-from matinv.jobs.record_document import note
+from matinv.jobs.record_document import json_line, note
 from matinv.jobs.request import Options, Output
+from matinv.jobs.runs import checked_run
 from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 
 # Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
@@ -57,6 +62,17 @@ _CHUNK: Final = 256
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="Kept in the record; repeatable.")
 @click.option("--prefix", metavar="P", default="", help="Put the ids under P: P/id.")
 @click.option(
+    "--run",
+    metavar="NAME",
+    help="The run that the jobs belong to; by default the directory's name, if PATH is one.",
+)
+@click.option(
+    "--manifest",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what became of each file: CSV if FILE ends so, else JSON Lines.",
+)
+@click.option(
     "--replace",
     "replacing",
     is_flag=True,
@@ -85,6 +101,8 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     on_ill_conditioned: OnIllConditioned,
     tags: tuple[tuple[str, str], ...],
     prefix: str,
+    run: str | None,
+    manifest: Path | None,
     replacing: bool,
     skip_done: bool,
     keep_going: bool,
@@ -103,38 +121,69 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     Everything is checked before anything is sent, and nothing is sent if a file is bad, or if its
     id belongs to another matrix or to other options. What has succeeded before is not sent again;
     what has failed is.
+
+    The jobs of a directory are a run: `matinv status --run NAME` counts them, `matinv fetch --run
+    NAME -o DIR` fetches their results. The last line on stderr says what was sent, and what was
+    passed over.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout without --wait has no effect")
-    options = Options(method, output_to, form, on_ill_conditioned, dict(tags), accuracy)
-    sources = find(paths, job_id, prefix)
+    if manifest:
+        check_writable(manifest)  # before the work
+    passed_over = Counter[str]()
+    sources = find(paths, job_id, prefix, passed_over)
+    folder = len(paths) == 1 and Path(paths[0]).is_dir()
+    run = run or (Path(paths[0]).resolve().name if folder and not prefix else "")
+    run = checked_run(run) if run else ""
+    options = Options(method, output_to, form, on_ill_conditioned, dict(tags), accuracy, run)
+    ledger = Ledger({source.name: ManifestLine(source.name) for source in sources})
     client = None if dry_run else client_of(ctx)
-    bad = set(_complaints(sources, options, None if replacing else client))
-    if bad and not keep_going:
-        click.echo(
-            f"matinv: REFUSED: {len(bad)} of {len(sources)} inputs are bad, nothing was sent; "
-            "fix or leave out those named above, or use --keep-going",
-            err=True,
-        )
-        return Exit.REFUSED
-    codes = {Exit.REFUSED} if bad else {Exit.OK}
-    good = [source for source in sources if source not in bad]
-    if client is None:
-        emit(map(_plan, _prepared(good, options)), _PLAN_COLUMNS, output)
+    try:
+        with bar("checking", len(sources)) as set_done:
+            checked = _complaints(sources, options, None if replacing else client, ledger, set_done)
+            bad = set(checked)
+        if bad and not keep_going:
+            click.echo(
+                f"matinv: REFUSED: {len(bad)} of {len(sources)} inputs are bad, nothing was sent; "
+                "mend or leave out those named above, or use --keep-going",
+                err=True,
+            )
+            return Exit.REFUSED
+        codes = {Exit.REFUSED} if bad else {Exit.OK}
+        good = [source for source in sources if source not in bad]
+        if client is None:
+            emit(map(_plan, _prepared(good, options)), _PLAN_COLUMNS, output)
+            return gravest(codes)
+        # Nobody reads thousands of ids from a screen.
+        shown = "" if (wait and output == "json") or (folder and sys.stdout.isatty()) else output
+        jobs: list[Job] = []
+        with bar("sending", len(good)) as set_done:
+            for job in _send(
+                client, good, options, codes, ledger, replacing=replacing, skip_done=skip_done
+            ):
+                jobs.append(job)
+                set_done(len(jobs))
+                _show(job, shown)
+        name = f"run {run}" if run else ", ".join(paths)
+        summed = bool(folder or run or passed_over)
+        if summed:
+            click.echo(f"matinv: {name}: {ledger.sentence(passed_over)}", err=True)
+        if wait:
+            codes.add(_wait(client, jobs, timeout, output, ledger))
+            if summed:
+                click.echo(f"matinv: {name}: {ledger.outcomes()}", err=True)
         return gravest(codes)
-    jobs = _send(client, good, options, codes, replacing=replacing, skip_done=skip_done)
-    if wait:
-        sent = list(jobs if output == "json" else _printed(jobs))
-        codes.add(_wait(client, sent, timeout, output))
-    elif output == "json":
-        emit(({"job_id": job.job_id, "sent": not job.had_ended} for job in jobs), {}, output)
-    else:
-        deque(_printed(jobs), maxlen=0)
-    return gravest(codes)
+    finally:
+        if manifest:
+            write_manifest(ledger.hashed(), manifest)
 
 
 def _complaints(
-    sources: Sequence[Source], options: Options, client: Client | None
+    sources: Sequence[Source],
+    options: Options,
+    client: Client | None,
+    ledger: Ledger,
+    set_done: Callable[[int], None],
 ) -> Iterator[Source]:
     """Yield the sources that cannot be sent, after saying why.
 
@@ -157,20 +206,22 @@ def _complaints(
 
     for start in range(0, len(sources), _CHUNK):
         for source in sources[start : start + _CHUNK]:
-            yield from _complaint(source, partial(check, source))
+            yield from _complaint(source, partial(check, source), ledger)
         records = client.table.get([one.job_id for _, one in fine]) if client and fine else {}
         for source, one in fine:
             record = records.get(one.job_id)
-            yield from _complaint(source, partial(check_free, one, record))
+            yield from _complaint(source, partial(check_free, one, record), ledger)
         fine.clear()
+        set_done(start + _CHUNK)
 
 
-def _complaint(source: Source, check: Callable[[], None]) -> Iterator[Source]:
+def _complaint(source: Source, check: Callable[[], None], ledger: Ledger) -> Iterator[Source]:
     """Yield a source if a check fails, after saying why."""
     try:
         check()
     except MatinvError as error:
         complain(error.info, source.name)
+        ledger.refuse(source.name, error.info)
         yield source
 
 
@@ -183,19 +234,23 @@ def _send(  # noqa: PLR0913 - two are options of the command
     sources: Sequence[Source],
     options: Options,
     codes: set[Exit],
+    ledger: Ledger,
     *,
     replacing: bool,
     skip_done: bool,
 ) -> Iterator[Job]:
     """Send matrices, chunk by chunk, and yield their jobs; complain of what could not be sent."""
     for start in range(0, len(sources), _CHUNK):
-        chunk = list(_prepared(sources[start : start + _CHUNK], options))
+        named = sources[start : start + _CHUNK]
+        chunk = list(_prepared(named, options))
         chunk = [submission.replacing() for submission in chunk] if replacing else chunk
-        for submission, sent in zip(chunk, client.send(chunk), strict=True):
+        for source, submission, sent in zip(named, chunk, client.send(chunk), strict=True):
             if isinstance(sent, MatinvError):
                 complain(sent.info, submission.job_id)
+                ledger.refuse(source.name, sent.info)
                 codes.add(ANSWERS[sent.code].exit)
                 continue
+            ledger.sent(source.name, sent)
             if sent.had_ended and not skip_done:
                 click.echo(
                     f"matinv: ENDED: {sent.job_id}: this very matrix was inverted before, with "
@@ -206,15 +261,20 @@ def _send(  # noqa: PLR0913 - two are options of the command
             yield sent
 
 
-def _printed(jobs: Iterable[Job]) -> Iterator[Job]:
-    for job in jobs:
-        click.echo(job.job_id)
-        yield job
+def _show(job: Job, output: str) -> None:
+    match output:
+        case "json":
+            click.echo(json_line({"job_id": job.job_id, "sent": not job.had_ended}))
+        case "table":
+            click.echo(job.job_id)
 
 
-def _wait(client: Client, jobs: Sequence[Job], timeout_s: float | None, output: str) -> Exit:
-    """Wait; ids alone are on stdout, so that errors go to stderr."""
+def _wait(
+    client: Client, jobs: Sequence[Job], timeout_s: float | None, output: str, ledger: Ledger
+) -> Exit:
+    """Wait; ids alone are on stdout, so that what went wrong is told on stderr."""
     waited = wait_for(client, jobs, Mode.ALL, timeout_s)
+    ledger.update(waited.records)
     if output == "json":
         return waited.print_all(output)
     for record in waited.records.values():

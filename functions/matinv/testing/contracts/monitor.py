@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from matinv.operations.throughput import seconds_of
+from matinv.jobs.times import seconds_of
 from matinv.ports.monitor import DEAD, Depth, Monitor, State
 
 WHY = "Jobs wait longer than promised."
