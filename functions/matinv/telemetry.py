@@ -211,7 +211,7 @@ def _names(outcome: Outcome) -> Iterator[str]:
     status = outcome.record.status if outcome.record else None
     if outcome.verdict.acknowledged:
         yield "Acknowledged"
-    if outcome.verdict is Verdict.REFUSED or (
+    if outcome.verdict in {Verdict.REFUSED, Verdict.EXPIRED} or (
         outcome.verdict is Verdict.DONE and status in {Status.SUCCEEDED, Status.PARTIAL}
     ):
         yield "TerminalRecords"
@@ -228,6 +228,7 @@ def _names(outcome: Outcome) -> Iterator[str]:
 _COUNTERS: Final = {
     Verdict.DONE: "JobsSucceeded",
     Verdict.REFUSED: "JobsRefused",
+    Verdict.EXPIRED: "JobsExpired",
     Verdict.RETRY: "JobsRetried",
     Verdict.STOPPED: "JobsRetried",
     Verdict.DUPLICATE: "Duplicates",

@@ -162,3 +162,39 @@ def test_a_cursor_of_the_longest_ids_is_taken(ask: ApiServer) -> None:
     for path in ("/runs/fem/jobs", "/jobs"):
         pages = pages_of(ask, path, "jobs", limit=1)
         assert sorted(job["job_id"] for page in pages for job in page) == ids
+
+
+def test_a_job_is_cancelled(ask: ApiServer) -> None:
+    submit(ask, "a/b")
+    answer = ask.post("/jobs/a/b/cancel")
+    assert (answer.status, answer.tree["status"]) == (200, "CANCELLED")
+    ask.service.work()
+    assert ask.get("/jobs/a/b").tree["error"]["code"] == "CANCELLED"
+    found = ask.get("/jobs/a/b/result")
+    assert (found.status, found.code) == (409, "CANCELLED")
+    assert ask.post("/jobs/never/cancel").code == "NOT_FOUND"
+
+
+def test_a_job_that_has_ended_is_not_cancelled(ask: ApiServer) -> None:
+    submit(ask, "a")
+    ask.service.work()
+    assert ask.post("/jobs/a/cancel").tree["status"] == "SUCCEEDED"
+
+
+def test_a_run_is_cancelled(ask: ApiServer) -> None:
+    submit(ask, "fem/7/a")
+    ask.service.work()
+    for name in "bc":
+        submit(ask, f"fem/7/{name}")
+    assert ask("DELETE", "/runs/fem").tree == {"run": "fem", "cancelled": 2}
+    assert ask.get("/runs/fem").tree["counts"] == {"SUCCEEDED": 1, "CANCELLED": 2}
+    assert ask("DELETE", "/runs/none").tree == {"run": "none", "cancelled": 0}
+
+
+def test_a_run_that_is_too_large_for_one_request_is_cancelled_in_several(ask: ApiServer) -> None:
+    submit(ask, "fem/a")
+    ask.remaining_ms = 1000
+    answer = ask("DELETE", "/runs/fem")
+    assert (answer.status, answer.code) == (503, "DEADLINE")
+    ask.remaining_ms = 60_000
+    assert ask("DELETE", "/runs/fem").tree["cancelled"] == 1

@@ -13,6 +13,7 @@ from matinv.formats.codecs import Format
 from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, answer_options
+from matinv.jobs.times import timestamp
 from matinv.linalg.types import Method
 
 AUTO, PINV = (answer_options(Options(method=m), Format.NPY) for m in (Method.AUTO, Method.PINV))
@@ -25,6 +26,10 @@ GOING_ON = [Status.QUEUED, Status.RUNNING, Status.RETRYING]
 SUCCEEDED = [Status.SUCCEEDED, Status.PARTIAL]
 OWNING = [*SUCCEEDED, *GOING_ON]
 FAILED = [Status.FAILED]
+WITHOUT_RESULT = [Status.CANCELLED, Status.EXPIRED]
+# Where it counts when a message was sent, the table's last rows have those of a cancelled job.
+STANDING = [status for status in Status if status is not Status.CANCELLED]
+CANCELLED_AT_MS, LATER = 5000, 5001
 PERMANENT, PASSING = ErrorInfo(Code.SINGULAR, "singular"), ErrorInfo(Code.THROTTLED, "slow down")
 
 OURS, ENDED, STALE, CONFLICT = (
@@ -37,7 +42,8 @@ OURS, ENDED, STALE, CONFLICT = (
 
 def record(status: Status, input_: InputInfo, options: Any = AUTO, **fields: Any) -> Record:
     failed = {"error": PERMANENT} if status is Status.FAILED else {}
-    times = {"created_at": "", "updated_at": "", "expires_at": 0, "message_at_ms": 1000}
+    at = timestamp(CANCELLED_AT_MS / 1000)
+    times = {"created_at": at, "updated_at": at, "expires_at": 0, "message_at_ms": 1000}
     facts = {**times, **failed, "message_id": "worked-on", "options": options, **fields}
     return Record(job_id="a", status=status, input=input_, **facts)
 
@@ -87,20 +93,40 @@ ROWS: dict[str, list[tuple[list[Status], InputInfo, Question, Ownership]]] = {
         (FAILED, replace(UPLOADS[1], id="", order=None), comes(UPLOADS[1]), OURS),
         (FAILED, replace(UPLOADS[1], order=None), uploaded(1, None), OURS),
     ],
+    "cancelled or expired: the same SQS message, or the same upload's notification": [
+        (WITHOUT_RESULT, INLINE, comes(INLINE, message_id="worked-on", sent_at_ms=LATER), ENDED),
+        (WITHOUT_RESULT, UPLOADS[1], uploaded(1, None, sent_at_ms=LATER), ENDED),
+    ],
+    "cancelled: whatever was sent before": [
+        ([Status.CANCELLED], INLINE, comes(INLINE), ENDED),
+        ([Status.CANCELLED], INLINE, comes(INLINE, sent_at_ms=CANCELLED_AT_MS), ENDED),
+        ([Status.CANCELLED], INLINE, comes(OTHER, replaces=True), ENDED),
+        ([Status.CANCELLED], UPLOADS[1], uploaded(2), ENDED),
+        ([Status.CANCELLED], UPLOADS[1], comes(replace(UPLOADS[1], id="", order=None)), ENDED),
+        ([Status.CANCELLED], replace(UPLOADS[1], order=None), uploaded(1, sent_at_ms=LATER), ENDED),
+    ],
+    "cancelled or expired: any other message, sent since": [
+        (WITHOUT_RESULT, INLINE, comes(INLINE, sent_at_ms=LATER), OURS),
+        (WITHOUT_RESULT, INLINE, comes(INLINE, message_id="", sent_at_ms=0), OURS),  # not sent yet
+        (WITHOUT_RESULT, INLINE, comes(OTHER, sent_at_ms=LATER), OURS),
+        (WITHOUT_RESULT, UPLOADS[1], uploaded(2, sent_at_ms=LATER), OURS),
+        (WITHOUT_RESULT, UPLOADS[1], uploaded(1, was_dead=True, sent_at_ms=LATER), OURS),
+        ([Status.EXPIRED], INLINE, comes(INLINE), OURS),
+    ],
     "any, from an upload: a newer upload of that key": [
-        (list(Status), UPLOADS[1], uploaded(2), OURS),
-        (list(Status), UPLOADS[1], uploaded(2, None), OURS),
-        (list(Status), UPLOADS[1], uploaded(0), STALE),
-        (list(Status), UPLOADS[1], uploaded(0, None, was_dead=True), STALE),
-        (list(Status), UPLOADS[1], comes(UPLOADS[0]), STALE),  # an older letter, sent back
+        (STANDING, UPLOADS[1], uploaded(2), OURS),
+        (STANDING, UPLOADS[1], uploaded(2, None), OURS),
+        (STANDING, UPLOADS[1], uploaded(0), STALE),
+        (STANDING, UPLOADS[1], uploaded(0, None, was_dead=True), STALE),
+        (STANDING, UPLOADS[1], comes(UPLOADS[0]), STALE),  # an older letter, sent back
     ],
     "any, from a message: other content": [
         (OWNING, INLINE, comes(OTHER), CONFLICT),
         (OWNING, INLINE, uploaded(1), CONFLICT),
         (OWNING, UPLOADS[1], comes(INLINE), CONFLICT),
         (OWNING, UPLOADS[1], comes(ELSEWHERE, upload=True), CONFLICT),
-        (list(Status), INLINE, comes(OTHER, replaces=True), OURS),
-        (list(Status), INLINE, uploaded(1, replaces=True), OURS),
+        (STANDING, INLINE, comes(OTHER, replaces=True), OURS),
+        (STANDING, INLINE, uploaded(1, replaces=True), OURS),
         (OWNING, INLINE, comes(OTHER, replaces=True, sent_at_ms=999), STALE),
         (OWNING, INLINE, uploaded(1, None, replaces=None), Ownership.OPEN_FIRST),
     ],
@@ -126,7 +152,7 @@ def told_without(info: InputInfo) -> InputInfo:
     return replace(info, order="")
 
 
-@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("status", STANDING)
 @pytest.mark.parametrize(
     ("stands_plain", "comes_plain"), [(True, False), (False, True), (True, True)]
 )
@@ -154,7 +180,7 @@ def test_a_time_that_an_earlier_version_wrote_is_no_sequencer() -> None:
     assert owner(record(Status.SUCCEEDED, old), uploaded(2)) is Ownership.ASK_S3
 
 
-@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("status", STANDING)
 def test_a_job_begun_by_a_reference_accepts_newer_uploads_of_its_key(status: Status) -> None:
     found = record(status, replace(UPLOADS[1], order=None))
     assert owner(found, uploaded(2, None)) is Ownership.ASK_S3

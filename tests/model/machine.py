@@ -60,6 +60,13 @@ _faults = st.one_of(
     st.builds(Fault, st.sampled_from(WRITES), st.just(0), *_ends),
     st.builds(Fault, st.sampled_from(MOMENTS), st.integers(0, 2), *_ends),
     st.builds(Fault, st.just(""), st.integers(0, 20), *_ends),
+    # Somebody cancels at any moment, also between any two writes.
+    st.builds(
+        Fault,
+        st.sampled_from([*WRITES, "get:after", ""]),
+        st.integers(0, 6),
+        cancels=st.sampled_from([(name,) for name in (*JOB_IDS, "c")]),
+    ),
 )
 _schedules = st.lists(_faults, max_size=5)
 _options = st.fixed_dictionaries(
@@ -69,6 +76,7 @@ _options = st.fixed_dictionaries(
         "output": st.sampled_from(["s3", "s3", "dynamodb"]),
         "format": st.sampled_from(["npy", "json"]),
         "on_ill_conditioned": st.just("fail"),
+        "expires_in_s": st.sampled_from([20, 90]),
     },
 )
 _changes = st.sampled_from(
@@ -152,9 +160,11 @@ class Machine(RuleBasedStateMachine):
 
     def _send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
-        names = ("method", "output", "format", "on_ill_conditioned")
-        asked = {name: message[name] for name in names if name in message}
-        self.witness.asked[self.simulator.send(message)] = asked
+        self.witness.asked[self.simulator.send(message)] = _shaping(message)
+
+    @rule(job_ids=st.sampled_from([("a",), ("b",), ("a", "b", "c")]))
+    def cancel(self, job_ids: tuple[str, ...]) -> None:
+        self.simulator.cancel(job_ids)
 
     @rule()
     def send_killer(self) -> None:
@@ -175,7 +185,7 @@ class Machine(RuleBasedStateMachine):
     )
     def upload(self, key: str, matrix: Any, options: dict[str, str], at_once: bool) -> None:
         content = b"\x93NUMPY" if matrix is None else _written(key, matrix)
-        metadata = {f"matinv-{name.replace('_', '-')}": v for name, v in options.items()}
+        metadata = {f"matinv-{name.replace('_', '-')}": str(v) for name, v in options.items()}
         reference = self.simulator.world.store.upload(key, [content], metadata)
         number = len(self.uploaded)
         identity = f"version:{reference.version_id}"
@@ -223,7 +233,7 @@ class Machine(RuleBasedStateMachine):
         """Send a message that refers to an upload."""
         upload = self.uploaded[max(0, len(self.uploaded) - 1 - back)]
         s3 = {"bucket": INPUTS, "key": upload["key"], "version_id": upload["version_id"]}
-        self.witness.asked[self.simulator.send({"s3": s3, **options})] = options
+        self.witness.asked[self.simulator.send({"s3": s3, **options})] = _shaping(options)
 
     @precondition(lambda self: self.uploaded)
     @rule(back=st.integers(0, 3))
@@ -237,7 +247,7 @@ class Machine(RuleBasedStateMachine):
     def refer_to_whatever_stands_there(self, key: str, options: dict[str, str]) -> None:
         """Refer to a key without a version, whether anything stands there or not."""
         s3 = {"bucket": INPUTS, "key": key}
-        self.witness.asked[self.simulator.send({"s3": s3, **options})] = options
+        self.witness.asked[self.simulator.send({"s3": s3, **options})] = _shaping(options)
 
     @precondition(lambda self: self.simulator.jobs.history)
     @rule(back=st.integers(0, 4))
@@ -330,6 +340,12 @@ class Files(Machine):
 
 
 MACHINES = (Machine, Messages, Files)
+
+
+def _shaping(message: dict[str, Any]) -> dict[str, Any]:
+    """Return those fields of a message that shape the answer."""
+    names = ("method", "output", "format", "on_ill_conditioned")
+    return {name: message[name] for name in names if name in message}
 
 
 def _without_sequencer(event: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from matinv import pipeline
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.backends.memory import MemoryStore, MemoryTable
+from matinv.client.lookup import known_records
 from matinv.jobs.ownership import Ownership, Question, owner
 from matinv.jobs.record import Record, Status
 
@@ -23,6 +24,7 @@ from .test_model import SETTINGS
 pytestmark = pytest.mark.deep
 
 Patch = pytest.MonkeyPatch
+pipeline_invert = import_module("matinv.pipeline.invert")
 publish = import_module("matinv.pipeline.publish")
 settle = import_module("matinv.pipeline.finish")  # the package has a function of that name
 
@@ -115,6 +117,35 @@ def fail_the_batch_with_its_poison(patch: Patch) -> None:
     patch.setattr(pipeline.Report, "batch_item_failures", all_or_nothing)
 
 
+def work_on_what_was_cancelled(patch: Patch) -> None:
+    patch.setattr("matinv.jobs.ownership.timestamp", lambda seconds: "~")
+
+
+def drop_what_is_sent_after_a_cancellation(patch: Patch) -> None:
+    patch.setattr("matinv.jobs.ownership.timestamp", lambda seconds: "")
+
+
+def cancel_what_has_ended(patch: Patch) -> None:
+    def going_on(*arguments: Any) -> dict[str, Record]:
+        found = known_records(*arguments)
+        return {name: replace(record, status=Status.QUEUED) for name, record in found.items()}
+
+    patch.setattr("matinv.client.cancel.known_records", going_on)
+
+
+def expire_at_once(patch: Patch) -> None:
+    begins = pipeline_invert.check_begins
+
+    def at_once(app: pipeline.App, task: Any) -> None:
+        begins(replace(app, now=lambda: app.now() + 1e6), task)
+
+    patch.setattr(pipeline_invert, "check_begins", at_once)
+
+
+def let_nothing_expire(patch: Patch) -> None:
+    patch.setattr(pipeline_invert, "check_begins", lambda app, task: None)
+
+
 @pytest.mark.parametrize(
     ("mutation", "machine"),
     [
@@ -131,6 +162,11 @@ def fail_the_batch_with_its_poison(patch: Patch) -> None:
         (let_an_older_one_replace_a_newer, Messages),
         (answer_null, Machine),
         (fail_the_batch_with_its_poison, Messages),
+        (work_on_what_was_cancelled, Messages),
+        (drop_what_is_sent_after_a_cancellation, Messages),
+        (cancel_what_has_ended, Messages),
+        (expire_at_once, Messages),
+        (let_nothing_expire, Messages),
     ],
 )
 def test_the_model_finds(

@@ -16,10 +16,11 @@ from matinv.pipeline.outcome import Outcome, Verdict
 from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event
 from support.simulated_sqs import Message
-from support.simulator import MAX_RECEIVES, Frame, Simulator
+from support.simulator import MAX_RECEIVES, TIMEOUT_S, Frame, Simulator
 
 from .matrices import may_fail, wrong
 
+_EXPIRES = re.compile(r'"expires_in_s": ?([0-9]+)')
 _REPLACES = re.compile(r'"replace": ?true')
 _OF_ONE_JOB = ("open", "read", "put_result")  # calls that concern one job of a batch
 
@@ -49,6 +50,8 @@ class Witness:
         self._ended: set[tuple[str, str]] = set()
         self._stale: set[tuple[str, str]] = set()
         self._statuses: set[tuple[str, str]] = set()
+        self._cancelled_ms: dict[str, int] = {}
+        self._begun: set[tuple[str, str]] = set()
         self._last_ended_ms: dict[tuple[str, str], int] = {}
         simulator.watch = self.look
         simulator.judge = self.judge
@@ -81,12 +84,43 @@ class Witness:
             at_ms = self._last_ended_ms.get((new.job_id, new.input.source), 0)
             self._last_ended_ms[new.job_id, new.input.source] = max(at_ms, new.message_at_ms)
             self._statuses.add((new.job_id, new.status))
+        if new.status in {Status.RUNNING, Status.RETRYING}:
+            self._begun.add((new.job_id, new.input.id))
         if new.status is Status.FAILED:
             self._look_at_failure(new)
+        elif new.status is Status.CANCELLED:
+            assert new.result is None
+            self._cancelled_ms[new.job_id] = int(1000 * self._simulator.clock.now_s)
+        elif new.status is Status.EXPIRED:
+            assert new.result is None
+            self._look_at_expiry(new)
         elif new.status.terminal:
             self._look_at_result(new)
 
+    def _look_at_expiry(self, record: Record) -> None:
+        sent = self._simulator.jobs.history
+        (message,) = (m for m in sent if m.message_id == record.message_id)
+        limit_s = self._limit_s(message)
+        if limit_s is not None:  # else it is in the metadata of a file
+            waited_s = self._simulator.clock.now_s - message.sent_at_s
+            assert waited_s > limit_s, "a job expired before its time was over"
+
+    def _limit_s(self, message: Message) -> int | None:
+        """Return for how long a message may wait, if it says so itself."""
+        found = _EXPIRES.search(message.body)
+        return int(found[1]) if found else None
+
     def _look_at_owner(self, old: Record, new: Record) -> None:
+        if new.status is Status.CANCELLED:
+            assert not old.status.terminal, f"{old.status} was cancelled"
+            return
+        if old.status is Status.CANCELLED:
+            since = new.message_at_ms > self._cancelled_ms[old.job_id]
+            assert since, "a message that was sent before its job was cancelled was worked on"
+            return
+        if old.status is Status.EXPIRED:
+            assert new.message_id != old.message_id, "a message that expired was worked on"
+            return
         if self._supersedes(new.input, old.input):
             return
 
@@ -167,6 +201,8 @@ class Witness:
         for outcome in report.outcomes:
             if outcome.exception:  # a bug, or one of the assertions above
                 raise outcome.exception
+            if outcome.verdict is Verdict.DONE:
+                self._judge_done(outcome, frame)
             if outcome.verdict is Verdict.DUPLICATE:
                 self._judge_duplicate(outcome)
             if outcome.verdict is Verdict.STALE:
@@ -183,12 +219,28 @@ class Witness:
             jobs = {o.delivery.job_id for o in report.outcomes if o.verdict is Verdict.RETRY}
             assert len(jobs) <= len(frame.faults), "one job's fault came upon others"
 
+    def _judge_done(self, outcome: Outcome, frame: Frame) -> None:
+        """Look whether a job had time left when the invocation began that did it."""
+        record = outcome.record
+        assert record
+        sent = self._simulator.jobs.history
+        (message,) = (m for m in sent if m.message_id == outcome.delivery.message_id)
+        limit_s = self._limit_s(message)
+        if limit_s is not None and (record.job_id, record.input.id) not in self._begun:
+            waited_s = frame.ends_at_s - TIMEOUT_S - message.sent_at_s
+            assert waited_s <= limit_s, "a job was done whose time was over"
+
     def _judge_duplicate(self, outcome: Outcome) -> None:
         """Look whether what was taken for a duplicate had its answer."""
         record, delivery = outcome.record, outcome.delivery
         assert record
         same = record.message_id == delivery.message_id
-        if record.status is Status.FAILED:
+        if record.status is Status.CANCELLED:
+            before = delivery.sent_at_ms <= self._cancelled_ms[record.job_id]
+            known = isinstance(delivery.content, Request) and delivery.content.dropped
+            assert same or before or known, "a message that came since was not worked on"
+            return
+        if record.status in {Status.FAILED, Status.EXPIRED}:
             uploads = isinstance(delivery.content, Request) and delivery.content.dropped
             assert same or (uploads and not delivery.error_code), "a failure was taken for final"
         asked = self.asked.get(delivery.message_id, {})
@@ -222,6 +274,8 @@ class Witness:
         input_ = task_of(self._simulator.app, delivery, None).input
         done = self._ended | self._stale
         if (delivery.job_id, input_.id) in done or message in self._simulator.jobs.expired:
+            return True
+        if 1000 * message.sent_at_s <= self._cancelled_ms.get(delivery.job_id, -1):
             return True
         if self.uploads.get(input_.id, inf) < self._newest.get(input_.source, -1):
             return True  # a newer upload under the same key has taken over

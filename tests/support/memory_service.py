@@ -83,15 +83,20 @@ class MemoryService:
         if self.working:
             self.work()
 
-    def work(self, receive_count: int = 1) -> None:
-        """Do all that is on the queue."""
+    def work(self, receive_count: int = 1, waited_s: float = 0.0) -> None:
+        """Do all that is on the queue, and has been for so long."""
         bodies = [*self.queue.sent, *self.store.notifications]
         self.queue.sent.clear()
         self.store.notifications.clear()
         if not bodies:
             return
         deadline = pipeline.Deadline(lambda: 60.0, 60.0)
-        event = sqs_event(bodies, receive_count=receive_count, first=self.delivered)
+        event = sqs_event(
+            bodies,
+            receive_count=receive_count,
+            sent_at_ms=int(1000 * (self.world.now_s - waited_s)),
+            first=self.delivered,
+        )
         self.delivered += len(bodies)
         pipeline.process(self.world.app, intake.deliveries(event), deadline)
 

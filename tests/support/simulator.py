@@ -76,6 +76,8 @@ class Fault:
         Batches that other workers take meanwhile.
     then : Then
         How it ends.
+    cancels : tuple of str
+        Jobs that somebody cancels meanwhile.
     """
 
     moment: str = ""
@@ -83,6 +85,7 @@ class Fault:
     pause_s: float = 0.0
     steps: int = 0
     then: Then = Then.GO_ON
+    cancels: tuple[str, ...] = ()
 
 
 class Direct(Executor):
@@ -233,10 +236,12 @@ class Simulator:
     def _happen(self, fault: Fault, name: str, frame: Frame, error: Exception) -> None:
         self.faults[name] += 1
         frame.faults.append(name)
-        frame.paused |= bool(fault.pause_s or fault.steps)
+        frame.paused |= bool(fault.pause_s or fault.steps or fault.cancels)
         self.clock.sleep(fault.pause_s)
         for _ in range(fault.steps):
             self._take_turn()
+        if fault.cancels:
+            self.cancel(fault.cancels)
         if fault.then is Then.KILL:
             self._kill(frame)
         if fault.then is Then.FAIL:
@@ -295,6 +300,20 @@ class Simulator:
         sent = self.sqs.send_message(QueueUrl=JOBS, MessageBody=text)
         return str(sent["MessageId"])
 
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Do what ``matinv cancel`` does; it may meet faults like anybody."""
+        with self._frame():
+            try:
+                self._client().cancel(job_ids)
+            except (Killed, MatinvError):
+                return
+
+    def _client(self) -> Client:
+        settings = Settings(INPUTS, RESULTS, "table", standard(JOBS), DEAD)
+        queue = SQSQueue(self._sqs, JOBS, DEAD)
+        backend = Backend(self.world.store, self.app.table, queue)
+        return Client(backend, settings, now=self.clock.now)
+
     def move(self, limit: int) -> None:
         """Do what the SQS console's "Start DLQ redrive" does, and stop it after so many."""
         self.sqs.move(self.dead, self.jobs, limit)
@@ -303,15 +322,10 @@ class Simulator:
         self, changes: dict[str, Any], limit: int | None = None, faults: Sequence[Fault] = ()
     ) -> None:
         """Do what ``matinv dlq redrive`` does, while `faults` happen."""
-        settings = Settings(INPUTS, RESULTS, "table", standard(JOBS), DEAD)
-        queue = SQSQueue(self._sqs, JOBS, DEAD)
-        client = Client(
-            Backend(self.world.store, self.app.table, queue), settings, now=self.clock.now
-        )
         self._faults = list(faults)
         with self._frame():
             try:
-                redrive(client, lambda _: True, changes, limit)
+                redrive(self._client(), lambda _: True, changes, limit)
             except (Killed, MatinvError):
                 return
             finally:

@@ -82,6 +82,7 @@ def options_of(  # noqa: PLR0913 - one for each option
     on_ill_conditioned: str,
     tags: Mapping[str, str] | None,
     run: str | None,
+    expires_in_s: int | None = None,
 ) -> Options:
     """Return the options that somebody names.
 
@@ -98,4 +99,5 @@ def options_of(  # noqa: PLR0913 - one for each option
         dict(tags or {}),
         one_of(Accuracy, accuracy),
         run or "",
+        expires_in_s,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from numpy.typing import ArrayLike
 
 from matinv.client.aio import AsyncClient
+from matinv.client.cancel import Canceller
 from matinv.client.choice import Chosen, one_of, options_of
 from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
 from matinv.client.lookup import known_records
@@ -156,6 +157,7 @@ class Client:
         on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
         tags: Mapping[str, str] | None = None,
         run: str | None = None,
+        expires_in_s: int | None = None,
         replace: bool = False,
     ) -> Job:
         """Send a matrix: inside a message when it is small, else as a file.
@@ -171,6 +173,8 @@ class Client:
             See the README.
         run : str, optional
             The run that the job belongs to; by default the first folder of its id, if it has one.
+        expires_in_s : int, optional
+            A job that has not begun by then ends EXPIRED.
         replace : bool
             Whether the job id may be taken from another matrix, or from other options.
 
@@ -198,6 +202,7 @@ class Client:
             on_ill_conditioned=on_ill_conditioned,
             tags=tags,
             run=run,
+            expires_in_s=expires_in_s,
         )
         submission = prepare(source, job_id, options)
         (sent,) = self.send([submission.replacing() if replace else submission])
@@ -402,6 +407,45 @@ class Client:
         """The same for programs on asyncio."""
         return AsyncClient(self)
 
+    def cancel(self, jobs: Iterable[Job | str]) -> dict[str, Record]:
+        """Cancel those of the jobs that have not ended.
+
+        A message that was sent before is not worked on; one that is sent later is. What a worker
+        has begun goes on, and its result is dropped.
+
+        Returns
+        -------
+        dict
+            By job id the record as it is now: CANCELLED, or as the job had ended before. Jobs that
+            nobody knows are left out.
+
+        Raises
+        ------
+        Transient
+            If a part of the service is out of order.
+        """
+        handles = list({job.job_id: job for job in self._handles(jobs)}.values())
+        if isinstance(self.backend, ApiBackend):
+            return self.backend.queue.cancel([job.job_id for job in handles])
+        return self._canceller().cancel(handles)
+
+    def cancel_run(self, run: str, check: Callable[[], object] = lambda: None) -> int:
+        """Cancel the jobs of a run that have not ended, and return how many those were.
+
+        Files of the run that no worker has seen are in no index: cancel those by their ids.
+
+        Parameters
+        ----------
+        check : callable, optional
+            Called before each hundred jobs; may raise to stop.
+        """
+        if isinstance(self.backend, ApiBackend):
+            return self.backend.queue.cancel_run(run)
+        return self._canceller().cancel_run(run, check)
+
+    def _canceller(self) -> Canceller:
+        return Canceller(self.store, self.table, self.settings, self.now)
+
     def list(
         self,
         status: Status | str | None = None,
@@ -580,6 +624,6 @@ class Job:
             raise NotFinished(self.job_id, record.status)
         if self.input and self.input.id != record.input.id:
             raise Superseded(self.job_id)
-        if record.status is Status.FAILED:
+        if record.status.failed:
             raise JobFailed(record)
         return record

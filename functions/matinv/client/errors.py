@@ -135,7 +135,7 @@ class NotVerified(ClientError):
 
 
 class JobFailed(ClientError):
-    """The job ended as FAILED.
+    """The job ended without a result: FAILED, CANCELLED or EXPIRED.
 
     Parameters
     ----------

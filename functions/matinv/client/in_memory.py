@@ -87,7 +87,10 @@ class MemoryClient(Client):
         self.memory_queue = MemoryQueue()
         self.working = True
         self.now_s = _BEGIN_S
-        self._receives: list[tuple[str, int]] = []  # what was handed back, and how often it came
+        # What was handed back, how often it came, and when it was sent; then when the messages in
+        # the queue and the notifications were.
+        self._receives: list[tuple[str, int, float]] = []
+        self._sent_at_s: tuple[list[float], list[float]] = ([], [])
         super().__init__(
             Backend(self.memory_store, self.memory_table, self.memory_queue, MemoryMonitor()),
             settings,
@@ -112,19 +115,18 @@ class MemoryClient(Client):
     def send(self, submissions: Sequence[Submission]) -> Sequence[Job | MatinvError]:
         """Send prepared matrices; the jobs have ended when this returns, if a worker runs."""
         sent = super().send(submissions)
+        self._new()
         if self.working:
             self.work()
         return sent
 
     def work(self) -> None:
         """Do all that is on the queue, once: a job that is put off comes again in the next call."""
-        messages = [
-            *self._receives,
-            *((body, 1) for body in [*self.memory_queue.sent, *self.memory_store.notifications]),
-        ]
+        messages = [*self._receives, *self._new()]
         self._receives.clear()
-        self.memory_queue.sent.clear()
-        self.memory_store.notifications.clear()
+        for bodies, times in zip(self._bodies(), self._sent_at_s, strict=True):
+            bodies.clear()
+            times.clear()
         if not messages:
             return
         records = [
@@ -134,23 +136,35 @@ class MemoryClient(Client):
                 "body": body,
                 "attributes": {
                     "ApproximateReceiveCount": str(count),
-                    "SentTimestamp": str(int(1000 * self.now_s)),
+                    "SentTimestamp": str(int(1000 * at_s)),
                 },
             }
-            for number, (body, count) in enumerate(messages)
+            for number, (body, count, at_s) in enumerate(messages)
         ]
         deadline = pipeline.Deadline(lambda: _BATCH_S, _BATCH_S)
         report = pipeline.process(self._app, intake.deliveries({"Records": records}), deadline)
         back = {f["itemIdentifier"] for f in report.batch_item_failures()["batchItemFailures"]}
-        for number, (body, count) in enumerate(messages):
+        for number, (body, count, at_s) in enumerate(messages):
             if f"message-{number}" not in back:
                 continue
             if count < self.memory_queue.max_receive_count():
-                self._receives.append((body, count + 1))
+                self._receives.append((body, count + 1, at_s))
             else:
                 self.memory_queue.give_up(body)
 
+    def _bodies(self) -> tuple[list[Any], list[Any]]:
+        return self.memory_queue.sent, self.memory_store.notifications
+
+    def _new(self) -> list[tuple[Any, int, float]]:
+        """Return what no worker has seen, each with when it was first seen here."""
+        new = []
+        for bodies, times in zip(self._bodies(), self._sent_at_s, strict=True):
+            times.extend([self.now_s] * (len(bodies) - len(times)))
+            new += [(body, 1, at_s) for body, at_s in zip(bodies, times, strict=True)]
+        return new
+
     def _passed(self, seconds: float) -> None:
+        self._new()
         self.now_s += seconds
         if self.working:
             self.work()

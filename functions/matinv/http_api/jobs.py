@@ -46,6 +46,14 @@ def job(exchange: Exchange) -> Response:
     return _job(exchange.services.client.job(exchange.name).record(), 200, {})
 
 
+def cancel_job(exchange: Exchange) -> Response:
+    """Cancel a job."""
+    client = exchange.services.client
+    job = client.job(exchange.name)
+    record = client.cancel([job]).get(job.job_id)
+    return _job(record or job.record(), 200, {})
+
+
 def redrive_job(exchange: Exchange) -> Response:
     """Send a dead job back to work."""
     wanted = job_id_of(exchange.name)

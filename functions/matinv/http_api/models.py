@@ -180,6 +180,13 @@ class Run(_Model):
     ended: int
 
 
+class RunCancelled(_Model):
+    """The jobs of a run that were cancelled."""
+
+    run: str
+    cancelled: int
+
+
 class RunJob(_Model):
     """A job of a run."""
 

@@ -27,8 +27,8 @@ Json = dict[str, Any]
 
 _DESCRIPTION: Final = """\
 Requests are signed with AWS Signature Version 4 (service lambda). A job id or a run's name may have
-slashes, as they are or encoded; `/result` or `/redrive` at the end of a job's path, and `/jobs` or
-`/results` at the end of a run's, asks for that, unless its slash is encoded."""
+slashes, as they are or encoded; `/result`, `/redrive` or `/cancel` at the end of a job's path, and
+`/jobs` or `/results` at the end of a run's, asks for that, unless its slash is encoded."""
 
 _JOB_ID: Final = {"type": "string", "pattern": models.JOB_ID_PATTERN}
 _RUN: Final = {"type": "string", "pattern": models.RUN_PATTERN}
@@ -49,6 +49,7 @@ _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.Problem,
     models.Redriven,
     models.Run,
+    models.RunCancelled,
     models.RunJobs,
     models.RunResults,
     models.Runs,

@@ -147,6 +147,17 @@ ROUTES: Final = (
         ),
     ),
     Route(
+        "POST",
+        "/jobs/{job_id}/cancel",
+        jobs.cancel_job,
+        Operation(
+            "cancel",
+            "Cancel a job",
+            {200: ("Its record: cancelled, or as it had ended before.", ("Job",))},
+            (400, 404),
+        ),
+    ),
+    Route(
         "GET",
         "/runs",
         runs.recent,
@@ -167,6 +178,19 @@ ROUTES: Final = (
             "Count the jobs of a run",
             {200: ("Its jobs by status, and those that failed by code.", ("Run",))},
             (400, 404),
+        ),
+    ),
+    Route(
+        "DELETE",
+        "/runs/{run}",
+        runs.cancel,
+        Operation(
+            "cancel_run",
+            "Cancel the jobs of a run that have not ended",
+            {200: ("How many those were.", ("RunCancelled",))},
+            (400,),
+            description="Records and results stay. A run that is too large for one request is "
+            "answered with 503: ask again for the rest.",
         ),
     ),
     Route(

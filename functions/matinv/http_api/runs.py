@@ -74,6 +74,13 @@ def summary(exchange: Exchange) -> Response:
     return as_json(200, summary_document(found))
 
 
+def cancel(exchange: Exchange) -> Response:
+    """Cancel the jobs of a run."""
+    run = normalize("NFC", exchange.name)
+    count = exchange.services.client.cancel_run(run, exchange.deadline.check)
+    return as_json(200, {"run": run, "cancelled": count})
+
+
 def entries(exchange: Exchange) -> Response:
     """List the jobs of a run."""
     query = parameters_of(exchange.query, entries_schema)

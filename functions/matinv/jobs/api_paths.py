@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 JOBS: Final = "/jobs/"
-ACTIONS: Final = ("/result", "/redrive")
+ACTIONS: Final = ("/result", "/redrive", "/cancel")
 RUNS: Final = "/runs/"
 RUN_ACTIONS: Final = ("/jobs", "/results")
 

@@ -85,6 +85,8 @@ ANSWERS: Final[Mapping[str, ErrorAnswer]] = MappingProxyType(
         Code.INACCURATE: _NO_INVERSE,
         Code.WORKER_CRASHED: _REFUSED,
         Code.OUT_OF_MEMORY: _REFUSED,
+        Code.CANCELLED: _CONFLICT,
+        Code.EXPIRED: _CONFLICT,
         Code.THROTTLED: _PASSING,
         Code.STORAGE: _PASSING,
         Code.DEADLINE: _PASSING,

@@ -81,6 +81,8 @@ def options_schema() -> cs.TypedDictSchema:
                     checked_run, cs.str_schema(min_length=1, max_length=RUN_BYTES)
                 )
             ),
+            # SQS keeps no message longer than 14 days.
+            "expires_in_s": cs.typed_dict_field(cs.int_schema(ge=1, le=14 * 86_400)),
         }
     )
 
@@ -258,6 +260,8 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
     }
     if "run" in fields:
         fields["run"] = unquote(fields["run"])
+    if re.fullmatch("[0-9]{1,9}", fields.get("expires_in_s", "")):
+        fields["expires_in_s"] = int(fields["expires_in_s"])
     return _over(Options(), validated(options_schema, fields))
 
 

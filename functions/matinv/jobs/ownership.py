@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from matinv.jobs.record import InputInfo, Record
+from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import MESSAGE_SOURCE
+from matinv.jobs.times import timestamp
 
 
 class Ownership(StrEnum):
@@ -160,17 +161,22 @@ def _if_it_replaces(record: Record, question: Question) -> Ownership:
 
 
 def _is_again(record: Record, question: Question) -> bool:
-    """Whether this very message, or this upload's notification, was done before.
+    """Whether this very message, or this upload's notification, was done or cancelled before.
 
-    A failure that may pass is not done: its message is still SQS's to deliver, and no copy of it
-    lies among the dead letters.
+    What was sent before a job was cancelled is cancelled with it, by the clocks of SQS and of
+    whoever cancelled. A failure that may pass is not done: its message is still SQS's to deliver,
+    and no copy of it lies among the dead letters.
     """
     if record.status.failed and record.error and record.error.retryable:
         return False
+    cancelled, sent_at = record.status is Status.CANCELLED, timestamp(question.sent_at_ms / 1000)
+    if cancelled and question.sent_at_ms and sent_at <= record.updated_at:
+        return True
     if question.message_id and question.message_id == record.message_id:
         return True
     known = question.input.id != "" and question.input.id == record.input.id
-    uploads = question.upload and record.input.order is not None
+    # Who cancels a file that no worker has seen knows no sequencer of it.
+    uploads = question.upload and (cancelled or record.input.order is not None)
     return known and uploads and not question.was_dead and not _is_newer_upload(record, question)
 
 

@@ -13,7 +13,7 @@ from matinv.linalg.certificate import Certificate
 
 
 class Status(StrEnum):
-    """Where a job is: QUEUED → RUNNING → SUCCEEDED | PARTIAL | FAILED, RETRYING in between."""
+    """Where a job is: QUEUED → RUNNING, RETRYING in between, then one of those that end it."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -21,11 +21,13 @@ class Status(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     PARTIAL = "PARTIAL"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
 
     @property
     def terminal(self) -> bool:
         """Whether the job has ended."""
-        return self.succeeded or self is Status.FAILED
+        return self not in {Status.QUEUED, Status.RUNNING, Status.RETRYING}
 
     @property
     def succeeded(self) -> bool:

@@ -36,10 +36,11 @@ class Options:
     tags: Mapping[str, str] = field(default_factory=dict)
     accuracy: Accuracy = Accuracy.STANDARD
     run: str = ""
+    expires_in_s: int | None = None
 
 
 # An answer is the same whatever they are; every other option, also one yet to come, shapes it.
-_BESIDE_THE_ANSWER: Final = frozenset({"tags", "run"})
+_BESIDE_THE_ANSWER: Final = frozenset({"tags", "run", "expires_in_s"})
 
 
 def answer_options(options: Options, own_format: Format | None) -> dict[str, str]:

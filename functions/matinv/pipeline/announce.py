@@ -20,7 +20,9 @@ from matinv.pipeline.outcome import Outcome, Unannounced, Verdict
 _PATIENCE_S: Final = 5.0
 
 # Of these verdicts the record was written here; others only show what they found.
-_OURS: Final = frozenset({Verdict.DONE, Verdict.REFUSED, Verdict.RETRY, Verdict.STOPPED})
+_OURS: Final = frozenset(
+    {Verdict.DONE, Verdict.REFUSED, Verdict.EXPIRED, Verdict.RETRY, Verdict.STOPPED}
+)
 
 
 @dataclass(slots=True)

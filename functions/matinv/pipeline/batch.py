@@ -61,8 +61,10 @@ def give_up(app: App, delivery: Delivery, error: MatinvError, deadline: Deadline
     else:
         task = task_of(app, delivery, found.get(delivery.job_id))
         # The job may be another's, or have ended meanwhile.
-        decided = result_or_error(check_owner, app, task)
-        outcomes = _settled(app, [Finished(task, decided or error)], deadline)
+        owned = result_or_error(check_owner, app, task)
+        outcomes = _settled(
+            app, [Finished(task, owned if isinstance(owned, Exception) else error)], deadline
+        )
     announcer.announce(news(outcomes))
     return Report([delivery], outcomes, announcer.close())
 

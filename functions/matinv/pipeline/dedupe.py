@@ -6,6 +6,7 @@ from typing import Final
 
 from matinv.errors import Code, Refused
 from matinv.jobs.ownership import Ownership, differing, owner
+from matinv.jobs.record import Status
 from matinv.jobs.request import identities, reference_of
 from matinv.pipeline.app import App
 from matinv.pipeline.outcome import NotOurs, Verdict
@@ -14,8 +15,13 @@ from matinv.pipeline.task import Task
 _DIVERTED: Final = {Ownership.ENDED: Verdict.DUPLICATE, Ownership.STALE: Verdict.STALE}
 
 
-def check_owner(app: App, task: Task) -> None:
+def check_owner(app: App, task: Task) -> Ownership:
     """Return if the task may work on its job and write its record, as far as is known yet.
+
+    Returns
+    -------
+    Ownership
+        OURS, or OPEN_FIRST where the object has to be opened to know.
 
     Raises
     ------
@@ -41,6 +47,38 @@ def check_owner(app: App, task: Task) -> None:
             observed=come,
             limit=stand,
         )
+    return verdict
+
+
+def check_begins(app: App, task: Task) -> None:
+    """Return if the task may work on its job, and begin it: it did not wait for too long.
+
+    A job that has begun, as its record says, goes on. Of a message that was forwarded the time
+    counts that it waits for its lane.
+
+    Raises
+    ------
+    NotOurs, Transient
+        As `check_owner`.
+    Refused
+        JOB_ID_CONFLICT, EXPIRED.
+    """
+    ours = check_owner(app, task) is Ownership.OURS
+    limit_s, record = task.options.expires_in_s, task.record
+    if task.begun or not task.options_known or not ours:
+        return
+    going_on = record is not None and record.status in {Status.RUNNING, Status.RETRYING}
+    task.begun = bool(going_on and record and record.input.id == task.input.id)
+    waited_s = app.now() - task.delivery.sent_at_ms / 1000
+    if not task.begun and limit_s is not None and waited_s > limit_s:
+        raise Refused(
+            Code.EXPIRED,
+            "the job had not begun when its time was over",
+            "submit it again, or let it wait longer: expires_in_s",
+            observed=f"waited {waited_s:.0f} s",
+            limit=f"{limit_s} s",
+        )
+    task.begun = True
 
 
 def ownership_of(app: App, task: Task) -> Ownership:

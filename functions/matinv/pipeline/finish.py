@@ -99,13 +99,17 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
 
 
 def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
-    """Dead-letter what is refused, put off what is transient, and say so in the records."""
+    """Dead-letter what is refused, put off what is transient, and say so in the records.
+
+    Of what has expired there is no dead letter: nobody waits for it, nor has to fix it.
+    """
     failures = [
         FailedTask(end.task, *failure(end.result), Verdict.of_transient(end.result))
         for end in failed
         if isinstance(end.result, Exception)
     ]
-    refused = [f for f in failures if not f.error.retryable]
+    expired = [f for f in failures if f.error.code is Code.EXPIRED]
+    refused = [f for f in failures if not f.error.retryable and f.error.code is not Code.EXPIRED]
     letters = [
         DeadLetter(f.task.delivery, f.error.code, f.error.message, f.task.input.source)
         for f in refused
@@ -113,17 +117,21 @@ def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
     sent = app.queue.dead_letter(letters) if letters else []
     stuck = [replace(f, error=_NOT_BURIED) for f, ok in zip(refused, sent, strict=True) if not ok]
     dead = [f for f, ok in zip(refused, sent, strict=True) if ok]
-    ends = _write_failures(app, [(f, Status.FAILED) for f in dead])
+    statuses = [(f, Status.FAILED) for f in dead] + [(f, Status.EXPIRED) for f in expired]
+    ends = _write_failures(app, statuses)
     unwritten = []
-    for f in dead:
+    for f, status in statuses:
+        verdict = Verdict.EXPIRED if status is Status.EXPIRED else Verdict.REFUSED
         match ends.get(id(f.task)):
             case Transient() as error:  # dead, but the record does not say so yet
                 verdict = Verdict.of_transient(error)
                 unwritten.append(replace(f, error=error.info, verdict=verdict))
             case Record() as record:
-                yield Outcome(f.task.delivery, Verdict.REFUSED, record, f.error, f.exception)
+                yield Outcome(f.task.delivery, verdict, record, f.error, f.exception)
+            case _ if status is Status.EXPIRED:  # the record is another job's by now, and no
+                unwritten.append(f)  # letter says what became of this one: it is judged anew
             case _:  # the record is another job's
-                yield Outcome(f.task.delivery, Verdict.REFUSED, None, f.error, f.exception)
+                yield Outcome(f.task.delivery, verdict, None, f.error, f.exception)
     yield from _postpone(app, unwritten, {})
     yield from _retry(app, [*stuck, *(f for f in failures if f.error.retryable)])
 

@@ -28,7 +28,7 @@ from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error
-from matinv.pipeline.dedupe import check_owner
+from matinv.pipeline.dedupe import check_begins, check_owner
 from matinv.pipeline.finish import Finished
 from matinv.pipeline.load import loaded
 from matinv.pipeline.publish import UnpublishedResult, draft, new_record, publish
@@ -138,7 +138,7 @@ def _check(app: App, task: Task) -> None:
     """Raise why a task needs no work: what is wrong with its body, or that it owns no job."""
     content = task.delivery.content
     try:
-        check_owner(app, task)
+        check_begins(app, task)
     except MatinvError:
         if isinstance(content, MatinvError):
             raise content from None

@@ -16,7 +16,7 @@ from matinv.jobs.request import Options, Reference, Request, opened
 from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate, check_fits
 from matinv.pipeline.app import App, Deadline
-from matinv.pipeline.dedupe import check_owner
+from matinv.pipeline.dedupe import check_begins, check_owner
 from matinv.pipeline.outcome import NotOurs, Verdict
 from matinv.pipeline.task import Task
 from matinv.ports import Blob
@@ -72,7 +72,7 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
             match open_file(form, blob, blob.size_bytes):
                 case OpenedFile(header, read, read_s):
                     task.options_known = True
-                    check_owner(app, task)
+                    check_begins(app, task)
                     task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
                     form = task.options.format or form
                     asked = task.options
@@ -92,7 +92,7 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
                     admit(predict_text(text, blob.size_bytes))
                     matrix = _read_text(task, request, blob)
                     task.options_known = True
-                    check_owner(app, task)
+                    check_begins(app, task)
         yield matrix
 
 

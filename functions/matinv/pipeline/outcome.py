@@ -16,6 +16,7 @@ class Verdict(StrEnum):
 
     DONE = "done"  # SUCCEEDED or PARTIAL, published
     REFUSED = "refused"  # a permanent error, its copy in the dead-letter queue
+    EXPIRED = "expired"  # it had not begun in time: nobody waits for it any more
     RETRY = "retry"  # a transient error: not acknowledged
     STOPPED = "stopped"  # nor this one: no job could go on, whatever its own state
     DUPLICATE = "duplicate"  # ended before, nothing done

@@ -38,6 +38,7 @@ class Task:
     timings_ms: dict[str, float] = field(default_factory=dict)
     predicted_s: float = 0.0
     options_known: bool = True
+    begun: bool = False
 
     @property
     def job_id(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from matinv.jobs.record import Record
 from matinv.ports.messages import ClientQueue, JobQueue
 from matinv.ports.objects import ClientStore, MatrixStore
 from matinv.ports.records import ClientTable, JobTable
@@ -33,10 +34,18 @@ class Backend:
 
 
 class RedrivingQueue(ClientQueue, Protocol):
-    """The queue behind an HTTP API, which shows no dead letters, but finds those of a job."""
+    """The queue behind an HTTP API, which shows no messages, but finds and stops those of a job."""
 
     def redrive(self, job_id: str, changes: Mapping[str, Any]) -> Sequence[str]:
         """Send a dead job back to work; return the ids of all jobs of its letters, if any."""
+        ...
+
+    def cancel(self, job_ids: Sequence[str]) -> dict[str, Record]:
+        """Cancel jobs; return the records of those that are known."""
+        ...
+
+    def cancel_run(self, run: str) -> int:
+        """Cancel the jobs of a run; return how many had not ended."""
         ...
 
 

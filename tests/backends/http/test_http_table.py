@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from matinv.jobs.record import Status
 from support.api_server import ApiServer
 
 
@@ -23,3 +24,12 @@ def test_jobs_are_listed_over_several_pages(
         api.service.world.now_s += 1
     assert [r.job_id for r in api.client.list(limit=4)] == ["j4", "j3", "j2", "j1"]
     assert [r.job_id for r in api.client.list("FAILED")] == []
+
+
+def test_jobs_and_runs_are_cancelled(api: ApiServer) -> None:
+    for name in ("a/cancel", "fem/b", "fem/c"):
+        api.client.submit([[2.0]], job_id=name)
+    found = api.client.cancel(["a/cancel", "never"])
+    assert {name: record.status for name, record in found.items()} == {"a/cancel": Status.CANCELLED}
+    assert api.client.cancel_run("fem") == 2
+    assert api.client.table.run_summary("fem").counts == {Status.CANCELLED: 2}

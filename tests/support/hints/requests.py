@@ -53,6 +53,28 @@ def _posted(job_id: str = "a", **fields: Any) -> Any:
     return before
 
 
+def _cancelled(api: ApiServer) -> None:
+    assert api.post("/jobs", {"job_id": "a", "matrix": GOOD}).status == HTTPStatus.ACCEPTED
+    assert api.post("/jobs/a/cancel").tree["status"] == "CANCELLED"
+    api.service.work()
+
+
+def _late(expires_in_s: int) -> Any:
+    """Return what submits a job that a worker receives after a minute."""
+
+    def before(api: ApiServer) -> None:
+        body = {"job_id": "a", "matrix": GOOD, "expires_in_s": expires_in_s}
+        assert api.post("/jobs", body).status == HTTPStatus.ACCEPTED
+        api.service.work(waited_s=60)
+
+    return before
+
+
+def _again(api: ApiServer) -> None:
+    api.service.world.now_s += 1
+    _posted(matrix=GOOD)(api)
+
+
 def _upload(**fields: Any) -> dict[str, Any]:
     return {"job_id": "a", "upload": {"format": "npy", "bytes": len(npy(_LARGE))}, **fields}
 
@@ -130,6 +152,17 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         message(job_id="../x", matrix=GOOD),
         message(job_id="x", matrix=GOOD),
         delivered({"matrix": GOOD}),
+    ),
+    advice(
+        "submit it again",
+        asked("GET", "/jobs/a/result", before=_cancelled),
+        asked("GET", "/jobs/a/result", before=lambda api: (_cancelled(api), _again(api))),
+    ),
+    advice(
+        "submit it again, or let it wait longer: expires_in_s",
+        asked("GET", "/jobs/a/result", before=_late(5)),
+        asked("GET", "/jobs/a/result", before=lambda api: (_late(5)(api), _again(api))),
+        asked("GET", "/jobs/a/result", before=_late(900)),
     ),
     advice(
         "GET /runs lists runs",

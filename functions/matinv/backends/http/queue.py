@@ -8,7 +8,9 @@ from typing import Any
 
 from matinv.backends.http.api import Api
 from matinv.errors import MatinvError
-from matinv.jobs.api_paths import path_of
+from matinv.jobs.api_paths import path_of, run_path_of
+from matinv.jobs.record import Record
+from matinv.jobs.record_document import record_of
 from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
 
@@ -46,6 +48,21 @@ class RemoteQueue:
         reply = self._api.ask("POST", path, json.dumps(dict(changes)), missing=(404,))
         ids: list[str] = [] if reply.status == 404 else json.loads(reply.content)["job_ids"]
         return ids
+
+    def cancel(self, job_ids: Sequence[str]) -> dict[str, Record]:
+        """Cancel jobs; return the records of those that are known."""
+
+        def one(job_id: str) -> Record | None:
+            reply = self._api.ask("POST", f"{path_of(job_id)}/cancel", missing=(404,))
+            return None if reply.status == 404 else record_of(json.loads(reply.content))
+
+        found = side_by_side(one, dict.fromkeys(job_ids), CLIENT_THREADS)
+        return {record.job_id: record for record in found if record}
+
+    def cancel_run(self, run: str) -> int:
+        """Cancel the jobs of a run; return how many had not ended."""
+        count: int = json.loads(self._api.ask("DELETE", run_path_of(run)).content)["cancelled"]
+        return count
 
     def check(self) -> None:
         """Ask for the API's health."""
