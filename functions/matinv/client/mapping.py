@@ -18,7 +18,6 @@ from matinv.client.results import inverse_of
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, Watch, rounds
 from matinv.errors import ErrorInfo, MatinvError
-from matinv.formats.codecs import Format
 from matinv.jobs.record import Record
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Accuracy, Matrix
@@ -144,7 +143,7 @@ class Mapped:
             self.stacking
             and options.accuracy is Accuracy.STANDARD
             and options.output is not Output.DYNAMODB
-            and options.format in {None, Format.NPY}
+            and options.format is None
         )
         group: list[Matrix] = []
 
