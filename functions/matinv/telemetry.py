@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import resource
 import sys
 import time
@@ -18,13 +19,14 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol, TypedDict
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from matinv.errors import USER_ERRORS
-from matinv.jobs.lanes import STANDARD_MB
+from matinv.jobs.lanes import IDLE_BYTES, STANDARD_MB
 from matinv.jobs.record import Record, Status
 from matinv.pipeline import Outcome, Report, Verdict
 
@@ -38,6 +40,8 @@ _TIMES: Final = {
 
 # EMF takes so many values of a metric in one line.
 _VALUES_PER_LINE: Final = 100
+
+_IDLE_WORKER_MB: Final = 67  # what a worker holds before its first job (`matinv.jobs.lanes`)
 
 # From the third receive on, CloudWatch leaves a message out of its age-of-oldest metric.
 _RETRIED_FROM: Final = 3
@@ -198,7 +202,8 @@ def _count(sink: Metrics, report: Report, memory_limit_mb: int) -> None:
         print(line)  # noqa: T201 - CloudWatch reads metrics from there
     for name, count in counts.items():
         sink.add_metric(name, MetricUnit.Count, count)
-    sink.add_metric("MemoryUsed", MetricUnit.Percent, 100 * peak_memory_mb() / memory_limit_mb)
+    admitted_mb = memory_limit_mb - (IDLE_BYTES >> 20) + _IDLE_WORKER_MB
+    sink.add_metric("MemoryUsed", MetricUnit.Percent, 100 * used_memory_mb() / admitted_mb)
 
 
 def _names(outcome: Outcome) -> Iterator[str]:
@@ -237,10 +242,25 @@ _COUNTERS: Final = {
 }
 
 
-def peak_memory_mb() -> float:
-    """Return the most memory that this process has held so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB on Linux
+def used_memory_mb(proc: Path = Path("/proc")) -> float:
+    """Return the most memory that this process and its children held since the last call, in MiB.
+
+    The kernel's high-water mark is of a process's whole life, so that one large job would be seen
+    in every later batch of the same worker: where it can be, it is set back (proc(5),
+    "/proc/pid/clear_refs"). Elsewhere it is of the whole life, without the children.
+    """
+    own = proc / "self"
+    try:
+        children = (own / "task" / str(os.getpid()) / "children").read_text().split()
+        peak_kib = 0
+        for process in [own, *(proc / child for child in children)]:
+            status = (process / "status").read_text()
+            peak_kib += int(status.partition("VmHWM:")[2].split()[0])
+            (process / "clear_refs").write_text("5")
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS: bytes; Linux: KiB
+    return peak_kib / 1024
 
 
 def _measured(records: Sequence[Record]) -> dict[str, _Values]:

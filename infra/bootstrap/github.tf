@@ -95,7 +95,7 @@ resource "aws_iam_policy" "boundary" {
         Effect = "Allow"
         Action = [
           "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject",
-          "s3:DeleteObjectVersion", "s3:ListBucket",
+          "s3:DeleteObjectVersion", "s3:ListBucket", "s3:ListBucketVersions",
           "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate",
           "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
           "sns:Publish", "lambda:InvokeFunction", "logs:CreateLogStream", "logs:PutLogEvents",
@@ -256,6 +256,13 @@ resource "aws_iam_policy" "deploy" {
           "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:TagPolicy", "iam:UntagPolicy",
         ]
         Resource = [for suffix in ["-client", "-operator", "-*-client", "-*-operator"] : "${local.iam}:policy/${var.name}${suffix}"]
+      },
+      {
+        # SAR: ViewBudget depends on billing:GetBillingViewData, which knows no budget.
+        Sid      = "BillingView"
+        Effect   = "Allow"
+        Action   = ["billing:GetBillingViewData"]
+        Resource = ["*"]
       },
       {
         Sid      = "Budget"

@@ -72,7 +72,8 @@ resource "aws_ecr_lifecycle_policy" "images" {
   })
 }
 
-# Lambda pulls the image again when it refreshes its copy.
+# Lambda pulls the image again when it refreshes its copy. The function's ARN holds the account: AWS's own examples name no
+# aws:SourceAccount beside it, and if Lambda sent none, no function could be made.
 resource "aws_ecr_repository_policy" "images" {
   repository = aws_ecr_repository.images.name
   policy = jsonencode({
@@ -82,10 +83,7 @@ resource "aws_ecr_repository_policy" "images" {
       Effect    = "Allow"
       Principal = { Service = "lambda.amazonaws.com" }
       Action    = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-      Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account_id }
-        ArnLike      = { "aws:SourceArn" = "${local.arn.lambda}:function:${var.name}-*" }
-      }
+      Condition = { ArnLike = { "aws:SourceArn" = "${local.arn.lambda}:function:${var.name}-*" } }
     }]
   })
 }

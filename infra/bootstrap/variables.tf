@@ -65,13 +65,13 @@ variable "github_oidc_provider_arn" {
 }
 
 variable "kept_images" {
-  description = "How many images the registry keeps; older ones are deleted. A function that runs an image which is gone fails as soon as Lambda's own copy is refreshed, so keep more than you could ever roll back."
+  description = "How many images the registry keeps; older ones are deleted. A function that runs an image which is gone fails as soon as Lambda's own copy is refreshed, and each commit on the branch pushes one whether it is deployed or not: keep more than there are commits between two deploys. A commit adds a layer of 0.4 MB, so that 500 cost less than ten cents a month."
   type        = number
-  default     = 30
+  default     = 500
 
   validation {
-    condition     = var.kept_images >= 10 && floor(var.kept_images) == var.kept_images
-    error_message = "kept_images is at least 10: each deploy pushes one, and with fewer the image that still runs somewhere is soon deleted."
+    condition     = var.kept_images >= 100 && floor(var.kept_images) == var.kept_images
+    error_message = "kept_images is at least 100: each commit pushes one, deployed or not, and with fewer the image that still runs is deleted after a few weeks without an approval."
   }
 }
 

@@ -24,6 +24,7 @@ module "monitoring" {
     source_retention_s = local.message_retention_s
   }
 
+  events_topic_name   = aws_sns_topic.events.name
   table_name          = aws_dynamodb_table.jobs.name
   index_names         = aws_dynamodb_table.jobs.global_secondary_index[*].name
   metrics_namespace   = local.metrics_namespace

@@ -2,11 +2,12 @@
 
 locals {
   allow = {
-    # ListBucket turns the answer for a missing object from 403 into 404: INPUT_GONE instead of ACCESS_DENIED.
+    # ListBucket turns the answer for a missing object from 403 into 404: INPUT_GONE instead of ACCESS_DENIED. Whether it does
+    # so for a version that is gone is not documented: ListBucketVersions makes sure.
     list_objects = {
       Sid      = "FindObjects"
       Effect   = "Allow"
-      Action   = ["s3:ListBucket"]
+      Action   = ["s3:ListBucket", "s3:ListBucketVersions"]
       Resource = [module.inputs.arn, module.results.arn]
     }
     read_inputs = {

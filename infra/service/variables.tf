@@ -253,7 +253,7 @@ variable "log_retention_days" {
 }
 
 variable "alarm_subscribers" {
-  description = "Who hears of every alarm. An address must confirm the mail that SNS sends to it; without any subscriber alarms change colour and nobody is notified."
+  description = "Who hears of every alarm. An address must confirm the mail that SNS sends to it; without any subscriber alarms change colour and nobody is notified. A queue or a function must let SNS in by its own policy: the deploy role may not change it."
   type        = set(object({ protocol = string, endpoint = string }))
   default     = []
 

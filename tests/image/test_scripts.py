@@ -164,7 +164,7 @@ def test_publish_can_let_aws_build() -> None:
     commands = dry_run("publish", "--codebuild", "--repository", REPOSITORY)
     assert [" ".join(command[:3]) for command in commands] == [
         "git archive --format",
-        "aws s3 cp",
+        "aws s3api put-object",
         "aws codebuild start-build",
         "aws codebuild batch-get-builds",
         "aws ecr describe-images",
@@ -386,10 +386,19 @@ def test_publish_pushes_and_prints_the_command_that_deploys(stubs: dict[str, str
 def test_publish_waits_for_codebuild(stubs: dict[str, str], status: str) -> None:
     build = json.dumps({"project": "matinv-image", "source": "s3://source/source.zip"})
     (Path(stubs["STUBS"]) / "bin/terraform").write_text(f"#!/bin/sh\necho '{build}'\n")
-    say(stubs, cp="", start_build="matinv-image:1\n", batch_get_builds=f"{status}\n")
+    say(
+        stubs,
+        put_object="version-of-this-upload\n",
+        start_build="matinv-image:1\n",
+        batch_get_builds=f"{status}\n",
+    )
     say(stubs, describe_images__then=f"{DIGEST}\t{MANIFEST}\n")
     done = script("publish", "--codebuild", "--repository", REPOSITORY, env=stubs)
-    assert "s3://source/source.zip" in log(stubs)[1]
+    upload, start = (words(line) for line in log(stubs)[1:3])
+    assert contains(upload, "aws s3api put-object")
+    assert contains(upload, "--bucket source --key source.zip")
+    # CodeBuild's StartBuild: without a version it takes the archive that is the newest by then.
+    assert contains(start, "--source-version version-of-this-upload")
     assert "--project-name matinv-image" in log(stubs)[2]
     if status == "SUCCEEDED":
         assert done.stdout.splitlines()[-1] == f"scripts/deploy {IMAGE}"

@@ -10,6 +10,7 @@ An alarm on a name that is not here would plan, apply and never fire. Sources, r
 - AWS/DynamoDB: DynamoDB Developer Guide, "DynamoDB metrics and dimensions": requests that were
   throttled or failed by `TableName` and `Operation`, units and throttle events by `TableName`, and
   throttle events by `TableName` and `GlobalSecondaryIndexName`.
+- AWS/SNS: SNS Developer Guide, "Monitoring Amazon SNS topics using CloudWatch"; by `TopicName`.
 - matinv: `matinv.telemetry` and `matinv.handlers.canary`.
 """
 
@@ -103,6 +104,7 @@ PUBLISHED: dict[tuple[str, str], frozenset[str]] = {
         )
     },
     ("AWS/Lambda", "ClaimedAccountConcurrency"): ACCOUNT,
+    ("AWS/SNS", "NumberOfNotificationsFailed"): frozenset({"TopicName"}),
     **{
         ("AWS/DynamoDB", name): OPERATION
         for name in ("SuccessfulRequestLatency", "SystemErrors", "ThrottledRequests")

@@ -44,38 +44,38 @@ FOR_EACH_LANE = {
     "stuck": row(
         "Maximum ApproximateNumberOfMessagesVisible, Maximum ApproximateNumberOfMessagesNotVisible",
         "> 0",
-        (10, 10),
+        (10, 12),
         pages=True,
     ),
-    "in-flight": row("Maximum ApproximateNumberOfMessagesNotVisible", "> 108000", (3, 3)),
-    "poller": row("Sum FailedInvokeEventCount, Sum DroppedEventCount", "> 0", (2, 3)),
+    "in-flight": row("Maximum ApproximateNumberOfMessagesNotVisible", "> 108000", (3, 5)),
+    "poller": row("Sum FailedInvokeEventCount, Sum DroppedEventCount", "> 0", (2, 4)),
 }
 OPERATIONS = ("GetItem", "BatchGetItem", "PutItem", "BatchExecuteStatement", "Query")
 EXPECTED = {
     "dead-letters": row(
         "Maximum ApproximateNumberOfMessagesVisible, Maximum ApproximateNumberOfMessagesNotVisible",
         "> 0",
-        (1, 1),
+        (1, 3),
     ),
-    "died": row("Sum JobsFailed", "> 0", (1, 1), pages=True),
+    "died": row("Sum JobsFailed", "> 0", (1, 5), pages=True),
     **{
         f"errors-{f}": row("Sum Errors, Sum Invocations", "> 1", of, pages=True)
         for f, of in OF_LATE.items()
     },
-    **{f"throttles-{f}": row("Sum Throttles", ">= 1", (2, 3)) for f in OF_LATE},
-    "failed-jobs": row("Sum JobsFailed, Sum JobsSucceeded", "> 5", (2, 3), pages=True),
+    **{f"throttles-{f}": row("Sum Throttles", ">= 1", (2, 4)) for f in OF_LATE},
+    "failed-jobs": row("Sum JobsFailed, Sum JobsSucceeded", "> 5", (2, 4), pages=True),
     "slow-standard": row("p99 Duration", "> 99600", OF_LATE["standard"]),  # 83 % of 120 s
     "slow-large": row("p99 Duration", "> 747000", OF_LATE["large"]),  # of 900 s
     "slow-api": row("p99 Duration", "> 49800", OF_LATE["api"]),  # of 60 s
-    "saturated-standard": row("Maximum ConcurrentExecutions", "> 40", (5, 5)),  # 80 % of 50
-    "saturated-large": row("Maximum ConcurrentExecutions", "> 4", (5, 5)),  # of 5
+    "saturated-standard": row("Maximum ConcurrentExecutions", "> 40", (5, 7)),  # 80 % of 50
+    "saturated-large": row("Maximum ConcurrentExecutions", "> 4", (5, 7)),  # of 5
     "backlog-standard": row("Maximum ApproximateAgeOfOldestMessage", "> 900", (3, 5), pages=True),
     "backlog-large": row("Maximum ApproximateAgeOfOldestMessage", "> 7200", (3, 5), pages=True),
     **{f"{key}-{lane}": e for lane in ("standard", "large") for key, e in FOR_EACH_LANE.items()},
-    "retried": row("Sum ReceivedAgain", "> 0", (2, 3)),
-    "memory": row("Maximum MemoryUsed", "> 90", (1, 3)),
-    "misconfigured": row("Sum Misconfigured", "> 0", (1, 1), pages=True),
-    "residual": row("Sum RESIDUAL", "> 0", (1, 1), pages=True),
+    "retried": row("Sum ReceivedAgain", "> 0", (2, 4)),
+    "memory": row("Maximum MemoryUsed", "> 100", (1, 5)),
+    "misconfigured": row("Sum Misconfigured", "> 0", (1, 5), pages=True),
+    "residual": row("Sum RESIDUAL", "> 0", (1, 5), pages=True),
     "duplicates": row("Sum Duplicates, Sum JobsSucceeded, Sum JobsRefused", "> 20", (3, 5)),
     "loss": row(
         "Sum Acknowledged, Sum TerminalRecords, Sum Duplicates, Sum Stale, Sum Forwarded",
@@ -86,15 +86,17 @@ EXPECTED = {
     "table": row(
         "Sum ReadThrottleEvents, Sum WriteThrottleEvents, Sum SystemErrors", "> 0", (3, 5)
     ),
-    "canary": row("Sum Heartbeat", "< 1", (2, 2), period_s=900, missing="breaching", pages=True),
-    "account": row("Maximum ClaimedAccountConcurrency", "> 800", (5, 5)),  # 80 % of 1,000
+    "canary": row("Sum Heartbeat", "> 0", (2, 3), period_s=900, missing="ignore", pages=True),
+    "account": row("Maximum ClaimedAccountConcurrency", "> 800", (5, 7)),  # 80 % of 1,000
     # Not in the table of eighteen, but asked for, or needed so that nothing accepted is lost.
     "dead-letters-expire": row(
-        "Maximum ApproximateAgeOfOldestMessage", "> 604800", (1, 1)
+        "Maximum ApproximateAgeOfOldestMessage", "> 604800", (1, 3)
     ),  # 7 days
     "events-lost": row("Sum EventsLost", "> 0", (3, 5)),
-    "failed-calls-api": row("Sum AsyncEventsDropped", "> 0", (1, 1)),
-    "undelivered-api": row("Sum DestinationDeliveryFailures", "> 0", (1, 1), pages=True),
+    "failed-calls-api": row("Sum AsyncEventsDropped", "> 0", (1, 5)),
+    "undelivered-api": row("Sum DestinationDeliveryFailures", "> 0", (1, 5), pages=True),
+    "unheard": row("Sum NumberOfNotificationsFailed", "> 0", (1, 5), pages=True),
+    "events-undelivered": row("Sum NumberOfNotificationsFailed", "> 0", (3, 5)),
 }
 SIGNS = {
     "GreaterThanThreshold": ">",
@@ -268,11 +270,13 @@ def test_alarms_on_invocations_look_back_further_than_the_longest_of_them(stack:
     assert looked_at == 9
 
 
-# CloudWatch guide, "Using metric math", FILL: the newest point is always the fill value.
-def test_alarms_that_fill_gaps_do_not_need_the_newest_point(stack: State) -> None:
+# CloudWatch guide, "Using metric math", FILL: the newest point is always the fill value. And every
+# metric comes a minute or two late.
+def test_no_alarm_needs_the_newest_points(stack: State) -> None:
     for alarm in alarms_of(stack).values():
-        if any("FILL(" in (q["expression"] or "") for q in alarm["metric_query"] or []):
-            assert alarm["datapoints_to_alarm"] < alarm["evaluation_periods"]
+        spare = alarm["evaluation_periods"] - alarm["datapoints_to_alarm"]
+        late = 1 if alarm["period"] == 900 or "beats" in str(alarm["metric_query"]) else 2
+        assert spare >= late, alarm["alarm_name"]
 
 
 def test_no_log_level_filters_the_lines_that_carry_metrics(full_stack: State) -> None:

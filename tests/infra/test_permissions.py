@@ -22,6 +22,7 @@ WORKER = {
     "s3:GetObject": {"inputs/*", "results/*"},
     "s3:GetObjectVersion": {"inputs/*", "results/*"},
     "s3:ListBucket": {"inputs", "results"},
+    "s3:ListBucketVersions": {"inputs", "results"},
     "s3:PutObject": {"results/*"},
     "s3:AbortMultipartUpload": {"results/*"},
     "dynamodb:GetItem": {"table/matinv-jobs"},
@@ -80,6 +81,7 @@ ROLES = {
         "s3:GetObject": {"inputs/*", "results/*"},  # of inputs, for what it is asked to redrive
         "s3:GetObjectVersion": {"inputs/*", "results/*"},
         "s3:ListBucket": {"inputs", "results"},
+        "s3:ListBucketVersions": {"inputs", "results"},
         "s3:PutObject": {"inputs/*", "results/*"},  # of inputs, for the URLs that it signs
         "s3:AbortMultipartUpload": {"results/*"},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
@@ -93,6 +95,7 @@ ROLES = {
     },
     "matinv-canary": {
         "s3:ListBucket": {"inputs", "results"},
+        "s3:ListBucketVersions": {"inputs", "results"},
         **{key: {"inputs/matinv-canary-*", "results/matinv-canary-*"} for key in OF_OWN_OBJECTS},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
         "dynamodb:DeleteItem": {"table/matinv-jobs"},

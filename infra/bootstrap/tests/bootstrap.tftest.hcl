@@ -19,7 +19,7 @@ run "without_github_there_is_no_way_in" {
   }
 
   assert {
-    condition     = jsondecode(aws_ecr_lifecycle_policy.images.policy).rules[1].selection.countNumber == 30
+    condition     = jsondecode(aws_ecr_lifecycle_policy.images.policy).rules[1].selection.countNumber == 500
     error_message = "the registry does not keep kept_images"
   }
 
@@ -172,7 +172,7 @@ run "foreign_oidc_provider_is_refused" {
 run "registry_that_forgets_too_soon_is_refused" {
   command = plan
   variables {
-    kept_images = 3
+    kept_images = 30
   }
   expect_failures = [var.kept_images]
 }

@@ -1,4 +1,5 @@
-# The alarms, as a table. `of = [m, n]`: m datapoints of n. `pages`: part of the composite. Conventions: 60 s, missing data
+# The alarms, as a table. `of = [m, n]`: m datapoints of n, n always greater: the newest minute or two of every metric come
+# late, and an alarm that needs them all may never ring. `pages`: part of the composite. Conventions: 60 s, missing data
 # is no breach unless said, no averages of latency. An expression that divides by nothing has no datapoint: no breach.
 
 locals {
@@ -47,7 +48,7 @@ locals {
         }
         expression = "waiting + looked_at"
         threshold  = 0
-        of         = [1, 1]
+        of         = [1, 3]
       })
 
       died = merge(local.plain, {
@@ -56,7 +57,7 @@ locals {
         runbook   = "died"
         metrics   = { m = local.own.JobsFailed }
         threshold = 0
-        of        = [1, 1]
+        of        = [1, 5]
         pages     = true
       })
 
@@ -67,7 +68,7 @@ locals {
         metrics = { m = merge(local.dead, { name = "ApproximateAgeOfOldestMessage", stat = "Maximum" }) }
         # The queue's age counts from the move, the message's life from its first sending.
         threshold = var.dead_letters.retention_s - var.dead_letters.source_retention_s - 3 * 86400
-        of        = [1, 1]
+        of        = [1, 3]
       })
 
       failed-jobs = merge(local.plain, { # 3
@@ -77,7 +78,7 @@ locals {
         metrics    = { failed = local.own.JobsFailed, succeeded = local.own.JobsSucceeded }
         expression = "100 * FILL(failed, 0) / (FILL(failed, 0) + FILL(succeeded, 0))"
         threshold  = 5
-        of         = [2, 3]
+        of         = [2, 4]
         pages      = true
       })
 
@@ -87,7 +88,7 @@ locals {
         runbook   = "retried"
         metrics   = { m = local.own.ReceivedAgain }
         threshold = 0
-        of        = [2, 3]
+        of        = [2, 4]
       })
 
       memory = merge(local.plain, { # 12
@@ -95,8 +96,8 @@ locals {
         do        = "Raise memory_mb of the lane; if the prediction was wrong, report the shape and dtype."
         runbook   = "memory"
         metrics   = { m = local.own.MemoryUsed }
-        threshold = 90
-        of        = [1, 3]
+        threshold = 100 # of what the memory gate may admit
+        of        = [1, 5]
       })
 
       residual = merge(local.plain, { # 13
@@ -105,7 +106,7 @@ locals {
         runbook   = "residual"
         metrics   = { m = local.own.RESIDUAL }
         threshold = 0
-        of        = [1, 1]
+        of        = [1, 5]
         pages     = true
       })
 
@@ -115,7 +116,7 @@ locals {
         runbook   = "misconfigured"
         metrics   = { m = local.own.Misconfigured }
         threshold = 0
-        of        = [1, 1]
+        of        = [1, 5]
         pages     = true
       })
 
@@ -191,16 +192,42 @@ locals {
       })
 
       canary = merge(local.plain, { # 17
-        why        = "No heartbeat: a job with a known answer was not done rightly for half an hour, or nothing runs at all."
-        do         = "Read the canary's log; then matinv doctor."
-        runbook    = "canary"
-        metrics    = { m = local.own.Heartbeat }
-        comparison = "LessThanThreshold"
-        threshold  = 1
+        why     = "No heartbeat: a job with a known answer was not done rightly for half an hour, or nothing runs at all."
+        do      = "Read the canary's log; then matinv doctor."
+        runbook = "canary"
+        metrics = { beats = local.own.Heartbeat }
+        # A period without a beat after one with a beat: the periods before a first deploy do not count. Where no period has a
+        # beat the state stays what it was: a canary that has died goes on ringing, and one that never beat never rings.
+        expression = "IF(RUNNING_SUM(FILL(beats, 0)) > 0 AND FILL(beats, 0) == 0, 1, 0)"
+        threshold  = 0
         period     = 900
-        of         = [2, 2]
-        missing    = "breaching"
+        of         = [2, 3]
+        missing    = "ignore"
         pages      = true
+      })
+
+      unheard = merge(local.plain, {
+        why     = "SNS could not deliver to a subscriber of alarms or pages: somebody was not told, or not woken."
+        do      = "See which topic on its CloudWatch page; have the subscriber's address mended, or name another one."
+        runbook = "unheard"
+        metrics = {
+          for topic in ["alarms", "pages"] : topic => {
+            namespace = "AWS/SNS", name = "NumberOfNotificationsFailed", dimensions = { TopicName = aws_sns_topic.this[topic].name }, stat = "Sum"
+          }
+        }
+        expression = "FILL(alarms, 0) + FILL(pages, 0)"
+        threshold  = 0
+        of         = [1, 5]
+        pages      = true
+      })
+
+      events-undelivered = merge(local.plain, {
+        why       = "SNS could not deliver job events to a subscriber. No job fails of it."
+        do        = "Mend the subscriber's address or its policy; it can list the jobs that it missed."
+        runbook   = "events-undelivered"
+        metrics   = { m = { namespace = "AWS/SNS", name = "NumberOfNotificationsFailed", dimensions = { TopicName = var.events_topic_name }, stat = "Sum" } }
+        threshold = 0
+        of        = [3, 5]
       })
 
       account = merge(local.plain, { # 18
@@ -211,7 +238,7 @@ locals {
           m = { namespace = "AWS/Lambda", name = "ClaimedAccountConcurrency", dimensions = {}, stat = "Maximum" }
         }
         threshold = 0.8 * var.account_concurrency
-        of        = [5, 5]
+        of        = [5, 7]
       })
     },
     [for lane, queue in var.queues : local.alarms_of_queue[lane]]...
@@ -248,7 +275,7 @@ locals {
         }
         expression = "IF(waiting > 0 AND working == 0, 1, 0)"
         threshold  = 0
-        of         = [10, 10]
+        of         = [10, 12]
         pages      = true
       })
 
@@ -258,7 +285,7 @@ locals {
         runbook   = "in-flight"
         metrics   = { m = local.of_queue[lane].ApproximateNumberOfMessagesNotVisible }
         threshold = 108000
-        of        = [3, 3]
+        of        = [3, 5]
       })
 
       "poller-${lane}" = merge(local.plain, { # 11
@@ -271,7 +298,7 @@ locals {
         }
         expression = "FILL(failed, 0) + FILL(dropped, 0)"
         threshold  = 0
-        of         = [2, 3]
+        of         = [2, 4]
       })
     }
   }
@@ -306,7 +333,7 @@ locals {
           metrics    = { m = local.of_function[role].Throttles }
           comparison = "GreaterThanOrEqualToThreshold"
           threshold  = 1
-          of         = [2, 3]
+          of         = [2, 4]
         })
 
         "slow-${role}" = merge(local.plain, { # 5
@@ -325,7 +352,7 @@ locals {
           runbook   = "saturated"
           metrics   = { m = local.of_function[role].ConcurrentExecutions }
           threshold = 0.8 * f.maximum_concurrency
-          of        = [5, 5]
+          of        = [5, 7]
         })
       },
       # Only a function that is called asynchronously has a destination.
@@ -336,7 +363,7 @@ locals {
           runbook   = "failed-calls"
           metrics   = { m = local.of_function[role].AsyncEventsDropped }
           threshold = 0
-          of        = [1, 1]
+          of        = [1, 5]
         })
 
         "undelivered-${role}" = merge(local.plain, {
@@ -345,7 +372,7 @@ locals {
           runbook   = "undelivered"
           metrics   = { m = local.of_function[role].DestinationDeliveryFailures }
           threshold = 0
-          of        = [1, 1]
+          of        = [1, 5]
           pages     = true
         })
       },

@@ -62,7 +62,7 @@ locals {
         metrics = concat([for name in local.function_names : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", name]], [["AWS/Lambda", "ClaimedAccountConcurrency"]])
       },
       {
-        title   = "Memory, % of the function's"
+        title   = "Memory, % of what admission allows"
         stat    = "Maximum"
         metrics = [[var.metrics_namespace, "MemoryUsed", "service", var.metrics_service]]
       },

@@ -45,6 +45,11 @@ variable "dead_letters" {
   }
 }
 
+variable "events_topic_name" {
+  description = "The topic of job events."
+  type        = string
+}
+
 variable "table_name" {
   description = "The jobs table."
   type        = string
