@@ -62,3 +62,10 @@ def test_a_pseudo_inverse_says_its_rank(world: World) -> None:
     assert record.certificate is not None
     assert (record.certificate.rank, record.certificate.gap) == (1, pytest.approx(1e16))
     assert record.warnings == ("RANK_DEFICIENT",)
+
+
+def test_an_inverse_with_elements_that_underflow_says_so(world: World) -> None:
+    assert world.deliver(job("u", [[1.5e308, 0], [0, 1e308]])) == []
+    assert world.record("u").warnings == ("UNDERFLOW",)
+    assert world.deliver(job("n", [[1e307, 0], [0, 1e307]])) == []
+    assert world.record("n").warnings == ()

@@ -54,6 +54,8 @@ _RANK_UNIT_S: Final = 1e-9
 # From here on the determinant is worth its time: 11 ms at n = 64, 0.3 s at 256.
 _LATTICE_BITS: Final = 640
 
+_LARGE: Final = 2.0**900  # norms of what is larger may overflow
+
 _ACCURATE_BITS: Final = 60  # of a determinant: enough for float64
 
 
@@ -88,12 +90,22 @@ class Enclosed:
         Whether each element is the true one, correctly rounded.
     determinant : Determinants
         Of A, right to a few roundings if the budget has not ended.
+    rows, cols : ndarray of int32, shape (n,)
+        The exponents by which A was scaled.
+    y : ndarray of float64 or complex128, shape (n, n)
+        The inverse of the scaled matrix, over ``2**power``.
+    power : int
+        0, unless float64 could not hold it.
     """
 
     x: Matrix
     bound: float
     rounded: bool
     determinant: Determinants
+    rows: scaling.Shifts
+    cols: scaling.Shifts
+    y: Matrix
+    power: int
 
 
 def invert(
@@ -219,7 +231,20 @@ class _Integers:
         result.real = x[0].reshape(result.shape)
         if self.complex:
             result.imag = x[1].reshape(result.shape)
-        return Enclosed(result, bound, bool(certain.all()), Determinants.blank(1, dtype))
+        unknown = Determinants.blank(1, dtype)
+        scaled = self._scaled_inverse(balls)
+        return Enclosed(result, bound, bool(certain.all()), unknown, self.rows, self.cols, *scaled)
+
+    def _scaled_inverse(self, balls: list[list[Any]]) -> tuple[Matrix, int]:
+        parts = np.array([list(map(float, part)) for part in balls])
+        power = 0
+        if np.abs(parts).max() > _LARGE:
+            exact = [ball.mid().man_exp() for part in balls for ball in part]
+            power = max(int(e) + int(m).bit_length() for m, e in exact if m)
+            over = self.flint.arb((1, -power))
+            parts = np.array([[float(ball * over) for ball in part] for part in balls])
+        y: Matrix = parts[0] + 1j * parts[1] if self.complex else parts[0]
+        return y.reshape(self.n, self.n), power
 
     def determinant(self, bits: int, budget: Budget) -> Determinants:
         """Return that of A, at so many bits or more; the best there is when the budget ends."""

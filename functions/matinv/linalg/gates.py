@@ -143,6 +143,8 @@ class Measurements:
         Of pseudo-inverses, the last singular value that counts over the first that does not.
     scaled : ndarray of bool
         Whether the slice was scaled by powers of two.
+    underflow : ndarray of bool
+        Whether elements of the inverse are below the smallest normal number of the dtype.
     determinants : Determinants
         Of the matrices that were given, unknown of pseudo-inverses.
     flaw : ndarray of uint8
@@ -158,6 +160,7 @@ class Measurements:
     rank: NDArray[np.int32]
     gap: Vector
     scaled: NDArray[np.bool_]
+    underflow: NDArray[np.bool_]
     determinants: Determinants
     flaw: NDArray[np.uint8]
     how: NDArray[np.object_]
@@ -172,6 +175,7 @@ class Measurements:
             np.zeros(count, dtype=np.bool_),
             np.full(count, -1, dtype=np.int32),
             np.full(count, np.nan),
+            np.zeros(count, dtype=np.bool_),
             np.zeros(count, dtype=np.bool_),
             Determinants.blank(count, dtype),
             np.zeros(count, dtype=np.uint8),
@@ -188,6 +192,7 @@ class Measurements:
             self.rank[index],
             self.gap[index],
             self.scaled[index],
+            self.underflow[index],
             self.determinants[index],
             self.flaw[index],
             self.how[index],

@@ -39,6 +39,9 @@ class Inverses:
         Where kappa_1 > 1/sqrt(eps) and the slice did not fail.
     scaled : ndarray of bool, shape (k,)
         Which slices were scaled by powers of two.
+    underflow : ndarray of bool, shape (k,)
+        Which inverses have elements below the smallest normal number of their dtype, where digits
+        are lost or nothing is left but zero.
     determinants : Determinants
         Of the matrices; see `log_abs_det` and `sign`.
     how : ndarray of How, shape (k,)
@@ -56,6 +59,7 @@ class Inverses:
     gap: NDArray[np.float64]
     ill_conditioned: NDArray[np.bool_]
     scaled: NDArray[np.bool_]
+    underflow: NDArray[np.bool_]
     determinants: Determinants = field(repr=False)
     how: NDArray[np.object_]
     failures: Failures
@@ -82,6 +86,7 @@ class Inverses:
             self.gap[span],
             self.ill_conditioned[span],
             self.scaled[span],
+            self.underflow[span],
             self.determinants[span],
             self.how[span],
             self.failures.part(span),
@@ -226,6 +231,7 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         findings.gap,
         ill,
         findings.scaled,
+        findings.underflow & (findings.flaw == Flaw.NONE),
         findings.determinants,
         findings.how,
         failures,

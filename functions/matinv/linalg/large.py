@@ -190,6 +190,9 @@ class _Inversion:
         fine, publishable = findings.fine(self.gates)[0], findings.bound[0] < INACCURATE
         if not publishable:
             return self._other_ways(None)
+        if findings.scaled[0] or self.gates.dtype != self.work.dtype:
+            shifts = self.cols, self.rows
+            findings.underflow[0] = scaling.underflows(self.a, *shifts, self.gates.dtype)
         if findings.scaled[0]:
             scaling.scale(self.a, self.cols, self.rows)
         x = self.work

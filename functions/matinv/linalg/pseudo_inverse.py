@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import scaling, step_up
+from matinv.linalg import doubled, scaling, step_up
 from matinv.linalg.bounds import REGULAR, UNIT
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
@@ -38,6 +38,10 @@ _CHUNK_ELEMENTS: Final = 2**15  # as for inverses; above n = 181 one matrix at a
 # By so many roundoffs, relative to the norm, a matrix of lower rank is known from its SVD: LAPACK's
 # own tests let an SVD be wrong by 35 ulp (TESTING/svd.in), of two roundoffs each. 27 were measured.
 _SVD_ERROR: Final = 70.0
+
+
+# Below this reciprocal condition number one step leaves the square of an error that is not small.
+_ONE_STEP: Final = 1e-6
 
 
 def solve(a: Matrix, x: Matrix, budget: Budget) -> Measurements:
@@ -63,7 +67,9 @@ def _solve_chunk(given: Matrix, findings: Measurements, budget: Budget) -> Matri
     scaling.scale(a, rows, cols)
     y, nearest, gap = _pseudo_inverse(a, 2 * gates.residual_unit, findings)
     _measure(a, nearest, y, gap, gates, findings)
-    stepped = 2 * y - y @ (nearest @ y)
+    stepped = _stepped(nearest, y)
+    far = ~(findings.rcond > _ONE_STEP)
+    stepped[far] = _stepped(nearest[far], stepped[far])
     after = Measurements.blank(len(a), _HOW, a.dtype)
     after.rank[:] = findings.rank
     _measure(a, nearest, stepped, gap, gates, after)
@@ -71,6 +77,7 @@ def _solve_chunk(given: Matrix, findings: Measurements, budget: Budget) -> Matri
     y[better] = stepped[better]
     for name in ("rcond", "residual", "bound", "regular"):
         np.copyto(getattr(findings, name), getattr(after, name), where=better)
+    findings.underflow[:] = scaling.underflows(y, cols, rows, given.dtype)
     result = y.copy()
     scaling.scale(result, cols, rows)
     result = result.astype(given.dtype)
@@ -90,6 +97,16 @@ def _solve_chunk(given: Matrix, findings: Measurements, budget: Budget) -> Matri
         own.how[0] = How("pinv", how.routine, Side.PINV, how.checked)
         own.determinants.value[0] = np.nan
     return result
+
+
+def _stepped(a: Matrix, x: Matrix) -> Matrix:
+    """Return ``X (2 I - A X)``, its residual as if in twice the precision.
+
+    Rounded in one precision, it would leave X A as far from Hermitian as kappa_1**2 makes it.
+    """
+    product = a @ x
+    lost = doubled.residual(a, x, product)
+    return x - (doubled.residual(x, product, x) + x @ lost)
 
 
 def _pseudo_inverse(

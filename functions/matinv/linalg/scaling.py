@@ -176,6 +176,18 @@ def scale(a: Matrix, rows: Shifts, cols: Shifts) -> None:
             np.ldexp(block.imag, shifts, out=block.imag)
 
 
+def underflows(a: Matrix, rows: Shifts, cols: Shifts, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Whether elements that are not zero, scaled like `scale`, are no normal numbers of a dtype."""
+    least = np.finfo(dtype).minexp + 1
+    found = np.zeros(a.shape[:-2], dtype=np.bool_)
+    for block, row_shifts in zip(row_blocks(a), _like_blocks(a, rows), strict=True):
+        exponents = element_exponents(block)
+        filled = exponents > _NOTHING // 2
+        exponents += row_shifts[..., :, None] + cols[..., None, :]
+        found |= (filled & (exponents < least)).any(axis=(-2, -1))
+    return found
+
+
 def row_blocks(a: Matrix) -> Iterator[Matrix]:
     """Yield `a` by rows: a stack whole, a large matrix in blocks that fit a core's cache."""
     for span in spans(a):

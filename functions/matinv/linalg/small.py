@@ -227,8 +227,15 @@ def _published(y: Matrix, scaled: _Scaling | None, gates: Gates, findings: Measu
     x = y
     if scaled:
         x = scaled.undo(y)
+        shifts = scaled.cols, scaled.rows
+        findings.underflow[scaled.uneven] = scaling.underflows(
+            y[scaled.uneven], *shifts, gates.dtype
+        )
     if x.dtype != gates.dtype:
         x = x.astype(gates.dtype)
+        if not scaled and (np.abs(x) < np.finfo(gates.dtype).smallest_normal).any():
+            none = np.zeros(y.shape[:2], dtype=np.int32)
+            findings.underflow[:] = scaling.underflows(y, none, none, gates.dtype)
         findings.residual[:] *= UNIT / gates.roundoff
     if x.dtype == y.dtype and (not scaled or scaled.exact):
         return x

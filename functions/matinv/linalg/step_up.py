@@ -111,7 +111,7 @@ def by_other_ways(
             best, least = attempt, found.bound[0]
         if good:
             break
-    for name in ("rcond", "residual", "bound", "regular", "scaled", "how"):
+    for name in ("rcond", "residual", "bound", "regular", "scaled", "underflow", "how"):
         getattr(findings, name)[0] = getattr(best.found, name)[0]
     findings.determinants[:] = best.found.determinants
     if best.found.fine(gates)[0]:
@@ -146,6 +146,7 @@ def _attempt(a: Matrix, way: _Way, gates: Gates, kernels: Kernels) -> _Attempt |
     found.scaled[0] = bool(rows.any() or cols.any())
     product = 1 / found.rcond[0]
     found.regular[0] = _norm(error) + (n + 2) * UNIT * product < REGULAR
+    found.underflow[0] = scaling.underflows(y, cols, rows, gates.dtype)
     x = y.copy()
     scaling.scale(x, cols, rows)
     x = x.astype(gates.dtype)
@@ -193,10 +194,8 @@ def by_balls(
         return x
     if found is None or not found.bound < np.nan_to_num(findings.bound[0], nan=np.inf):
         return x
-    findings.bound[0], findings.regular[0] = found.bound, True
-    findings.determinants[:] = found.determinant
     in_range = not findings.scaled[0]  # else QR may have met the ends of float64
-    measure_scaled(given, found.x, findings)
+    write_enclosed(given, found, findings)
     if broke_down and in_range and findings.rcond[0] > _BENIGN * len(given) * UNIT:
         findings.mark(Flaw.RESIDUAL, where=True)
         return x
@@ -211,15 +210,23 @@ def has_zeros(a: Matrix) -> bool:
     return not (filled.any(axis=0).all() and filled.any(axis=1).all())
 
 
-def measure_scaled(given: Matrix, x: Matrix, findings: Measurements) -> None:
-    """Write rcond and residual of an inverse by the problem as it is scaled first."""
-    b, y = (m.astype(np.promote_types(m.dtype, np.float64)) for m in (given, x))
-    rows, cols = scaling.equilibrate(b)
+def write_enclosed(given: Matrix, found: ball.Enclosed, findings: Measurements) -> None:
+    """Write what is known of an inverse by balls.
+
+    The residual is that of the scaled inverse before it was rounded to the dtype and the scale of
+    the matrix: at the ends of the range that loses any number of bits, of which the bound knows.
+    """
+    findings.bound[0], findings.regular[0] = found.bound, True
+    findings.determinants[:] = found.determinant
+    rows, cols, power = found.rows, found.cols, found.power
+    b = given.astype(found.y.dtype)
     scaling.scale(b, rows, cols)
-    scaling.scale(y, -cols, -rows)
     findings.scaled[0] = bool(rows.any() or cols.any())
+    findings.underflow[0] = scaling.underflows(found.y, cols + power, rows, given.dtype)
+    one = np.ldexp(1.0, -power)
     gates = Gates.of(len(b), given.dtype)
-    _measure(b, y, b @ y - np.eye(len(b)), gates, findings)
+    _measure(b, found.y, b @ found.y - one * np.eye(len(b)), gates, findings)
+    findings.rcond[0] = min(one / (_norm(b) * _norm(found.y)), 1)
 
 
 def _measure(b: Matrix, y: Matrix, error: Matrix, gates: Gates, findings: Measurements) -> None:

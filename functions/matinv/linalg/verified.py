@@ -46,9 +46,7 @@ def _solve_one(given: Matrix, x: Matrix, findings: Measurements, budget: Budget)
     elif not np.isfinite(found.x).all():
         findings.mark(Flaw.OVERFLOW, where=True)
     else:
-        findings.bound[0], findings.regular[0] = found.bound, True
-        findings.determinants[:] = found.determinant
-        step_up.measure_scaled(given, found.x, findings)
+        step_up.write_enclosed(given, found, findings)
         np.copyto(x, found.x)
 
 

@@ -90,6 +90,7 @@ def _verdict(inverses: Inverses) -> _Quality:
     found = {
         "ILL_CONDITIONED": inverses.ill_conditioned,
         "RANK_DEFICIENT": inverses.rank_deficient,
+        "UNDERFLOW": inverses.underflow,
     }
     warnings = tuple(name for name, flagged in found.items() if flagged.any())
     if inverses.x.ndim == 2:

@@ -163,7 +163,6 @@ def test_exactly_singular_and_badly_scaled_is_singular():
     assert nothing_is_wrong_with(a).code == "SINGULAR"
 
 
-@pytest.mark.xfail(reason="open: RESIDUAL, where elements are at both ends of the range")
 @pytest.mark.parametrize(
     "case",
     [
@@ -175,7 +174,6 @@ def test_regular_matrix_at_the_ends_of_the_range(case):
     assert not judge(Case.parse(case)).findings
 
 
-@pytest.mark.xfail(reason="open: rounding of the Newton step enters X A, by the condition squared")
 def test_ill_conditioned_pseudo_inverse_satisfies_the_fourth_condition():
     case = "cluster-at-the-cut/7/float64/1396814894/pinv/C/standard"
     assert not judge(Case.parse(case)).findings
