@@ -152,6 +152,8 @@ class Scaled:
         The exponents of D_r and D_c.
     side : Side
         LEFT or RIGHT.
+    unit : float
+        Of the rounding errors in `error`, beside ``|Y| |B|``.
     """
 
     b: Matrix
@@ -160,11 +162,12 @@ class Scaled:
     rows: scaling.Shifts
     cols: scaling.Shifts
     side: Side
+    unit: float = UNIT
 
     def relative(self) -> Vector:
         """Return a bound on ``norm(X - A^-1, 1) / norm(A^-1, 1)``, infinite where there is none."""
         sums = np.abs(self.error).sum(axis=-1 if self.side is Side.LEFT else -2).max(axis=-1)
-        small = sums + 2 * UNIT * _largest(self.y, self.side) * _largest(self.b, self.side)
+        small = sums + 2 * self.unit * _largest(self.y, self.side) * _largest(self.b, self.side)
         rest = small**2 / (1 - small)
         weights: Any = self._weights()
         if self.side is Side.LEFT:
@@ -213,7 +216,7 @@ class Scaled:
         first, second = (self.y, self.b) if self.side is Side.LEFT else (self.b, self.y)
         return (
             row.through(self.error)
-            + (row.through(first).through(second) + row * (len(self.y[0]) / 2)) * UNIT
+            + (row.through(first).through(second) + row * (len(self.y[0]) / 2)) * self.unit
         )
 
 

@@ -8,11 +8,16 @@ matrix multiplication", Numer. Algorithms 59 (2012), 95-118).
 from __future__ import annotations
 
 from math import ceil, log2
+from typing import Final
 
 import numpy as np
 
 from matinv.linalg import scaling
 from matinv.linalg.types import Matrix
+
+
+UNIT: Final = 2.0**-72
+"""Of the residuals here, beside ``norm(x) * norm(y)``, as the roundoff of a plain product."""
 
 
 def residual(x: Matrix, y: Matrix, c: Matrix) -> Matrix:

@@ -225,8 +225,9 @@ class Measurements:
         """Mark what the measurements refuse; return which slices are ill-conditioned."""
         if not (self.residual < RESIDUAL_LIMIT).all():
             self.mark(Flaw.RESIDUAL, ~(self.residual < RESIDUAL_LIMIT))
-        if refuse_inaccurate and not (self.bound < INACCURATE).all():
-            untold = ~(self.bound < INACCURATE)
+        vouched = self.regular & (self.bound < INACCURATE)
+        if refuse_inaccurate and not vouched.all():
+            untold = ~vouched
             self.mark(Flaw.PERHAPS_SINGULAR, untold & ~(self.rcond >= gates.singular))
             self.mark(Flaw.INACCURATE, untold)
         ill = np.asarray(~(self.rcond >= gates.ill_conditioned))

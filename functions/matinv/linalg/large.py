@@ -187,8 +187,9 @@ class _Inversion:
         """Measure the inverse; publish it, or the best of other ways."""
         findings = self.findings
         self._measure()
-        fine, publishable = findings.fine(self.gates)[0], findings.bound[0] < INACCURATE
-        if not publishable:
+        fine = findings.fine(self.gates)[0]
+        # Without a copy there is no other way, so what shows no regular matrix is read once more.
+        if not findings.bound[0] < INACCURATE or (self.kept is None and not findings.regular[0]):
             return self._other_ways(None)
         if findings.scaled[0] or self.gates.dtype != self.work.dtype:
             shifts = self.cols, self.rows
