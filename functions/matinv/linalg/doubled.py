@@ -15,7 +15,6 @@ import numpy as np
 from matinv.linalg import scaling
 from matinv.linalg.types import Matrix
 
-
 UNIT: Final = 2.0**-72
 """Of the residuals here, beside ``norm(x) * norm(y)``, as the roundoff of a plain product."""
 

@@ -95,9 +95,8 @@ def by_other_ways(
     cost_s = _FLOPS * n**3 / _RATE * (4 if np.iscomplexobj(a) else 1)
     best = _Attempt(np.full_like(given, np.nan) if first is None else first, findings)
     least = findings.bound[0] if first is not None else np.inf
-    ways = (_QR, *_ELIMINATIONS)
-    if first is not None and findings.scaled[0]:
-        ways = (*_ELIMINATIONS, _QR)
+    spoilt_by_scaling = first is not None and findings.scaled[0]
+    ways = (*_ELIMINATIONS, _QR) if spoilt_by_scaling else (_QR, *_ELIMINATIONS)
     broke_down, best_way = False, ways[0]
     for way in ways:
         if not budget.allows(cost_s, _COPIES * a.nbytes):
@@ -121,9 +120,8 @@ def by_other_ways(
         refined = _attempt(a, best_way, gates, kernels, refine=True)
         if refined and (refined.found.bound[0] < least or not best.found.regular[0]):
             best = refined
-    for name in ("rcond", "residual", "bound", "regular", "scaled", "underflow", "how"):
-        getattr(findings, name)[0] = getattr(best.found, name)[0]
-    findings.determinants[:] = best.found.determinants
+    findings.replace(np.ones(1, dtype=np.bool_), best.found)
+    findings.scaled[:], findings.underflow[:] = best.found.scaled, best.found.underflow
     if best.found.fine(gates)[0]:
         return best.x
     return by_balls(given, best.x, findings, budget, broke_down=broke_down)
