@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
+from matinv.linalg.certificate import Checked
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification
 from support.memory_service import MemoryService, Run, general
@@ -117,6 +119,25 @@ def test_job_without_an_id_keeps_the_one_it_had_whatever_the_options(
     service.work()
     assert service.table.records[job_id].status is Status.SUCCEEDED
     assert len(service.table.records) == 1
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_redrive_keeps_the_accuracy_that_was_asked_for_unless_told_otherwise(
+    run: Run, service: MemoryService, dropped: bool
+) -> None:
+    matrix = general(200, dtype=np.float32) if dropped else [[1.0, 2.0], [3.0, 4.0]]
+    with mock.patch("matinv.pipeline.invert.invert", side_effect=MemoryError):
+        fail(service, matrix, job_id="a", accuracy="verified")
+    assert run("dlq", "redrive").exit_code == 0
+    assert json.loads(service.queue.sent[0])["accuracy"] == "verified"
+    with mock.patch("matinv.pipeline.invert.invert", side_effect=MemoryError):
+        service.work()
+    assert run("dlq", "redrive", "--accuracy", "standard").exit_code == 0
+    service.work()
+    record = service.world.record("a")
+    assert (record.status, record.options["accuracy"]) == (Status.SUCCEEDED, "standard")
+    assert record.certificate
+    assert record.certificate.checked is not Checked.VERIFIED
 
 
 def test_redrive_counts_on(run: Run, service: MemoryService) -> None:

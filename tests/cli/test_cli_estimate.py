@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from matinv.jobs.limits import predict
-from matinv.linalg.types import Method
+from matinv.linalg.types import Accuracy, Method
 from matinv.local.samples import npy_bytes
 from matinv.operations.prices import DYNAMODB_READ, DYNAMODB_WRITE, cost
 from support.counted_jobs import count
@@ -123,3 +123,18 @@ def test_the_table_costs_what_the_client_and_the_worker_are_counted_to_use(n: in
     estimated = cost(0.1, 1769, 1000, inline_bytes, uploaded=n > 8)
     counted = used.write_units * DYNAMODB_WRITE + used.read_units * DYNAMODB_READ
     assert estimated.table == pytest.approx(counted)
+
+
+def test_a_proof_takes_more_and_is_predicted_as_the_worker_does(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(npy_bytes(np.eye(300)))
+    (tmp_path / "a.json").write_text(json.dumps(np.eye(300).tolist()))
+    proven = predict((300, 300), np.float64, accuracy=Accuracy.VERIFIED)
+    for args in (["a.npy"], ["--n", "300"], ["a.json"]):
+        rows = [
+            json.loads(run("estimate", *args, "--accuracy", accuracy, "--output", "json").stdout)
+            for accuracy in Accuracy
+        ]
+        assert rows[1]["seconds"] > 10 * rows[0]["seconds"]
+        assert rows[1]["memory_mib"] > rows[0]["memory_mib"]
+        if args != ["a.json"]:
+            assert rows[1]["seconds"] == pytest.approx(proven.seconds)

@@ -45,6 +45,12 @@ def test_the_verdict_counts_whole_digits(digits: float, said: str) -> None:
         ({"side": Side.LEFT}, "The residual of X A - I, measured in full, is 0.2 times"),
         ({"checked": Checked.PROBE}, "measured with random probe vectors"),
         ({"method": "spd"}, "positive definite matrix by sweep."),
+        ({"regular": True}, "The matrix is proven to be regular."),
+        (
+            {"method": "pinv", "rank": 3, "gap": 2.5e12},
+            "nearest matrix of rank 3: the next singular value is 2.5e+12 times smaller.",
+        ),
+        ({"method": "pinv", "rank": 3}, "that of the nearest matrix of rank 3."),
         ({"scaled": True}, "by sweep, after it was scaled by powers of two"),
     ],
 )

@@ -13,7 +13,7 @@ from matinv.console.errors import Answer, Bad
 from matinv.formats.codecs import Format
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
-from matinv.linalg.types import Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 from matinv.operations.dead_letters import DeadLetters, delete, redrive
 
 # Looking takes the letters out of everybody's sight for a moment; five seconds for a thousand.
@@ -21,6 +21,7 @@ LIMIT: Final = 1000
 
 _CHOICES: Final = {
     "method": Method,
+    "accuracy": Accuracy,
     "output": Output,
     "format": Format,
     "on_ill_conditioned": OnIllConditioned,

@@ -66,4 +66,15 @@ def explained(record: Record) -> tuple[str, ...]:
     how = _METHODS.get(certificate.method, certificate.method)
     scaled = ", after it was scaled by powers of two (which rounds nothing)"
     way = f"It was inverted {how} by {certificate.routine}{scaled if certificate.scaled else ''}."
-    return condition, digits, residual, way
+    return condition, digits, residual, way, *_rank(certificate)
+
+
+def _rank(certificate: Certificate) -> tuple[str, ...]:
+    """Return what is known of the rank: that it is full, or that a pseudo-inverse chose it."""
+    if certificate.regular:
+        return ("The matrix is proven to be regular.",)
+    if certificate.rank is None:
+        return ()
+    gap = certificate.gap
+    cut = f": the next singular value is {gap:.2g} times smaller" if gap else ""
+    return (f"The pseudo-inverse is that of the nearest matrix of rank {certificate.rank}{cut}.",)

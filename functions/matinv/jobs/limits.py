@@ -120,11 +120,15 @@ def predict(  # noqa: PLR0913 - what a header and its options say
     return Prediction(memory_bytes, seconds, matrix_bytes)
 
 
-def predict_text(text: Text, size_bytes: int) -> Prediction:
-    """Predict from the length of a text alone: one matrix of as many elements as can be."""
+def predict_text(text: Text, size_bytes: int, accuracy: Accuracy = Accuracy.STANDARD) -> Prediction:
+    """Predict from the length of a text alone: one matrix of as many elements as can be.
+
+    No worker counts with an accuracy before it has read the text: it may hold many small matrices.
+    """
     n = int((size_bytes / text.element_bytes) ** 0.5) + 1
-    matrix = predict((n, n), np.float64)
-    memory_bytes = _FIXED_BYTES + text.memory_ratio * size_bytes
+    matrix = predict((n, n), np.float64, accuracy=accuracy)
+    proof_bytes = matrix.memory_bytes - predict((n, n), np.float64).memory_bytes
+    memory_bytes = _FIXED_BYTES + text.memory_ratio * size_bytes + proof_bytes
     return Prediction(memory_bytes, matrix.seconds, matrix.matrix_bytes)
 
 

@@ -238,6 +238,13 @@ CONSOLE: Final[tuple[Advice, ...]] = (
     ),
     advice(
         "choose one of the list",
+        clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"accuracy": "high"}}, _DEAD),
+        clicked(
+            "POST", _REDRIVE, {"message_ids": "all", "changes": {"accuracy": "verified"}}, _DEAD
+        ),
+    ),
+    advice(
+        "choose one of the list",
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "lu"}}, _DEAD),
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
     ),

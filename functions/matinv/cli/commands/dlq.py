@@ -20,7 +20,7 @@ from matinv.jobs.error_answers import NOT_FOUND, NOT_FOUND_HINT, Exit
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.request import Output
 from matinv.jobs.times import timestamp
-from matinv.linalg.types import Method, OnIllConditioned
+from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 from matinv.operations.dead_letters import DeadLetters, Letter, Redriven, delete, redrive
 from matinv.ports import ApiBackend
 
@@ -87,6 +87,7 @@ def list_(ctx: click.Context, /, *, limit: int, output: str, **filters: Any) -> 
 @dlq.command("redrive")
 @_filters
 @click.option("--method", type=OneOf(Method), help="Instead of the job's own.")
+@click.option("--accuracy", type=OneOf(Accuracy), help="Instead of the job's own.")
 @click.option("--output-to", type=OneOf(Output), help="Instead of the job's own.")
 @click.option("--format", type=OneOf(Format), help="Instead of the job's own.")
 @click.option(
@@ -106,6 +107,7 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     dry_run: bool,
     output: str,
     method: Method | None,
+    accuracy: Accuracy | None,
     output_to: Output | None,
     format: Format | None,  # noqa: A002 - the option's name
     on_ill_conditioned: OnIllConditioned | None,
@@ -121,6 +123,7 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     client = client_of(ctx)
     options = {
         "method": method,
+        "accuracy": accuracy,
         "output": output_to,
         "format": format,
         "on_ill_conditioned": on_ill_conditioned,

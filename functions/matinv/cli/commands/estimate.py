@@ -20,7 +20,7 @@ from matinv.formats.codecs import Text, format_of_key, open_file
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import Prediction, predict, predict_text
-from matinv.linalg.types import Method
+from matinv.linalg.types import Accuracy, Method
 from matinv.operations.prices import Cost, cost
 from matinv.settings import lanes as lanes_of_environment
 
@@ -61,6 +61,9 @@ class Subject:
     "--dtype", type=click.Choice(_DTYPES), default="float64", show_default=True, help="With --n."
 )
 @click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
+@click.option(
+    "--accuracy", type=OneOf(Accuracy), default=Accuracy.STANDARD.value, show_default=True
+)
 @output_option
 def estimate(  # noqa: PLR0913 - each is an option of the command
     *,
@@ -69,6 +72,7 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     count: int | None,
     dtype: str,
     method: Method,
+    accuracy: Accuracy,
     output: str,
 ) -> Exit:
     """Predict memory, time, lane and cost.
@@ -83,11 +87,11 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
         raise click.UsageError("--count without --n has no effect")
     if n:
         shape = (count, n, n) if count else (n, n)
-        prediction = predict(shape, np.dtype(dtype), method)
+        prediction = predict(shape, np.dtype(dtype), method, accuracy=accuracy)
         size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
         subjects = [Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)]
     else:
-        subjects = list(_of_files(files, method))
+        subjects = list(_of_files(files, method, accuracy))
     lanes = lanes_of_environment()
     rows = [_row(subject, lanes) for subject in subjects]
     if rows:
@@ -108,7 +112,7 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
 
 
-def _of_files(files: Iterable[str], method: Method) -> Iterator[Subject]:
+def _of_files(files: Iterable[str], method: Method, accuracy: Accuracy) -> Iterator[Subject]:
     """Yield the files that can be read, and complain of the others."""
     for name in files:
         path = Path(name)
@@ -118,11 +122,11 @@ def _of_files(files: Iterable[str], method: Method) -> Iterator[Subject]:
             with path.open("rb") as file:
                 opened = open_file(form, file, size_bytes)
             if isinstance(opened, Text):
-                prediction = predict_text(opened, size_bytes)
+                prediction = predict_text(opened, size_bytes, accuracy)
                 yield Subject(str(path), None, None, size_bytes, prediction)
             else:
                 shape, dtype = opened.header.shape, opened.header.dtype
-                prediction = predict(shape, dtype, method, form, opened.read_s)
+                prediction = predict(shape, dtype, method, form, opened.read_s, accuracy=accuracy)
                 yield Subject(str(path), shape, dtype.name, size_bytes, prediction)
         except MatinvError as error:
             complain(error.info, name)

@@ -114,6 +114,9 @@ function Certificate({ job }) {
         ${[["rcond₁", certificate.rcond_1.toExponential(2)], ["residual", certificate.residual.toPrecision(3)],
           ["side", certificate.side], ["digits", certificate.digits.toFixed(1)], ["method", certificate.method],
           ["routine", certificate.routine], ["checked", certificate.checked], ["scaled", certificate.scaled ? "yes" : "no"],
+          ["regular", certificate.regular ? "proven" : "not proven"],
+          ...(certificate.rank ? [["rank", certificate.rank]] : []),
+          ...(certificate.gap ? [["gap", certificate.gap.toExponential(2)]] : []),
           ...determinant(certificate)]
           .map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
       </dl>

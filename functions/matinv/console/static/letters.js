@@ -9,6 +9,7 @@ const SHOWN = 200; // rows in the document
 
 const CHANGES = {
   method: { title: "Method", values: { auto: "as it fits", general: "general (LU)", spd: "positive definite", pinv: "pseudo-inverse" } },
+  accuracy: { title: "Accuracy", values: { standard: "standard", verified: "verified: each element proven" } },
   on_ill_conditioned: { title: "If ill-conditioned", values: { warn: "warn", fail: "fail" } },
   output: { title: "Result goes to", values: { auto: "as it fits", s3: "S3", dynamodb: "the record" } },
 };
