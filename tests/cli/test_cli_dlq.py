@@ -190,6 +190,29 @@ def test_upload_becomes_a_reference_that_keeps_version_and_options(
     assert (record.status, record.tags) == (Status.SUCCEEDED, {"team": "fem"})
 
 
+def test_options_in_a_dropped_file_stay_those_of_the_job_when_it_is_redriven(
+    run: Run, service: MemoryService
+) -> None:
+    content = b'{"matrix": [[1, 2], [2, 4]], "method": "general", "tags": {"team": "cfd"}}'
+    metadata = {"matinv-method": "pinv", "matinv-tag-team": "fem"}
+    service.store.upload("a.json", [content], metadata)
+    service.work()
+    before = service.table.records["a"]
+    assert (before.status, before.options["method"]) == (Status.FAILED, "general")
+    run("dlq", "redrive")
+    service.work()
+    after = service.table.records["a"]
+    assert (after.status, after.options, after.tags) == (
+        Status.FAILED,
+        before.options,
+        {"team": "cfd"},
+    )
+    run("dlq", "redrive", "--method", "auto", "--on-ill-conditioned", "fail")
+    service.work()
+    changed = {"method": "auto", "on_ill_conditioned": "fail"}
+    assert service.table.records["a"].options == {**before.options, **changed}
+
+
 def test_reference_in_a_message_is_redriven_as_such(run: Run, service: MemoryService) -> None:
     service.store.upload("x.npy", [npy_bytes(np.array(SINGULAR))], {})
     service.store.notifications.clear()

@@ -72,6 +72,25 @@ def test_a_reference_that_cannot_be_opened_leaves_an_upload_its_record() -> None
     machine.teardown()  # the witness judges
 
 
+def test_a_reference_is_opened_at_its_second_attempt_while_an_old_upload_is_announced_again() -> (
+    None
+):
+    machine = Files()
+    machine.begin(running=False, visibility_s=30, payload_bytes=1500, window_s=2.0, batch_size=2)
+    machine.upload(at_once=False, key="a.npy", matrix=[[0.0]], options={})
+    for _ in range(2):
+        machine.announce_by_eventbridge(back=0)
+    machine.work(faults=[], later_s=0.0)
+    machine.wait(seconds=1.0)
+    machine.upload(at_once=False, key="a.npy", matrix=GOOD, options={})
+    machine.announce_by_eventbridge(back=0)
+    machine.refer_to_whatever_stands_there(key="a.npy", options={})
+    late = [Fault("put_result:after", 0, 0.0, 0, Then.GO_ON)] * 2
+    faults = [*late, Fault("", 1, 0.0, 1, Then.GO_ON), Fault("", 9, 0.0, 0, Then.FAIL)]
+    machine.work(faults=faults, later_s=0.0)
+    machine.teardown()
+
+
 def test_an_upload_is_stale_because_of_one_whose_message_is_given_up() -> None:
     machine = Files()
     machine.begin(running=True, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=1)

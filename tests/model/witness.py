@@ -133,9 +133,10 @@ class Witness:
             assert new.message_at_ms >= old.message_at_ms, "an older message replaced a newer one"
             return
         assert not old.status.terminal, f"{old.status} was reopened"
-        assert new.input.id == old.input.id, "another input took the job id"
         # Until its object was opened, no question owns the id: of two references to it the first
         # that is answered does, and the other one is refused.
+        assert new.input.source == old.input.source, "another source took the job id"
+        assert new.input.id == old.input.id or not old.input.id, "another input took the job id"
         if new.options and old.options and old.input.id:
             assert new.options == old.options, "other options took the job id"
 

@@ -146,3 +146,44 @@ def test_an_upload_takes_the_id_of_a_message_only_if_its_metadata_says_so(world:
     assert codes(world) == ["JOB_ID_CONFLICT"]
     world.deliver(world.drop("x.npy", B, replace="true"))
     assert np.array_equal(world.stored("x"), np.linalg.inv(B))
+
+
+# A file of text that is a message itself
+
+
+def asked_in_file(**fields: Any) -> bytes:
+    return json.dumps({"matrix": [[1, 2], [3, 4]], **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_message"),
+    [
+        ({"method": "pinv"}, {"method": "auto"}),
+        ({"method": "auto"}, {"method": "pinv"}),
+        ({"accuracy": "verified"}, {"accuracy": "standard"}),
+        ({"accuracy": "verified"}, {"accuracy": "standard", "method": "pinv"}),
+        ({"on_ill_conditioned": "fail"}, {"on_ill_conditioned": "warn"}),
+        ({"output": "s3"}, {"output": "auto"}),
+        ({"format": "npy"}, {"format": "json"}),
+    ],
+)
+def test_an_option_that_a_message_names_wins_over_that_of_its_file_even_a_default(
+    world: World, in_file: dict[str, str], in_message: dict[str, str]
+) -> None:
+    world.drop("x.json", asked_in_file(**in_file))
+    world.deliver(reference("x.json", job_id="y", **in_message))
+    assert world.record("y").status is Status.SUCCEEDED
+    assert world.record("y").options.items() >= in_message.items()
+    world.deliver(reference("x.json", job_id="z"))
+    assert world.record("z").options.items() >= in_file.items()
+
+
+@pytest.mark.parametrize("how", ["message", "metadata"])
+def test_a_verified_pseudo_inverse_is_refused_wherever_the_two_words_stand(
+    world: World, how: str
+) -> None:
+    content = asked_in_file(accuracy="verified")
+    event = world.drop("x.json", content, **({"method": "pinv"} if how == "metadata" else {}))
+    world.deliver(event if how == "metadata" else reference("x.json", method="pinv"))
+    assert world.error("x") == "BAD_MESSAGE"
+    assert world.record("x").result is None

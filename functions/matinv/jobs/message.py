@@ -227,7 +227,7 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
             observed=fields["job_id"],
             limit=request.job_id,
         )
-    return _inline(fields, Code.BAD_FORMAT), _over(request.options, fields)
+    return _inline(fields, Code.BAD_FORMAT), over(request.options, fields)
 
 
 def options_of_metadata(metadata: Mapping[str, str]) -> Options:
@@ -262,7 +262,7 @@ def options_of_metadata(metadata: Mapping[str, str]) -> Options:
         fields["run"] = unquote(fields["run"])
     if re.fullmatch("[0-9]{1,9}", fields.get("expires_in_s", "")):
         fields["expires_in_s"] = int(fields["expires_in_s"])
-    return _over(Options(), validated(options_schema, fields))
+    return over(Options(), validated(options_schema, fields))
 
 
 def replaces(metadata: Mapping[str, str]) -> bool:
@@ -314,7 +314,7 @@ def checked_options(options: Options) -> Options:
     Refused
         BAD_MESSAGE, for the first one that no message may have.
     """
-    return _over(options, validated(options_schema, fields_of(options)))
+    return over(options, validated(options_schema, fields_of(options)))
 
 
 def validated(schema: Schema, tree: object) -> dict[str, Any]:
@@ -353,14 +353,8 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
             f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
             "the README lists the fields of a message and their values",
         ) from None
-    if found.get("accuracy") is Accuracy.VERIFIED and found.get("method") is Method.PINV:
-        raise Refused(
-            Code.BAD_MESSAGE,
-            "a pseudo-inverse cannot be verified: its rank is a choice",
-            'leave "accuracy" out, or use another "method"',
-            observed="pinv",
-            limit="auto, general, spd",
-        )
+    if "accuracy" in found:
+        over(Options(), found)  # whether they go together
     return found
 
 
@@ -369,10 +363,27 @@ def _validator(schema: Schema) -> SchemaValidator:
     return SchemaValidator(schema())
 
 
-def _over(options: Options, fields: Mapping[str, Any]) -> Options:
-    """Return `options` with the fields that were given in place of its own."""
+def over(options: Options, fields: Mapping[str, Any]) -> Options:
+    """Return `options` with those in `fields` in place of its own.
+
+    Raises
+    ------
+    Refused
+        BAD_MESSAGE, if they do not go together, wherever each of them comes from.
+    """
     chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
-    return replace(options, **chosen) if chosen else options
+    if not chosen:
+        return options
+    both = replace(options, **chosen)
+    if both.accuracy is Accuracy.VERIFIED and both.method is Method.PINV:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "a pseudo-inverse cannot be verified: its rank is a choice",
+            'leave "accuracy" out, or use another "method"',
+            observed="pinv",
+            limit="auto, general, spd",
+        )
+    return both
 
 
 def _checked(tree: object) -> dict[str, Any]:
@@ -401,13 +412,14 @@ def _checked(tree: object) -> dict[str, Any]:
 
 
 def _request(fields: Mapping[str, Any]) -> Request:
-    options = _over(Options(), fields)
+    options = over(Options(), fields)
     job_id, redrive = fields.get("job_id"), fields.get("redrive", 0)
     takes = fields.get("replace", False)
     if _only(fields, "s3") and fields["s3"] is not None:
         reference = Reference(**fields["s3"])
         job_id = job_id or job_id_of(reference.key)
-        return Request(job_id, reference, options, redrive, replace=takes)
+        named = frozenset(fields.keys() & options_schema()["fields"].keys())
+        return Request(job_id, reference, options, redrive, replace=takes, named=named)
     inline = _inline(fields, Code.BAD_MESSAGE)
     job_id = job_id or id_of_content(inline, options)
     return Request(job_id, inline, options, redrive, replace=takes)

@@ -118,7 +118,8 @@ class Request:
     """One job that somebody asked for: what to invert, how, and under which id.
 
     Of a file that was dropped the options are in its metadata, to be read with it, and so is
-    `replace`: whether this question may take its job id from another one.
+    `replace`: whether this question may take its job id from another one. A message that refers to
+    a file of text, which may have options of its own, wins with those that it has `named`.
     """
 
     job_id: str
@@ -127,6 +128,7 @@ class Request:
     redrive: int = 0
     dropped: bool = False
     replace: bool | None = False
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

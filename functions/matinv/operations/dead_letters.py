@@ -18,7 +18,8 @@ from matinv.errors import Code, ErrorInfo, MatinvError, Refused
 from matinv.jobs.intake import deliveries
 from matinv.jobs.message import fields_of, options_of_metadata
 from matinv.jobs.record import Record
-from matinv.jobs.request import Delivery, Reference, Request
+from matinv.jobs.request import Delivery, Reference, Request, answer_options, input_info
+from matinv.pipeline.task import own_format
 from matinv.ports import InputStore, Received
 
 # SQS hands out ten messages at a time; each call takes about 20 ms, so that five minutes suffice
@@ -286,7 +287,13 @@ def redriven_body(
     }
     if request.dropped and isinstance(request.input, Reference):
         with store.open(request.input) as blob:
-            options = fields_of(options_of_metadata(blob.metadata))
+            asked = options_of_metadata(blob.metadata)
+        options = fields_of(asked)
+        if record and record.options and record.input.id == input_info(request).id:
+            # A file of text may have had others of its own, which a message would overrule.
+            told = answer_options(asked, own_format(request))
+            options |= {n: v for n, v in record.options.items() if v != told.get(n)}
+            options |= {"tags": dict(record.tags)} if record.tags else {}
         named = ("bucket", "key", "version_id", "order")
         s3 = {name: getattr(request.input, name) for name in named}
         s3 = {name: value for name, value in s3.items() if value is not None}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import accumulate
 
 from matinv.errors import Code, Refused
 from matinv.formats.codecs import Text, format_of_key, open_file
 from matinv.formats.opened import OpenedFile
 from matinv.jobs.limits import Prediction, predict, predict_text
-from matinv.jobs.message import CONTENT, options_of_metadata, parse_file, replaces
+from matinv.jobs.message import CONTENT, options_of_metadata, over, parse_file, replaces
 from matinv.jobs.request import Options, Reference, Request, opened
 from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate, check_fits
@@ -138,12 +138,10 @@ def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
 
 
 def _read_text(task: Task, request: Request, blob: Blob) -> Matrix:
-    inline, options = parse_file(blob.read(blob.size_bytes), request)
-    if not request.dropped:  # a message knows better than the file that it refers to
-        default, chosen = Options(), request.options
-        names = [f.name for f in fields(Options)]
-        own = [n for n in names if getattr(chosen, n) != getattr(default, n)]
-        options = replace(options, **{name: getattr(chosen, name) for name in own})
+    known = request if request.dropped else replace(request, options=Options())
+    inline, options = parse_file(blob.read(blob.size_bytes), known)
+    # A message knows better than the file that it refers to.
+    options = over(options, {name: getattr(request.options, name) for name in request.named})
     task.request = replace(request, options=options)
     task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)
     return inline.array
