@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -40,14 +40,15 @@ def acknowledge_before_the_record_is_written(patch: Patch) -> None:
 
 
 def write_whatever_stands_there(patch: Patch) -> None:
-    def put(table: MemoryTable, record: Record) -> bool:
-        found = table.records.get(record.job_id)
-        table.records[record.job_id] = replace(
-            record, revision=(found.revision if found else 0) + 1
-        )
-        return True
+    def put(table: MemoryTable, records: Sequence[Record]) -> list[bool]:
+        with table.operation("put"):
+            for record in records:
+                found = table.records.get(record.job_id)
+                revision = (found.revision if found else 0) + 1
+                table.records[record.job_id] = replace(record, revision=revision)
+        return [True] * len(records)
 
-    patch.setattr(MemoryTable, "_put", put)
+    patch.setattr(MemoryTable, "put", put)
 
 
 def do_not_look_whose_job_it_is_after_losing(patch: Patch) -> None:
