@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -324,3 +325,42 @@ def test_other_options_under_a_known_id_are_refused_by_name(
 
 def test_a_prefix_that_no_id_can_begin_with_is_refused(run: Run) -> None:
     assert "BAD_JOB_ID" in run("submit", "a.npy", "--prefix", "../x").stderr
+
+
+@pytest.mark.way("memory", "an HTTP API lets nobody read inputs: it refuses, and loses nothing")
+@pytest.mark.parametrize("name", ["a.npy", "big.npy", "b.json"])
+def test_a_file_that_was_put_there_by_other_means_is_known_by_its_content(
+    run: Run, service: MemoryService, files: Path, name: str
+) -> None:
+    content = (files / name).read_bytes()
+    service.store.upload(name, [content], {})
+    service.work()
+    job_id = name.partition(".")[0]
+    before = service.table.records[job_id]
+    assert (before.status, before.input.content) == (Status.SUCCEEDED, None)
+    for options in ([], ["--skip-done"], ["--dry-run"]):
+        result = run("submit", name, *options)
+        assert result.exit_code == 0, result.stderr
+        assert (service.queue.sent, service.store.notifications) == ([], [])
+    assert service.table.records[job_id] == before
+    other = npy_bytes(2 * general(200, 9)) if name == "big.npy" else b"[[7, 1], [2, 9]]"
+    other = npy_bytes(np.array([[7.0, 1.0], [2.0, 9.0]])) if name == "a.npy" else other
+    (files / name).write_bytes(other)
+    for options in ([], ["--skip-done"]):
+        assert run("submit", name, *options).exit_code == 7
+    (files / name).write_bytes(content)
+    refused = run("submit", name, "--on-ill-conditioned", "fail")
+    assert (refused.exit_code, "on_ill_conditioned: fail" in refused.stderr) == (7, True)
+
+
+@pytest.mark.way("memory", "an HTTP API lets nobody read inputs")
+def test_a_file_that_was_put_there_and_waits_is_not_sent_again(
+    run: Run, service: MemoryService, files: Path
+) -> None:
+    service.store.upload("big.npy", [(files / "big.npy").read_bytes()], {})
+    with mock.patch.object(service.store, "open", side_effect=Transient(Code.THROTTLED, "slow")):
+        service.work()
+    assert service.table.records["big"].status is Status.RETRYING
+    versions = len(service.store._versions["s3://inputs/big.npy"])
+    assert run("submit", "big.npy").exit_code == 0
+    assert len(service.store._versions["s3://inputs/big.npy"]) == versions

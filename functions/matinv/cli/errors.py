@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import click
 
 from matinv.errors import ErrorInfo, MatinvError
-from matinv.jobs.error_answers import ANSWERS, NOT_FOUND, NOT_FOUND_HINT, Exit
+from matinv.jobs.error_answers import NOT_FOUND, NOT_FOUND_HINT, Exit, answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -137,7 +137,7 @@ def report(error: Exception) -> int | None:
             complain(info)
         case _:
             return None
-    return ANSWERS[error.code].exit
+    return answer_of(error.code).exit
 
 
 def say(code: str, message: str, hint: str) -> None:

@@ -6,19 +6,30 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from matinv.client.results import read_input
 from matinv.client.submission import Submission
 from matinv.errors import Code, MatinvError, Refused, Transient
+from matinv.jobs.ids import matrix_digest
 from matinv.jobs.message import CONTENT, REPLACE
 from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
-from matinv.jobs.request import MESSAGE_SOURCE, Request, answer_options, input_info
+from matinv.jobs.request import (
+    MESSAGE_SOURCE,
+    Request,
+    answer_options,
+    input_info,
+    reference_of,
+)
 from matinv.jobs.runs import run_of
 from matinv.jobs.times import timestamp
 from matinv.linalg.types import Matrix
-from matinv.ports import ClientQueue, ClientStore, ClientTable
+from matinv.ports import ClientQueue, ClientStore, ClientTable, InputStore
 from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 from matinv.settings import DAY_S, Settings
+
+_PIECE_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +172,16 @@ def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Be
     sha256 = _sha256(submission)
     question = _question(submission, record, sha256)
     found = owner(record, question)
+    if record and found is Ownership.CONFLICT and _holds(sender.store, record, submission, sha256):
+        # Somebody put this very file there by other means, as `aws s3 cp` does.
+        question = replace(question, input=record.input)
+        found = owner(record, question)
+        if found is Ownership.OURS and not record.status.terminal:
+            return _Begun(Sent(submission.job_id, record.input, submission.matrix, record=record))
     if record and found is Ownership.CONFLICT:
         raise _conflict(submission.job_id, record, question)
     if record and found is Ownership.ENDED:
-        info = record.input if submission.body is None else submission.input
+        info = question.input if submission.body is not None else record.input
         return _Begun(Sent(submission.job_id, info, submission.matrix, ended=True, record=record))
     over = found is Ownership.OURS and record is not None and record.status.terminal
     revision = record.revision if record and over else 0
@@ -187,7 +204,31 @@ def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Be
     return _Begun(sent, submission.body, queued if record is None else None)
 
 
-def check_free(submission: Submission, record: Record | None) -> None:
+def _holds(store: ClientStore, record: Record, submission: Submission, sha256: str) -> bool:
+    """Whether the object that a record names has the content that is to be sent.
+
+    Only its bytes tell, where its sender wrote no digest: they are read if all else agrees.
+    """
+    stands, comes = record.input, submission.input
+    alike = stands.shape in {None, comes.shape} and stands.dtype in {None, comes.dtype}
+    named = stands.source != MESSAGE_SOURCE and stands.id != ""
+    if not (alike and named and isinstance(store, InputStore)):
+        return False
+    try:
+        if submission.matrix is not None:
+            return matrix_digest(read_input(store, record)) == matrix_digest(submission.matrix)
+        if stands.content is not None or stands.size_bytes not in {None, comes.size_bytes}:
+            return False
+        digest = hashlib.sha256()
+        with store.open(reference_of(stands)) as blob:
+            while piece := blob.read(_PIECE_BYTES):
+                digest.update(piece)
+    except MatinvError:  # it is not there any more, or may not be read
+        return False
+    return digest.hexdigest() == sha256
+
+
+def check_free(store: ClientStore, submission: Submission, record: Record | None) -> None:
     """Raise what `send` would say of a job id that another question owns; send nothing.
 
     Raises
@@ -196,8 +237,13 @@ def check_free(submission: Submission, record: Record | None) -> None:
         JOB_ID_CONFLICT.
     """
     if record is not None:
-        question = _question(submission, record, _sha256(submission))
+        sha256 = _sha256(submission)
+        question = _question(submission, record, sha256)
         if owner(record, question) is Ownership.CONFLICT:
+            if _holds(store, record, submission, sha256):
+                question = replace(question, input=record.input)
+                if owner(record, question) is not Ownership.CONFLICT:
+                    return
             raise _conflict(submission.job_id, record, question)
 
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from matinv.client import JobFailed
 from matinv.errors import Code, MatinvError
-from matinv.jobs.error_answers import ANSWERS, NOT_FOUND, status_of_failed
+from matinv.jobs.error_answers import NOT_FOUND, answer_of, status_of_failed
 
 Answer = dict[str, Any]
 
@@ -26,5 +26,5 @@ def refused(_request: Request, error: Exception) -> Response:
         case JobFailed(error=info):
             return JSONResponse({"error": info.document()}, status_of_failed(info))
         case MatinvError(info=info):
-            return JSONResponse({"error": info.document()}, ANSWERS[info.code].status)
+            return JSONResponse({"error": info.document()}, answer_of(info.code).status)
     raise error

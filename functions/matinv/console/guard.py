@@ -19,6 +19,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from matinv.errors import ErrorInfo
+from matinv.jobs.error_answers import FORBIDDEN, UNAUTHORIZED, answer_of
+
 CSRF_HEADER: Final = "x-matinv-csrf"
 
 _SECRET_BYTES: Final = 32
@@ -129,7 +132,7 @@ class Guard:
         if scope["path"] == "/" and (entered := self._enter(scope, headers)):
             return entered
         if not self._knows(headers):
-            return _no("no session", "open the link that `matinv console` printed", status=401)
+            return _no("no session", "open the link that `matinv console` printed", UNAUTHORIZED)
         if headers.get("sec-fetch-site") not in _OWN_SITES:
             return _no("the request comes from another page", "use the console's own")
         if scope["method"] in _SAFE:
@@ -167,6 +170,6 @@ def _same(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
-def _no(message: str, hint: str, status: int = 403) -> Response:
-    code = "UNAUTHORIZED" if status == 401 else "FORBIDDEN"
-    return JSONResponse({"error": {"code": code, "message": message, "hint": hint}}, status)
+def _no(message: str, hint: str, code: str = FORBIDDEN) -> Response:
+    info = ErrorInfo(code, message, hint)
+    return JSONResponse({"error": info.document()}, answer_of(code).status)

@@ -17,6 +17,8 @@ from matinv.errors import Code, ErrorInfo
 
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_FINISHED: Final = "NOT_FINISHED"
+UNAUTHORIZED: Final = "UNAUTHORIZED"
+FORBIDDEN: Final = "FORBIDDEN"
 METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
 NOT_ACCEPTABLE: Final = "NOT_ACCEPTABLE"
 UNSUPPORTED_MEDIA_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"
@@ -104,11 +106,18 @@ ANSWERS: Final[Mapping[str, ErrorAnswer]] = MappingProxyType(
         "CLIENT": ErrorAnswer(HTTPStatus.CONFLICT, Exit.ERROR),
         # Of requests.
         "BAD_REQUEST": _REFUSED,
+        UNAUTHORIZED: ErrorAnswer(HTTPStatus.UNAUTHORIZED, Exit.REFUSED),
+        FORBIDDEN: ErrorAnswer(HTTPStatus.FORBIDDEN, Exit.REFUSED),
         METHOD_NOT_ALLOWED: ErrorAnswer(HTTPStatus.METHOD_NOT_ALLOWED, Exit.REFUSED),
         NOT_ACCEPTABLE: ErrorAnswer(HTTPStatus.NOT_ACCEPTABLE, Exit.REFUSED),
         UNSUPPORTED_MEDIA_TYPE: ErrorAnswer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Exit.REFUSED),
     }
 )
+
+
+def answer_of(code: str) -> ErrorAnswer:
+    """Return how an error is answered, also one whose code a newer service has made up."""
+    return ANSWERS.get(code, ANSWERS["CLIENT"])
 
 
 def status_of_failed(info: ErrorInfo) -> HTTPStatus:

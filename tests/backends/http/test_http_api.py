@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinv.backends.http.api import Api, error_of
+from matinv.backends.http.api import Api, UnknownProblem, error_of
 from matinv.backends.http.sigv4 import Reply
 from matinv.client import Client
 from matinv.errors import Code, Refused, Transient
@@ -69,16 +69,32 @@ def test_no_server_is_a_passing_fault() -> None:
         (403, b'{"Message": "Forbidden"}', Transient, Code.ACCESS_DENIED),
         (502, b"<html>", Transient, Code.STORAGE),
         (404, b"[]", Refused, Code.BAD_MESSAGE),
+        (409, b'{"code": "NEW_CODE", "detail": "x", "hint": "y"}', UnknownProblem, "NEW_CODE"),
+        (
+            405,
+            b'{"code": "METHOD_NOT_ALLOWED", "detail": "x"}',
+            UnknownProblem,
+            "METHOD_NOT_ALLOWED",
+        ),
+        (400, b'{"code": {"a": 1}, "detail": "x"}', Refused, Code.BAD_MESSAGE),
         (429, b"", Transient, Code.THROTTLED),
         (422, b'{"code": "SINGULAR", "detail": "x"}', Refused, Code.SINGULAR),
         (503, b'{"code": "INTERNAL", "detail": "x"}', Transient, Code.INTERNAL),
     ],
 )
 def test_whatever_is_answered_is_one_of_our_errors(
-    status: int, body: bytes, kind: type, code: Code
+    status: int, body: bytes, kind: type, code: str
 ) -> None:
     error = error_of(Reply(status, {}, body))
     assert (type(error), error.code) == (kind, code)
+
+
+def test_a_code_that_is_not_known_keeps_its_words_and_its_status() -> None:
+    body = b'{"code": "NEW_CODE", "detail": "it is", "hint": "do so", "limit": "3"}'
+    error = error_of(Reply(409, {}, body))
+    assert isinstance(error, UnknownProblem)
+    assert (str(error), error.status) == ("NEW_CODE: it is (allowed: 3); do so", 409)
+    assert not error.info.retryable
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "ftp://127.0.0.1", "nothing", "https://["])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from matinv.backends.aws.calls import pause
@@ -13,6 +14,16 @@ from matinv.errors import TRANSIENT, Code, MatinvError, Refused, Transient
 _JSON: Final = {"content-type": "application/json"}
 _ATTEMPTS: Final = 4
 _TOO_MANY: Final = 429
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+
+
+class UnknownProblem(MatinvError):
+    """A problem whose code this client does not know, as it was said."""
+
+    def __init__(self, code: str, status: int, message: str, hint: str, **facts: object) -> None:
+        self.codes = frozenset({code})
+        self.status = status
+        super().__init__(code, message, hint, **facts)
 
 
 class Api:
@@ -61,10 +72,14 @@ def error_of(reply: Reply) -> MatinvError:
         problem = {}
     fields = problem if isinstance(problem, dict) else {}
     found = fields.get("detail") or f"the API answered with status {reply.status}"
-    known = fields.get("code") in set(Code)
-    code = Code(fields["code"]) if known else of_code("", reply.status)
+    said = fields.get("code")
+    facts = {"observed": fields.get("observed"), "limit": fields.get("limit")}
+    known = isinstance(said, str) and said in set(Code)
+    if not known and isinstance(said, str) and _CODE.fullmatch(said):
+        return UnknownProblem(said, reply.status, str(found), fields.get("hint") or "", **facts)
+    code = Code(str(said)) if known else of_code("", reply.status)
     if not known and 400 <= reply.status < 500 and reply.status not in {401, 403, _TOO_MANY}:
         code = Code.BAD_MESSAGE
     kind = Transient if code in TRANSIENT else Refused
     hint = fields.get("hint") or HINTS.get(code, "")
-    return kind(code, found, hint, observed=fields.get("observed"), limit=fields.get("limit"))
+    return kind(code, found, hint, **facts)

@@ -21,7 +21,7 @@ from matinv.client.choice import Chosen
 from matinv.client.fetching import Fetched, Folder
 from matinv.client.preparation import matrix_of
 from matinv.formats.codecs import Format
-from matinv.jobs.error_answers import ANSWERS, Exit
+from matinv.jobs.error_answers import Exit, answer_of
 from matinv.jobs.ids import names_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import json_line, note
@@ -157,7 +157,7 @@ def _outcome(one: Fetched) -> tuple[Exit, str]:
         return Exit.FAILED, record.status.lower()
     if one.error:
         complain(one.error.info)
-        exit_ = ANSWERS[one.error.code].exit
+        exit_ = answer_of(one.error.code).exit
         return exit_, "not ended" if exit_ is Exit.TIMED_OUT else "refused"
     if record.status is Status.PARTIAL:
         found = f"{record.job_id}: {note(record)}, NaN in the result"

@@ -33,7 +33,7 @@ from matinv.cli.run_view import run_lines, show_run, wait_for_run
 from matinv.client import Client, Job, Mode, NotFound, TimedOut
 from matinv.client.choice import Chosen
 from matinv.errors import Code, MatinvError
-from matinv.jobs.error_answers import ANSWERS, Exit
+from matinv.jobs.error_answers import Exit, answer_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import Document, json_line, noted_document
 from matinv.jobs.times import timestamp
@@ -198,7 +198,7 @@ def delete(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
             delete_job(client, record)
         except MatinvError as error:
             complain(error.info)
-            codes.add(ANSWERS[error.code].exit)
+            codes.add(answer_of(error.code).exit)
         else:
             line = json_line({"job_id": record.job_id}) if output == "json" else record.job_id
             click.echo(line)

@@ -22,7 +22,7 @@ from matinv.client import Client, Job, Mode, Submission
 from matinv.client.send import check_free
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
-from matinv.jobs.error_answers import ANSWERS, Exit
+from matinv.jobs.error_answers import Exit, answer_of
 from matinv.jobs.record import Status
 from matinv.jobs.record_document import json_line, note
 from matinv.jobs.request import Options, Output
@@ -207,10 +207,11 @@ def _complaints(
     for start in range(0, len(sources), _CHUNK):
         for source in sources[start : start + _CHUNK]:
             yield from _complaint(source, partial(check, source), ledger)
-        records = client.table.get([one.job_id for _, one in fine]) if client and fine else {}
-        for source, one in fine:
-            record = records.get(one.job_id)
-            yield from _complaint(source, partial(check_free, one, record), ledger)
+        if client and fine:
+            records = client.table.get([one.job_id for _, one in fine])
+            for source, one in fine:
+                known = partial(check_free, client.store, one, records.get(one.job_id))
+                yield from _complaint(source, known, ledger)
         fine.clear()
         set_done(start + _CHUNK)
 
@@ -248,7 +249,7 @@ def _send(  # noqa: PLR0913 - two are options of the command
             if isinstance(sent, MatinvError):
                 complain(sent.info, submission.job_id)
                 ledger.refuse(source.name, sent.info)
-                codes.add(ANSWERS[sent.code].exit)
+                codes.add(answer_of(sent.code).exit)
                 continue
             ledger.sent(source.name, sent)
             if sent.had_ended and not skip_done:
