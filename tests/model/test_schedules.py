@@ -12,7 +12,7 @@ from matinv.jobs.ids import matrix_digest
 from matinv.jobs.record import Status
 from support.simulator import Fault, Simulator, Then
 
-from .machine import Files
+from .machine import Files, Messages
 from .matrices import ILL
 from .witness import Witness
 
@@ -121,4 +121,16 @@ def test_an_attempt_that_opens_nothing_keeps_what_an_earlier_one_opened() -> Non
     retrying = machine.simulator.world.record("a")
     assert (retrying.status, retrying.input) == (Status.RETRYING, running.input)
     assert (retrying.question, retrying.created_at) == (running.question, running.created_at)
+    machine.teardown()
+
+
+def test_an_older_message_of_one_question_that_is_done_last_does_not_make_it_older() -> None:
+    machine = Messages()
+    machine.begin(running=False, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=3)
+    machine.send_killer()
+    machine.send_replacing(job_id="a", matrix=GOOD, options={"output": "s3"})
+    late = Fault("put_result:after", 0, 0.0, 0, Then.GO_ON)
+    machine.work(faults=[late] * 5, later_s=100.0)
+    machine.send_again(back=0, changes={})
+    machine.work(faults=[Fault("put_result:after", then=Then.FAIL)], later_s=100.0)
     machine.teardown()

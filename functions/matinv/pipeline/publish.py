@@ -195,7 +195,15 @@ def in_place_of(found: Record | None, record: Record) -> Record:
         # A message may not know it, and that of a redrive may be older; newer uploads ask for it.
         input_ = replace(input_, order=known.order)
     question = digest_of(input_, record.options) if record.options else ""
-    return replace(record, input=input_, question=question, created_at=found.created_at)
+    # Of two messages that replace with one question, an older one may be done last.
+    at_ms = max(record.message_at_ms, found.message_at_ms)
+    return replace(
+        record,
+        input=input_,
+        question=question,
+        created_at=found.created_at,
+        message_at_ms=at_ms,
+    )
 
 
 def document(record: Record, inverses: Inverses) -> bytes:
