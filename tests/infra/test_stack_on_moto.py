@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,14 +101,9 @@ class Deployed:
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-@pytest.fixture
-def deployed(terraform: Terraform) -> Iterator[Deployed]:
-    try:
-        find_emulator()
-    except EmulatorMissing as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+@contextmanager
+def embedded_aws() -> Iterator[dict[str, str]]:
+    """Start moto's server, with what Terraform needs; yield the settings that lead there."""
     server = Path(__file__).with_name("moto_server.py")
     with subprocess.Popen(
         [sys.executable, server, "--port", "0"],
@@ -116,13 +112,24 @@ def deployed(terraform: Terraform) -> Iterator[Deployed]:
         text=True,
     ) as process:
         assert process.stdout
-        aws = {
+        yield {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(process.stdout.readline())}",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }
+
+
+@pytest.fixture
+def deployed(terraform: Terraform) -> Iterator[Deployed]:
+    try:
+        find_emulator()
+    except EmulatorMissing as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+    with embedded_aws() as aws:
         at_moto = Terraform(terraform.infra, {**terraform.environment, **aws})
         (terraform.infra / "service" / "moto_override.tf").write_text(OVERRIDE)
         at_moto.run("service", "init", "-input=false", "-no-color")

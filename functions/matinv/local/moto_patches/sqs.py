@@ -67,6 +67,8 @@ class _Attributes(Mapping[str, Any]):
         yield from self._queue.BASE_ATTRIBUTES
         if self._queue.fifo_queue:
             yield from self._queue.FIFO_ATTRIBUTES
+        if self._queue.kms_master_key_id:  # type: ignore[attr-defined]  # set by its name
+            yield from self._queue.KMS_ATTRIBUTES
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
