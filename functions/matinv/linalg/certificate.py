@@ -63,7 +63,7 @@ class Certificate:
         that does not; None if that is zero.
     log_abs_det : float or None
         Natural logarithm of the absolute value of A's determinant, from the pivots, with an error
-        of about ``n * 10**-digits``. None for pseudo-inverses, and for several slices at once.
+        of at most about ``10 * n * 10**-digits``. None for pseudo-inverses, and for several slices.
     sign : float, complex or None
         The determinant's sign, as `numpy.linalg.slogdet` has it: 1 or -1, and of a complex matrix a
         number of absolute value 1. In JSON that is ``{"re": …, "im": …}``, as matrices are.

@@ -118,8 +118,8 @@ class Inverses:
     def log_abs_det(self) -> NDArray[np.float64]:
         """Of each slice the natural logarithm of the determinant's absolute value.
 
-        NaN where there is no inverse, and for pseudo-inverses. Its error is about
-        ``n * 10**-digits``.
+        NaN where there is no inverse, and for pseudo-inverses. Its error is at
+        most about ``10 * n * 10**-digits``.
         """
         return self._known(self.determinants.log_abs)
 

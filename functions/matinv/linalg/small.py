@@ -33,7 +33,8 @@ _CHUNK_SLICES: Final = 2**12
 _SUMS_N: Final = 4
 _PRODUCTS_N: Final = 3
 
-# Pivots may be so many times less right than the inverse, before others find the determinant.
+# Pivots may be so many times n less right than the inverse before others find the determinant, 6 %
+# of random matrices of order 32. Their logarithms were off by 8 n times the bound at most.
 _VAGUE: Final = 30.0
 
 
@@ -114,7 +115,7 @@ class _Chunk:
             part = self.where(vague)
             found = Measurements.blank(len(part.a), _how(kernel), part.a.dtype)
             part._inverted(kernel, found)
-            worse = ~(found.bound <= _VAGUE * findings.bound[vague])
+            worse = ~(found.bound <= _VAGUE * len(self.a[0]) * findings.bound[vague])
             if kernel is not others[-1]:
                 found.determinants.value[worse] = np.nan
             findings.determinants[vague] = found.determinants
@@ -133,7 +134,9 @@ class _Chunk:
         findings.regular[:] = distance * (x.shape[-1] + 2) < REGULAR
         findings.determinants[:] = determinants
         if determinants.doubt is not None:
-            findings.determinants.value[~(determinants.doubt <= _VAGUE * distance)] = np.nan
+            findings.determinants.value[
+                ~(determinants.doubt <= _VAGUE * x.shape[-1] * distance)
+            ] = np.nan
         if broken.any():
             if kernel.method == "spd":
                 findings.mark(Flaw.NOT_POSITIVE, broken)
