@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections import defaultdict
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import matinv
@@ -70,6 +72,14 @@ def test_type_checkers_see_the_names_that_there_are() -> None:
         (name, home)
         for name, home in matinv._HOMES.items()  # type: ignore[attr-defined]
     }
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports inside functions count, and those for types alone: neither file is read first."""
+    graph = grimp.build_graph("matinv", cache_dir=None)
+    TopologicalSorter(
+        {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
+    ).prepare()
 
 
 # --- what is called what

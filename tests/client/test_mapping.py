@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from matinv.client import Client, JobFailed, TimedOut
-from matinv.client.in_memory import MemoryClient
+from matinv.client.client import MemoryClient
 from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs.record import Status
 from support.memory_service import MemoryService, general

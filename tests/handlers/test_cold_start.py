@@ -84,7 +84,8 @@ OURS = """
     matinv.backends.aws.dynamodb matinv.backends.aws.dynamodb_items
     matinv.backends.aws.dynamodb_writes matinv.backends.aws.errors matinv.backends.aws.s3
     matinv.backends.aws.s3_bodies matinv.backends.aws.s3_multipart matinv.backends.aws.sqs
-    matinv.handlers matinv.handlers.worker matinv.isolation matinv.isolation.suspects
+    matinv.handlers matinv.handlers.worker matinv.isolation matinv.isolation.child
+    matinv.isolation.suspects
     matinv.settings matinv.telemetry
     matinv.wiring
 """

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from matinv.backends.aws.dynamodb import DynamoDBTable
-from matinv.client.in_memory import MemoryClient
+from matinv.client.client import MemoryClient
 from matinv.linalg.types import Matrix
 from matinv.local.samples import npy_bytes
 from support.simulated_dynamodb import SimulatedDynamoDB

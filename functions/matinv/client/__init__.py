@@ -11,7 +11,7 @@ array([[-2. ,  1. ],
        [ 1.5, -0.5]])
 """
 
-from matinv.client.client import Client, Job
+from matinv.client.client import Client
 from matinv.client.errors import (
     ClientError,
     JobFailed,
@@ -22,6 +22,7 @@ from matinv.client.errors import (
     Superseded,
     TimedOut,
 )
+from matinv.client.job import Job
 from matinv.client.preparation import prepare
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange

@@ -6,20 +6,38 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from numpy.typing import ArrayLike
 
+from matinv.client.job import Job
 from matinv.client.preparation import Source
 from matinv.errors import MatinvError
 from matinv.jobs.record import Record
 from matinv.linalg.types import Matrix
 
-if TYPE_CHECKING:
-    from matinv.client.client import Client, Job
-
 T = TypeVar("T")
 _END: Final = object()
+
+
+class BlockingClient(Protocol):
+    """The calls of `Client`, with all of their options."""
+
+    def submit(self, *args: Any, **options: Any) -> Job:
+        """See `Client.submit`."""
+        ...
+
+    def wait(self, *args: Any, **options: Any) -> dict[str, Record]:
+        """See `Client.wait`."""
+        ...
+
+    def map(self, *args: Any, **options: Any) -> Generator[Matrix | MatinvError, None, None]:
+        """See `Client.map`."""
+        ...
+
+    def as_completed(self, *args: Any, **options: Any) -> Generator[Job, None, None]:
+        """See `Client.as_completed`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +46,8 @@ class AsyncClient:
 
     Parameters
     ----------
-    client : Client
-        The service. All parameters, results and errors are those of its methods.
+    client : BlockingClient
+        The service: a `Client`. All parameters, results and errors are those of its methods.
 
     Examples
     --------
@@ -40,7 +58,7 @@ class AsyncClient:
     [np.float64(0.5), np.float64(-2.5)]
     """
 
-    client: Client
+    client: BlockingClient
 
     async def submit(self, source: Source, **options: Any) -> Job:
         """See `Client.submit`."""

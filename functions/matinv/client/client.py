@@ -6,36 +6,29 @@ import random
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Final
-
-from numpy.typing import ArrayLike
+from typing import Final
 
 from matinv.client.aio import AsyncClient
 from matinv.client.cancel import Canceller
 from matinv.client.choice import Chosen, one_of, options_of
-from matinv.client.errors import JobFailed, NotFinished, NotFound, Superseded
+from matinv.client.job import Job
 from matinv.client.lookup import known_records
 from matinv.client.mapping import Mapped, OnError, Progress
 from matinv.client.preparation import Source, prepare
-from matinv.client.results import inverse_of, result_url, warn_of_failed_slices
 from matinv.client.send import Sender, send_all
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange, Watch, rounds, watch, watch_run
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
-from matinv.jobs.record import InputInfo, Record, Status
+from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Output
-from matinv.linalg.certificate import Certificate
 from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.settings import Settings, of_api
-
-if TYPE_CHECKING:
-    from matinv.client.in_memory import MemoryClient
 
 _PAGE: Final = 100  # records of one read
 
@@ -141,8 +134,6 @@ class Client:
         >>> client.job("mine").status()
         <Status.SUCCEEDED: 'SUCCEEDED'>
         """
-        from matinv.client.in_memory import MemoryClient  # noqa: PLC0415 - the worker, for tests
-
         return MemoryClient()
 
     def submit(  # noqa: PLR0913 - the fields of a message
@@ -500,130 +491,47 @@ class Client:
         return (self.job(job) if isinstance(job, str) else job for job in jobs)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job, by its id.
+class MemoryClient(Client):
+    """A client of a service in this process; made by `Client.in_memory`.
 
-    Parameters
+    Attributes
     ----------
-    client : Client
-        Where it is.
-    job_id : str
-        Its id.
-    input : InputInfo or None
-        What was sent, if this process sent it.
-    matrix : ndarray or None
-        The matrix itself, if this process sent it inside a message: nothing else keeps it.
-    had_ended : bool
-        Whether `Client.submit` found that the job had ended before, for this very input. It says
-        nothing of now: see `status`.
-    asked : str
-        The name by which somebody asked for it, if nobody sent it from here.
-    revision : int
-        As in `matinv.client.send.Sent`.
-    known : Record or None
-        Its record as it ended, if `Client.as_completed` has read it: it is not read again.
+    memory_store, memory_table, memory_queue
+        The backend: what is in it, ``calls`` counted by name, and ``fail``, a function that is
+        called with ``"put:before"``, ``"put:after"`` and so on around each effect and may raise.
+    now, sleep : callable
+        The clock, seconds since the epoch; what moves it, and takes no time.
     """
 
-    client: Client = field(repr=False)
-    job_id: str
-    input: InputInfo | None = field(default=None, repr=False)
-    matrix: Matrix | None = field(default=None, repr=False)
-    had_ended: bool = field(default=False, repr=False)
-    asked: str = field(default="", repr=False)
-    revision: int = field(default=0, repr=False)
-    known: Record | None = field(default=None, repr=False)
+    def __init__(self) -> None:
+        from matinv.client.in_memory import MemoryWorker  # noqa: PLC0415 - the worker, for tests
 
-    def record(self) -> Record:
-        """Return the job's record as it is now, or as it ended if that is known.
+        self._worker = worker = MemoryWorker()
+        self.memory_store, self.memory_table = worker.store, worker.table
+        self.memory_queue = worker.queue
+        super().__init__(
+            worker.backend(),
+            worker.settings,
+            now=lambda: worker.now_s,
+            sleep=worker.pass_time,
+            jitter=lambda: 0.5,
+        )
 
-        Raises
-        ------
-        NotFound
-            If nothing is known of the job.
-        """
-        if self.known is not None:
-            return self.known
-        found = self.client.records([self])
-        if self.job_id not in found:
-            raise NotFound((self.job_id,))
-        return found[self.job_id]
+    @property
+    def working(self) -> bool:
+        """Whether a worker runs. While none does, jobs stay QUEUED until `work` is called."""
+        return self._worker.working
 
-    def certificate(self) -> Certificate:
-        """Return how good the inverse is, `log_abs_det` and `sign` included.
+    @working.setter
+    def working(self, working: bool) -> None:
+        self._worker.working = working
 
-        Of a stack it has the worst figures; those of each slice are in a result in ``npz`` format.
-        Raises as `result`.
-        """
-        certificate = self.ended_record().certificate
-        if certificate is None:
-            raise NotFinished(self.job_id, self.status())
-        return certificate
+    def send(self, submissions: Sequence[Submission]) -> Sequence[Job | MatinvError]:
+        """Send prepared matrices; the jobs have ended when this returns, if a worker runs."""
+        sent = super().send(submissions)
+        self._worker.pass_time(0.0)
+        return sent
 
-    def status(self) -> Status:
-        """Return where the job is; raises as `record`."""
-        return self.record().status
-
-    def wait(self, timeout_s: float | None = None) -> Record:
-        """Wait until the job has ended, well or not, and return its record.
-
-        Raises
-        ------
-        TimedOut, NotFound
-            See `Client.wait`.
-        """
-        return self.client.wait([self], timeout_s=timeout_s)[self.job_id]
-
-    def result(self, *, verify: bool | ArrayLike = False) -> Matrix:
-        """Return the inverse.
-
-        Parameters
-        ----------
-        verify : bool or array_like
-            Whether to check, here, the result's hash against the record and its residual against
-            the input. The input of a job that came inside a message is kept by nobody but the
-            `Job` that sent it; elsewhere pass the matrix itself.
-
-        Returns
-        -------
-        ndarray
-            Of the input's shape and precision. Slices of a stack that have no inverse are NaN;
-            then the warning `JobPartial` is given, which
-            ``warnings.simplefilter("error", JobPartial)`` turns into an exception.
-
-        Raises
-        ------
-        JobFailed
-            If the job failed.
-        NotFinished, NotFound
-            If there is no result yet, or no such job.
-        Superseded
-            If the job id belongs to another input by now.
-        NotVerified
-            If the result does not pass, or there is nothing to check it against.
-        """
-        record = self.ended_record()
-        inverse = inverse_of(self.client.store, record, self.matrix, verified=verify)
-        warn_of_failed_slices(record)
-        return inverse
-
-    def result_url(self, expires_s: int = 3600) -> str:
-        """Return a presigned URL of the result's object.
-
-        Raises
-        ------
-        ClientError
-            If the result is small and therefore in the record; else as `result`.
-        """
-        return result_url(self.client.store, self.ended_record(), expires_s)
-
-    def ended_record(self) -> Record:
-        """Return the record of a job that has a result; raises as `result`."""
-        record = self.record()
-        if not record.status.terminal:
-            raise NotFinished(self.job_id, record.status)
-        if self.input and self.input.id != record.input.id:
-            raise Superseded(self.job_id)
-        if record.status.failed:
-            raise JobFailed(record)
-        return record
+    def work(self) -> None:
+        """Do all that is on the queue, once: a job that is put off comes again in the next call."""
+        self._worker.work()

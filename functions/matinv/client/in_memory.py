@@ -12,9 +12,6 @@ import numpy as np
 
 from matinv import __version__, pipeline
 from matinv.backends.memory import MemoryMonitor, MemoryQueue, MemoryStore, MemoryTable
-from matinv.client.client import Client, Job
-from matinv.client.submission import Submission
-from matinv.errors import MatinvError
 from matinv.jobs import intake
 from matinv.jobs.lanes import standard
 from matinv.jobs.request import Reference
@@ -64,44 +61,38 @@ class _SameThread(Executor):
         return done
 
 
-class MemoryClient(Client):
-    """A client of a service in this process; made by `Client.in_memory`.
+class MemoryWorker:
+    """The worker of `Client.in_memory`, with its backend and its clock.
 
     Attributes
     ----------
-    memory_store, memory_table, memory_queue
-        The backend: what is in it, ``calls`` counted by name, and ``fail``, a function that is
-        called with ``"put:before"``, ``"put:after"`` and so on around each effect and may raise.
+    store, table, queue
+        The backend.
+    settings : Settings
+        Its names.
     working : bool
-        Whether a worker runs. While none does, jobs stay QUEUED until `work` is called.
+        Whether it works by itself.
     now_s : float
-        The clock, seconds since the epoch: waiting moves it, and takes no time.
+        The clock, seconds since the epoch.
     """
 
     def __init__(self) -> None:
-        settings = Settings(
+        self.settings = settings = Settings(
             "inputs", "results", "jobs", standard("https://memory/jobs"), "https://memory/dead"
         )
-        self.memory_store = NotifyingStore(settings.inputs_bucket, settings.results_bucket)
-        self.memory_table = MemoryTable()
-        self.memory_queue = MemoryQueue()
+        self.store = NotifyingStore(settings.inputs_bucket, settings.results_bucket)
+        self.table = MemoryTable()
+        self.queue = MemoryQueue()
         self.working = True
         self.now_s = _BEGIN_S
         # What was handed back, how often it came, and when it was sent; then when the messages in
         # the queue and the notifications were.
         self._receives: list[tuple[str, int, float]] = []
         self._sent_at_s: tuple[list[float], list[float]] = ([], [])
-        super().__init__(
-            Backend(self.memory_store, self.memory_table, self.memory_queue, MemoryMonitor()),
-            settings,
-            now=lambda: self.now_s,
-            sleep=self._passed,
-            jitter=lambda: 0.5,
-        )
         self._app = pipeline.App(
-            self.memory_store,
-            self.memory_table,
-            self.memory_queue,
+            self.store,
+            self.table,
+            self.queue,
             inputs_bucket=settings.inputs_bucket,
             lane=settings.lane,
             inline_result_bytes=settings.inline_result_bytes,
@@ -112,13 +103,16 @@ class MemoryClient(Client):
             pool=lambda threads, name: _SameThread(),  # noqa: ARG005 - the port's
         )
 
-    def send(self, submissions: Sequence[Submission]) -> Sequence[Job | MatinvError]:
-        """Send prepared matrices; the jobs have ended when this returns, if a worker runs."""
-        sent = super().send(submissions)
+    def backend(self) -> Backend:
+        """Return the ports of the service."""
+        return Backend(self.store, self.table, self.queue, MemoryMonitor())
+
+    def pass_time(self, seconds: float) -> None:
+        """Let what was sent arrive, move the clock, and work."""
         self._new()
+        self.now_s += seconds
         if self.working:
             self.work()
-        return sent
 
     def work(self) -> None:
         """Do all that is on the queue, once: a job that is put off comes again in the next call."""
@@ -147,13 +141,13 @@ class MemoryClient(Client):
         for number, (body, count, at_s) in enumerate(messages):
             if f"message-{number}" not in back:
                 continue
-            if count < self.memory_queue.max_receive_count():
+            if count < self.queue.max_receive_count():
                 self._receives.append((body, count + 1, at_s))
             else:
-                self.memory_queue.give_up(body)
+                self.queue.give_up(body)
 
     def _bodies(self) -> tuple[list[Any], list[Any]]:
-        return self.memory_queue.sent, self.memory_store.notifications
+        return self.queue.sent, self.store.notifications
 
     def _new(self) -> list[tuple[Any, int, float]]:
         """Return what no worker has seen, each with when it was first seen here."""
@@ -162,9 +156,3 @@ class MemoryClient(Client):
             times.extend([self.now_s] * (len(bodies) - len(times)))
             new += [(body, 1, at_s) for body, at_s in zip(bodies, times, strict=True)]
         return new
-
-    def _passed(self, seconds: float) -> None:
-        self._new()
-        self.now_s += seconds
-        if self.working:
-            self.work()

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, S
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from matinv.client.errors import JobFailed
+from matinv.client.job import Job, JobReader
 from matinv.client.lookup import known_records
 from matinv.client.preparation import INLINE_LIMIT_BYTES, Source, checked_array, prepare
 from matinv.client.results import inverse_of
@@ -21,10 +22,8 @@ from matinv.errors import ErrorInfo, MatinvError
 from matinv.jobs.record import Record
 from matinv.jobs.request import Options, Output
 from matinv.linalg.types import Accuracy, Matrix
+from matinv.ports import ClientTable
 from matinv.ports.parallel import CLIENT_THREADS, side_by_side
-
-if TYPE_CHECKING:
-    from matinv.client.client import Client, Job
 
 Progress = Callable[[int, int | None], None]
 """Called with how many matrices are done, and of how many, if that is known."""
@@ -79,13 +78,26 @@ class _Out:
     held_bytes: int = 0
 
 
+class MapClient(JobReader, Protocol):
+    """What a map needs of its client."""
+
+    table: ClientTable
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    jitter: Callable[[], float]
+
+    def send(self, submissions: Sequence[Submission]) -> Sequence[Job | MatinvError]:
+        """See `Client.send`."""
+        ...
+
+
 @dataclass(slots=True)
 class Mapped:
     """The inverses of many matrices, in their order.
 
     Parameters
     ----------
-    client : Client
+    client : MapClient
         Where they are made.
     matrices : iterable of array_like or path
         Taken as they are needed; it may be a generator, and never end.
@@ -103,7 +115,7 @@ class Mapped:
         Whether neighbours may travel together.
     """
 
-    client: Client
+    client: MapClient
     matrices: Iterable[Source]
     options: Options
     on_error: OnError

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from matinv import processes, settings
 from matinv.errors import Code, Misconfigured, Refused, Transient
-from matinv.isolation.suspects import Died
+from matinv.isolation.child import Died
 from matinv.jobs import intake
 from matinv.pipeline import Deadline
 from matinv.telemetry import LambdaContext

@@ -11,11 +11,12 @@ This module runs in the worker; `matinv.isolation.child_process` is its handle o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from matinv import pipeline
 from matinv.errors import Code, MatinvError, Misconfigured, Transient
+from matinv.isolation.child import Child, Died, Start
 from matinv.jobs import intake
 from matinv.pipeline import MARGIN_S, App, Deadline, Report
 from matinv.telemetry import LambdaContext
@@ -27,54 +28,6 @@ SUSPECT_FROM: Final = 2
 _OVERHEAD_S: Final = 2 * MARGIN_S
 
 _LATE: Final = Transient(Code.DEADLINE, "the invocation ended before this message's turn")
-
-
-class Died(Exception):
-    """A child ended while it had a message in hand.
-
-    Parameters
-    ----------
-    error : MatinvError
-        What the job in work ends with.
-    job : int or None
-        Which one of the message's jobs that was; None if the body was still being read.
-    """
-
-    def __init__(self, error: MatinvError, job: int | None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.job = job
-
-
-class Child(Protocol):
-    """A process that does suspects, one at a time."""
-
-    def attempt(self, record: intake.Record, deadline: Deadline) -> bool:
-        """Do the jobs of a message and return whether it may be acknowledged.
-
-        Parameters
-        ----------
-        record : mapping
-            The message as Lambda handed it over.
-        deadline : Deadline
-            The message's own.
-
-        Raises
-        ------
-        Died
-            The child is gone.
-        Misconfigured
-            The message was handed back, because no job can go on.
-        """
-        ...
-
-    def stop(self) -> None:
-        """End the child."""
-        ...
-
-
-Start = Callable[[LambdaContext], Child]
-"""Starts a child. Raises `Transient` if it does not come up."""
 
 
 def process(app: App, event: object, context: LambdaContext, start: Start | None = None) -> Report:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from matinv.client.in_memory import MemoryClient
+from matinv.client.client import MemoryClient
 from matinv.errors import MatinvError
 from matinv.jobs.lanes import standard
 from matinv.operations.health import snapshot

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from matinv import pipeline
 from matinv.cli.app import cli
 from matinv.client import Client
-from matinv.client.in_memory import MemoryClient
+from matinv.client.client import MemoryClient
 from matinv.errors import MatinvError
 from matinv.jobs.lanes import Lane
 from matinv.jobs.record import Status
