@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from bench import codecs, coldstart, jobs, kernels, machine, memory
+from bench import codecs, coldstart, console, jobs, kernels, machine, memory
 from bench.checks import WrongError
 from bench.lab import Lab
 from bench.measure import UnmeasurableError
@@ -38,6 +38,10 @@ ROWS: Final[Mapping[int, Sequence[Callable[[Lab], Iterator[Row]]]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and return 1 if a side of a comparison was wrong."""
     options = _options(arguments)
+    if options.console:
+        for line in console.waits(options.quick):
+            sys.stdout.write(f"{line}\n")
+        return 0
     rows: list[Row] = []
     wrong: list[str] = []
     with ExitStack() as resources:
@@ -68,6 +72,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--row", type=int, action="append", choices=list(ROWS), help="only this")
     parser.add_argument("--quick", action="store_true", help="fewer, smaller: under two minutes")
+    parser.add_argument("--console", action="store_true", help="only the waits of console and top")
     parser.add_argument("--json", metavar="FILE", help="also write the rows there")
     parser.add_argument("--readme", action="store_true", help="also write the table to README.md")
     options = parser.parse_args(arguments)

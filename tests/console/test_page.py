@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from seeds import record
 
 from matinv.errors import Code, Transient
+from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.record import Status
 from matinv.linalg.types import Method
 from matinv.testing.contracts import full_record
@@ -151,6 +152,18 @@ def test_the_inverse_is_downloaded_in_either_form(page: Page, service: MemorySer
     assert inverses[".npy"][0] == "tiny.inverse.npy"
     assert np.load(io.BytesIO(inverses[".npy"][1])).tolist() == [[-2.0, 1.0], [1.5, -0.5]]
     assert json.loads(inverses["JSON"][1])["inverse"] == [[-2.0, 1.0], [1.5, -0.5]]
+
+
+def test_a_result_with_a_name_of_any_script_is_downloaded(
+    page: Page, service: MemoryService
+) -> None:
+    service.client.submit(general(4), job_id='逆/"a"')
+    service.work()
+    row(page, '逆/"a"').get_by_role("link").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=CODECS[Format.NPY].title).click()
+    assert download.value.suggested_filename.startswith("逆-")
+    assert np.load(download.value.path()).shape == (4, 4)
 
 
 def test_slices_of_a_stack_are_told_apart(page: Page, service: MemoryService) -> None:

@@ -1,9 +1,9 @@
-"""Queries of DynamoDB's indexes, in the time of what they ask for.
+"""Reads of DynamoDB in the time of what they ask for: moto's take twenty times as long.
 
 moto sorts the whole table for each query of an index, and copies whole items before it projects
-them: with 10,000 records a query takes 60 to 140 ms, and a list of jobs is 48 of them. Here it
-takes one pass over the table, and what is sorted, copied and answered are the keys of one
-partition.
+them: with 10,000 records a query takes 330 ms of CPU, and a list of jobs is 48 of them. Here it
+takes one pass over the table, 10 ms, and what is sorted and answered are the keys of one partition.
+Of each attribute that moto answers it tries a dozen names; here it is written as it is.
 """
 
 from __future__ import annotations
@@ -11,16 +11,43 @@ from __future__ import annotations
 import inspect
 from typing import Any, Final, cast
 
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT, Table
 
+_serialize: Final = BaseJSONSerializer._serialize_type_structure
 _query: Final = Table.query
 _signature: Final = inspect.signature(_query)
 
 
 def patch() -> None:
-    """Answer queries of indexes here; all others stay moto's."""
+    """Answer queries of indexes here, and write attributes; everything else stays moto's."""
     setattr(Table, "query", _patched)  # noqa: B010 - mypy holds a method to be final
+    setattr(BaseJSONSerializer, "_serialize_type_structure", _serialized)  # noqa: B010 - the same
+
+
+def _serialized(serializer: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+    wire = _wire(value) if shape.name == "AttributeValue" else None
+    if wire is None:
+        _serialize(serializer, serialized, value, shape, key)
+    else:
+        serializer._default_serialize(serialized, wire, shape, key)
+
+
+def _wire(value: Any) -> dict[str, Any] | None:
+    """Return an attribute as DynamoDB writes it; None for bytes and sets, which moto knows."""
+    kind, content = (
+        next(iter(value.items())) if isinstance(value, dict) else (value.type, value.value)
+    )
+    if kind in {"S", "N", "BOOL", "NULL"}:
+        return {kind: content}
+    if kind == "M":
+        members = {name: _wire(member) for name, member in content.items()}
+        return None if None in members.values() else {kind: members}
+    if kind == "L":
+        elements = [_wire(element) for element in content]
+        return None if None in elements else {kind: elements}
+    return None
 
 
 def _patched(table: Table, *args: Any, **kwargs: Any) -> Any:
@@ -31,14 +58,19 @@ def _patched(table: Table, *args: Any, **kwargs: Any) -> Any:
     if index is None or not keys or table.has_range_key or any(map(given.get, beside)):
         return _query(table, *args, **kwargs)
     attributes = [key["AttributeName"] for key in index.schema] + [table.hash_key_attr]
-    conditions = [(name, "EQ", [value]) for name, value in keys]
-    conditions += given.get("range_key_conditions") or ()
-    found = {
-        tuple(item.attrs[name].value for name in attributes): item
-        for item in cast("list[Item]", list(table.items.values()))  # there is no range key
-        if all(item.attrs.get(name) for name in attributes)
-        and all(_meets(item, *condition) for condition in conditions)
-    }
+    wanted = [(name, key.value) for name, key in keys]
+    ranges = given.get("range_key_conditions") or ()
+    found: dict[tuple[Any, ...], Item] = {}
+    for item in cast("list[Item]", list(table.items.values())):  # there is no range key
+        attrs = item.attrs
+        for name, value in wanted:  # no function: nearly all items end here
+            if name not in attrs or attrs[name].value != value:
+                break
+        else:
+            if all(name in attrs for name in attributes) and all(
+                attrs[name].compare(comparison, values) for name, comparison, values in ranges
+            ):
+                found[tuple(attrs[name].value for name in attributes)] = item
     forward = given["scan_index_forward"] is not False
     start = given.get("exclusive_start_key")
     after = tuple(next(iter(start[name].values())) for name in attributes) if start else None
@@ -55,13 +87,6 @@ def _patched(table: Table, *args: Any, **kwargs: Any) -> Any:
         read.append(item)
     condition = given.get("filter_expression")
     return [item for item in read if condition is None or condition.expr(item)], len(read), last
-
-
-def _meets(item: Item, name: str, comparison: str, values: list[Any]) -> bool:
-    attribute = item.attrs[name]
-    if comparison == "EQ":  # of nearly all items, and `compare` takes five times as long
-        return bool(attribute.value == values[0].value)
-    return bool(attribute.compare(comparison, values))
 
 
 def _projected(item: Item, projection: dict[str, Any], keys: list[str]) -> Item:
