@@ -94,7 +94,14 @@ def run(page: Page) -> None:
     expect(page.get_by_role("region", name="Jobs of the run, table")).to_be_visible()
 
 
+def cancel(page: Page) -> None:
+    run(page)
+    page.get_by_role("button", name="Cancel …").click()
+    expect(page.get_by_role("dialog", name="Cancel the run fem")).to_be_visible()
+
+
 VIEWS = [
+    cancel,
     runs,
     run,
     delete,

@@ -117,7 +117,8 @@ def test_reads_that_another_page_makes_are_refused(person: Caller, site: str) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/jobs", "/api/dead-letters/redrive", "/api/dead-letters/delete"]
+    "path",
+    ["/api/jobs", "/api/dead-letters/redrive", "/api/dead-letters/delete", "/api/run/cancel"],
 )
 @pytest.mark.parametrize(
     "headers",

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from seeds import record
 
 from matinv.errors import Code, Transient
+from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from support.memory_service import MemoryService, general
 
@@ -132,6 +133,41 @@ def test_all_results_are_downloaded_as_one_archive(
         "fem/open-0",
         "fem/open-1",
     ]
+
+
+def test_a_run_is_cancelled_once_that_is_confirmed(
+    page: Page, console: Console, seen: MemoryService
+) -> None:
+    at(page, console, "run/fem")
+    page.get_by_role("button", name="Cancel …").click()
+    dialog = page.get_by_role("dialog", name="Cancel the run fem")
+    expect(dialog.get_by_text("2 jobs that have not ended")).to_be_visible()
+    dialog.get_by_role("button", name="Let it go on").click()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Cancel …").click()
+    dialog.get_by_role("button", name="Cancel the run").click()
+    expect(page.get_by_text("2 jobs cancelled.")).to_be_visible()
+    expect(page.get_by_text("6 of 6 jobs ended")).to_be_visible()
+    expect(page.get_by_role("button", name="cancelled 2")).to_be_enabled()
+    expect(page.get_by_role("button", name="Cancel …")).to_have_count(0)
+    seen.work()
+    states = {name: record.status for name, record in seen.table.records.items()}
+    assert (states["fem/open-0"], states["fem/good-0"]) == (Status.CANCELLED, Status.SUCCEEDED)
+
+
+def test_a_run_that_cannot_be_cancelled_now_says_why(
+    page: Page, console: Console, seen: MemoryService
+) -> None:
+    at(page, console, "run/fem")
+    page.get_by_role("button", name="Cancel …").click()
+
+    def refuse(moment: str) -> None:
+        if moment == "put:before":
+            raise Transient(Code.ACCESS_DENIED, "the table may not be written", "ask an operator")
+
+    seen.table.fail = refuse
+    page.get_by_role("button", name="Cancel the run").click()
+    expect(page.get_by_role("dialog").get_by_text("may not be written")).to_be_visible()
 
 
 def test_a_run_that_nobody_knows_and_one_that_cannot_be_read_say_so(

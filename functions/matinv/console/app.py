@@ -105,6 +105,7 @@ class _Pages:
             Route("/api/run", self.run),
             Route("/api/run/jobs", self.run_jobs),
             Route("/api/run/archive", self.archive),
+            Route("/api/run/cancel", self.cancel, methods=["POST"]),
             Route("/api/health", self.health),
             Route("/api/dead-letters", self.letters),
             Route("/api/dead-letters/redrive", self.redrive, methods=["POST"]),
@@ -177,6 +178,14 @@ class _Pages:
         return StreamingResponse(
             archive(self.client, run), headers=name, media_type="application/zip"
         )
+
+    async def cancel(self, request: Request) -> Response:
+        run = (await _order(request)).get("run")
+        if not isinstance(run, str) or not run:
+            raise Bad("BAD_REQUEST", "run is missing", "name a run")
+        answer = await run_in_threadpool(self.runs.cancelled, run)
+        self.live.wake()
+        return JSONResponse(answer)
 
     def health(self, _request: Request) -> Response:
         return JSONResponse(self.watch.health())

@@ -114,6 +114,19 @@ class Runs:
         found: dict[str, Any] = plain({"columns": COLUMNS, "rows": rows, "next": following})
         return found
 
+    def cancelled(self, name: str) -> dict[str, Any]:
+        """Cancel the jobs of a run that have not ended, and say how many those were.
+
+        Raises
+        ------
+        Transient
+            If the table does not answer; what was cancelled until then is.
+        """
+        count = self.client.cancel_run(name)
+        with self._turn:  # counted again for the next who asks
+            self._counted.pop(name, None)
+        return {"run": name, "cancelled": count}
+
     def _read(self, names: list[str]) -> Mapping[str, _Counted]:
         """Return what is known of runs, after some time for those that are to be counted."""
         with self._turn:

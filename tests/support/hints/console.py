@@ -170,6 +170,11 @@ CONSOLE: Final[tuple[Advice, ...]] = (
         clicked("GET", "/api/run/archive", b"", _in_a_run, run="fem"),
     ),
     advice(
+        "name a run",
+        clicked("POST", "/api/run/cancel", {}, _in_a_run),
+        clicked("POST", "/api/run/cancel", {"run": "fem"}, _in_a_run),
+    ),
+    advice(
         "load the page again once a worker has seen its files",
         clicked("GET", "/api/run", b"", run="fem"),
         clicked("GET", "/api/run", b"", _in_a_run, run="fem"),

@@ -1,8 +1,8 @@
 // Runs: all of them, and one with its jobs, its failures and its results.
 import { html, useState } from "./html.js";
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { Line } from "./jobs.js";
-import { Ago, Empty, Loading, Status, Trouble, useEvery, useLoaded } from "./parts.js";
+import { Ago, Dialog, Empty, Fault, Loading, Status, Trouble, useEvery, useLoaded } from "./parts.js";
 import { address, amend } from "./route.js";
 import { STATES, count, duration } from "./words.js";
 
@@ -70,20 +70,45 @@ export function Run({ name, query }) {
       ${run?.counts && html`
         <section class="card run" aria-labelledby="progress"><h2 id="progress">Progress</h2>
           <${Progress} run=${run} /><${Counts} run=${run} />
-          <${Actions} run=${run} /></section>
+          <${Actions} run=${run} again=${loaded.again} /></section>
         <${Jobs} run=${run} state=${query.get("state") ?? ""} />`}
     </section>`;
 }
 
-function Actions({ run }) {
+function Actions({ run, again }) {
+  const [asking, setAsking] = useState(false);
+  const [cancelled, setCancelled] = useState(null);
   const results = (run.counts.SUCCEEDED ?? 0) + (run.counts.PARTIAL ?? 0);
   return html`
     <p class="buttons">
       ${results > 0
         ? html`<a class="button" href=${`/api/run/archive?${new URLSearchParams({ run: run.run })}`} download>Download ${count(results, "result")} as .zip</a>`
         : html`<span class="dim">No results yet.</span>`}
+      ${run.ended < run.total && html`<button type="button" onClick=${() => setAsking(true)}>Cancel …</button>`}
     </p>
+    <div aria-live="polite">${cancelled != null && html`<p class="outcome">${count(cancelled, "job")} cancelled.</p>`}</div>
+    ${asking && html`<${Cancel} run=${run} close=${() => setAsking(false)}
+      ended=${(answer) => { setAsking(false); setCancelled(answer.cancelled); again(); }} />`}
     ${results > 0 && html`<p class="dim">Files are named as their inputs were. manifest.jsonl in the archive says of each job how it ended. The command does the same: <code>matinv fetch --run ${quoted(run.run)} -o FOLDER</code></p>`}`;
+}
+
+function Cancel({ run, close, ended }) {
+  const [state, setState] = useState({});
+  const order = async () => {
+    setState({ busy: true });
+    try {
+      ended(await post("/api/run/cancel", { run: run.run }));
+    } catch (error) {
+      setState({ error });
+    }
+  };
+  return html`
+    <${Dialog} title=${`Cancel the run ${run.run}`} close=${close}>
+      <p>${count(run.total - run.ended, "job")} that ${run.total - run.ended === 1 ? "has" : "have"} not ended will not be worked on. The results that are there stay. Dropped files that no worker has seen yet are not cancelled.</p>
+      <div aria-live="polite">${state.error && html`<${Fault} error=${state.error} />`}</div>
+      <footer><button type="button" onClick=${close}>Let it go on</button>
+        <button type="button" class="primary danger" disabled=${state.busy} onClick=${order}>Cancel the run</button></footer>
+    <//>`;
 }
 
 const quoted = (text) => (/^[\w./@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
