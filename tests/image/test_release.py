@@ -47,6 +47,8 @@ if words[0] == "output":
 if words[0] == "apply":
     given = [w.partition("=")[2] for w in words if w.startswith("image_uri=")]
     image = given[0] if given else Path(words[-1]).read_text()
+    if image == "stale":
+        sys.exit("Error: Saved plan is stale")
     if image == "{refused}":
         sys.exit("Error: AWS refuses it")
     functions = boto3.client("lambda")
@@ -218,6 +220,16 @@ def test_a_deploy_that_breaks_off_goes_back_without_a_smoke_test(stack: Stack) -
     assert f"the deploy failed; {OLD} runs again, and works" in done.stderr
     assert stack.image() == OLD
     assert len(stack.applied()) == 2
+
+
+def test_a_plan_that_is_stale_changes_nothing_and_there_is_no_way_back_to_go(stack: Stack) -> None:
+    plan = stack.home / "approved.tfplan"
+    plan.write_text("stale")
+    done = stack.release("--plan", str(plan))
+    assert done.returncode == 1
+    assert "plan again, and have that approved" in done.stderr
+    assert len(stack.applied()) == 1
+    assert stack.callers_get() == ("1", {})
 
 
 def test_a_first_deploy_that_fails_has_nothing_to_go_back_to_and_says_so(stack: Stack) -> None:
