@@ -65,6 +65,8 @@ class Settings:
         even.
     retention_days : int
         ``MATINV_RETENTION_DAYS``: after how many days DynamoDB may drop a record (TTL).
+    fair_by : str
+        ``MATINV_FAIR_BY``: what SQS treats jobs fairly by (`matinv.jobs.fairness`).
     """
 
     inputs_bucket: str
@@ -75,6 +77,7 @@ class Settings:
     events_topic_arn: str | None = None
     inline_result_bytes: int = 8 * 1024
     retention_days: int = 30
+    fair_by: str = "run"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -95,6 +98,7 @@ class Settings:
             events_topic_arn=read.environment.get("MATINV_EVENTS_TOPIC_ARN") or None,
             inline_result_bytes=read.number("MATINV_INLINE_RESULT_BYTES", 8 * 1024),
             retention_days=read.number("MATINV_RETENTION_DAYS", 30),
+            fair_by=read.fair_by(),
         )
         read.check()
         return settings
@@ -129,6 +133,7 @@ class Settings:
             "MATINV_EVENTS_TOPIC_ARN": self.events_topic_arn or "",
             "MATINV_INLINE_RESULT_BYTES": str(self.inline_result_bytes),
             "MATINV_RETENTION_DAYS": str(self.retention_days),
+            "MATINV_FAIR_BY": self.fair_by,
         }
         return {name: value for name, value in pairs.items() if value}
 
@@ -152,6 +157,12 @@ class _Reader:
             self._problems.append(f"{name} must be a whole number above 0")
             return default
         return int(value)
+
+    def fair_by(self) -> str:
+        value = self.environment.get("MATINV_FAIR_BY") or "run"
+        if not re.fullmatch("run|none|tag:.+", value):
+            self._problems.append("MATINV_FAIR_BY must be run, tag:NAME or none")
+        return value
 
     def lanes(self) -> Lane:
         """Return the lane of this worker with those behind it; see `lanes`."""

@@ -62,6 +62,7 @@ def app_from(settings: Settings) -> App:
         inline_result_bytes=settings.inline_result_bytes,
         retention_s=settings.retention_days * DAY_S,
         engine=engine(settings.lane.threads),
+        fair_by=settings.fair_by,
         now=time.time,
         jitter=random.random,
         events=events(topic_arn) if topic_arn else None,

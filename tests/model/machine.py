@@ -162,6 +162,12 @@ class Machine(RuleBasedStateMachine):
         self.sent.append(message)
         self.witness.asked[self.simulator.send(message)] = _shaping(message)
 
+    @rule(job_id=st.sampled_from(JOB_IDS), matrix=st.sampled_from(MATRICES))
+    def submit(self, job_id: str, matrix: Any) -> None:
+        """Send as the client does, which writes a record of what waits in the queue."""
+        self.witness.matrices[f"sha256:{matrix_digest(np.array(matrix))}"] = matrix
+        self.simulator.submit(job_id, np.array(matrix))
+
     @rule(job_ids=st.sampled_from([("a",), ("b",), ("a", "b", "c")]))
     def cancel(self, job_ids: tuple[str, ...]) -> None:
         self.simulator.cancel(job_ids)
@@ -335,7 +341,7 @@ class Messages(Machine):
 class Files(Machine):
     """Without matrices in messages, so that uploads of one key meet more often."""
 
-    send = send_replacing = send_poison = send_killer = None
+    send = send_replacing = send_poison = send_killer = submit = None
     tally = Tally()
 
 

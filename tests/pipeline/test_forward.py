@@ -92,3 +92,18 @@ def test_a_lane_that_cannot_be_reached_keeps_the_message() -> None:
     (outcome,) = world.report.outcomes
     assert outcome.error is not None
     assert (outcome.error.code, "large" in outcome.error.message) == (Code.STORAGE, True)
+
+
+def test_a_job_is_forwarded_in_the_group_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World.make(lane=STANDARD)
+    found: list[Any] = []
+    forward = world.queue.forward
+
+    def watched(lane: Lane, deliveries: Any, groups: Any = ()) -> list[bool]:
+        found.append([*groups])
+        return forward(lane, deliveries, groups)
+
+    monkeypatch.setattr(world.queue, "forward", watched)
+    world.deliver(world.drop("fem/a.npy", np.eye(1000)))
+    world.deliver(world.drop("fem/b.npy", np.eye(1000), run="nightly"))
+    assert found == [["fem"], ["nightly"]]

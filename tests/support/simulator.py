@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -299,6 +299,11 @@ class Simulator:
         text = body if isinstance(body, str) else json.dumps(body)
         sent = self.sqs.send_message(QueueUrl=JOBS, MessageBody=text)
         return str(sent["MessageId"])
+
+    def submit(self, job_id: str, matrix: Any) -> None:
+        """Do what ``Client.submit`` does, unless another question has the id."""
+        with suppress(MatinvError):
+            self._client().submit(matrix, job_id=job_id)
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Do what ``matinv cancel`` does; it may meet faults like anybody."""

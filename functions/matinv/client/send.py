@@ -11,6 +11,7 @@ from typing import Final
 from matinv.client.results import read_input
 from matinv.client.submission import Submission
 from matinv.errors import Code, MatinvError, Refused, Transient
+from matinv.jobs.fairness import group_of
 from matinv.jobs.ids import matrix_digest
 from matinv.jobs.message import CONTENT, REPLACE
 from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
@@ -150,12 +151,15 @@ def send_all(
     begun = side_by_side(begin, submissions, CLIENT_THREADS)
     outcomes: list[Sent | MatinvError] = []
     bodies: dict[int, str] = {}
-    for number, one in enumerate(begun):
+    groups: list[str] = []
+    for number, (one, submission) in enumerate(zip(begun, submissions, strict=True)):
         outcomes.append(one.outcome)
         if one.body is not None:
             bodies[number] = one.body
+            fair_by, job_id = sender.settings.fair_by, submission.job_id
+            groups.append(group_of(fair_by, job_id, submission.options))
     queued: list[Record] = []
-    refusals = sender.queue.send_all([*bodies.values()]) if bodies else ()
+    refusals = sender.queue.send_all([*bodies.values()], groups) if bodies else ()
     for number, refusal in zip(bodies, refusals, strict=True):
         outcomes[number] = refusal or outcomes[number]
     for one, outcome in zip(begun, outcomes, strict=True):

@@ -15,10 +15,18 @@ from typing import Any, Final, Self
 from matinv.client.client import Client
 from matinv.client.message_text import edited, members
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused
+from matinv.jobs.fairness import group_of
 from matinv.jobs.intake import deliveries
 from matinv.jobs.message import fields_of, options_of_metadata
 from matinv.jobs.record import Record
-from matinv.jobs.request import Delivery, Reference, Request, answer_options, input_info
+from matinv.jobs.request import (
+    Delivery,
+    Options,
+    Reference,
+    Request,
+    answer_options,
+    input_info,
+)
 from matinv.pipeline.task import own_format
 from matinv.ports import InputStore, Received
 
@@ -313,8 +321,11 @@ def _send(
     store = client.stack("looking into the dead letters").store
     try:
         bodies = [redriven_body(job.delivery, job.record, changes, store) for job in letter.jobs]
-        for body in () if dry_run else bodies:
-            client.queue.send(body)
+        for job, body in () if dry_run else zip(letter.jobs, bodies, strict=True):
+            content = job.delivery.content
+            options = content.options if isinstance(content, Request) else Options()
+            fair_by = client.settings.fair_by
+            client.queue.send(body, group_of(fair_by, job.delivery.job_id, options))
     except Refused as error:
         return error.info
     return None

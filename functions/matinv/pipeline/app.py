@@ -33,6 +33,8 @@ class App:
         Seconds since the epoch.
     jitter : callable
         A random number in [0, 1).
+    fair_by : str
+        What SQS treats jobs fairly by (`matinv.jobs.fairness`).
     events : JobEvents or None
         The topic that hears of every job that ends, if there is one.
     pool : callable
@@ -49,6 +51,7 @@ class App:
     engine: Mapping[str, str]
     now: Callable[[], float]
     jitter: Callable[[], float]
+    fair_by: str = "run"
     events: JobEvents | None = None
     pool: Callable[[int, str], Executor] = ThreadPoolExecutor
 

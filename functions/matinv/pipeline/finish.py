@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
+from matinv.jobs.fairness import group_of
 from matinv.jobs.ownership import Ownership
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery
@@ -79,7 +80,8 @@ def settle(app: App, ended: Sequence[Finished]) -> Iterator[Outcome]:
                 failed.append(end)
     lane = app.lane.next
     if forwarded and lane:  # without a lane behind this one nothing is forwarded
-        sent = app.queue.forward(lane, [task.delivery for task in forwarded])
+        groups = [group_of(app.fair_by, task.job_id, task.options) for task in forwarded]
+        sent = app.queue.forward(lane, [task.delivery for task in forwarded], groups)
         for task, ok in zip(forwarded, sent, strict=True):
             if ok:
                 yield Outcome(task.delivery, Verdict.FORWARDED)

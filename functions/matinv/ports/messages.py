@@ -39,12 +39,16 @@ class Received:
 class ClientQueue(Protocol):
     """The jobs queue as a client needs it."""
 
-    def send(self, body: str) -> None:
-        """Send a message to the jobs queue."""
+    def send(self, body: str, group: str = "") -> None:
+        """Send a message to the jobs queue, in the message group that it is treated fairly by."""
         ...
 
-    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+    def send_all(
+        self, bodies: Sequence[str], groups: Sequence[str] = ()
+    ) -> list[MatinvError | None]:
         """Send messages to the jobs queue in as few calls as can be; for each, why it is not there.
+
+        ``groups`` are their message groups, in the same order, if there are any.
 
         Never raises: what could not be sent does not hinder the others.
         """
@@ -66,8 +70,13 @@ class WorkerQueue(Protocol):
         """
         ...
 
-    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
-        """Send deliveries on to a lane's queue; for each, whether it is safely there."""
+    def forward(
+        self, lane: Lane, deliveries: Sequence[Delivery], groups: Sequence[str] = ()
+    ) -> list[bool]:
+        """Send deliveries on to a lane's queue; for each, whether it is safely there.
+
+        ``groups`` are their message groups, in the same order, if there are any.
+        """
         ...
 
     def delay(self, deliveries: Sequence[Delivery], seconds: Sequence[int]) -> None:

@@ -201,3 +201,15 @@ class TestDeadLetters:
         faults.script.append(failed((0, True)))
         with pytest.raises(Transient, match="1 dead letters could not be removed: X"):
             queue.delete_dead(taken)
+
+
+class TestGroups:
+    def test_messages_are_sent_in_their_groups(self, queue: SQSQueue, client: Any) -> None:
+        queue.send('{"n": 1}', "fem")
+        assert queue.send_all(['{"n": 2}', '{"n": 3}'], ["dft", ""]) == [None, None]
+        url = queue._jobs_queue_url
+        answer = client.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+        )
+        groups = {m["Body"]: m["Attributes"].get("MessageGroupId") for m in answer["Messages"]}
+        assert groups == {'{"n": 1}': "fem", '{"n": 2}': "dft", '{"n": 3}': None}

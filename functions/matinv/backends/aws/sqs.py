@@ -43,10 +43,11 @@ class _Outgoing:
     body: str
     attributes: Mapping[str, str]
     reserve: Mapping[str, str]
+    group: str = ""
 
     def shortened(self) -> _Outgoing:
         """Return the message with fewer attributes."""
-        return _Outgoing(self.body, self.reserve, self.reserve)
+        return _Outgoing(self.body, self.reserve, self.reserve, self.group)
 
     def size_bytes(self) -> int:
         """Return what SQS counts."""
@@ -58,8 +59,13 @@ class _Outgoing:
             name: {"DataType": "String", "StringValue": text}
             for name, text in self.attributes.items()
         }
-        entry = {"Id": str(number), "MessageBody": self.body}
+        entry = {"Id": str(number), "MessageBody": self.body, **_grouped(self.group)}
         return entry | {"MessageAttributes": attributes} if attributes else entry
+
+
+def _grouped(group: str) -> Any:
+    """Return the parameter that puts a message into a group, if it is in one."""
+    return {"MessageGroupId": group} if group else {}
 
 
 class SQSQueue:
@@ -89,13 +95,15 @@ class SQSQueue:
             messages.append(_Outgoing(body, _attributes(full), _attributes(brief)))
         return self._send_all(self._dlq_url, messages)
 
-    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
+    def forward(
+        self, lane: Lane, deliveries: Sequence[Delivery], groups: Sequence[str] = ()
+    ) -> list[bool]:
         """Send deliveries on to a lane's queue; never raises."""
         messages = []
-        for delivery in deliveries:
+        for delivery, group in zip(deliveries, groups or [""] * len(deliveries), strict=True):
             # As it is, and with the mark of what somebody moved back.
             mark = {"error_code": delivery.error_code} if delivery.error_code else {}
-            messages.append(_Outgoing(_sendable(delivery.body), mark, mark))
+            messages.append(_Outgoing(_sendable(delivery.body), mark, mark, group))
         return self._send_all(lane.queue_url, messages)
 
     def _send_all(self, url: str, messages: Sequence[_Outgoing]) -> list[bool]:
@@ -155,19 +163,27 @@ class SQSQueue:
                 QueueUrl=self._jobs_queue_url, AttributeNames=["QueueArn"]
             )
 
-    def send(self, body: str) -> None:
+    def send(self, body: str, group: str = "") -> None:
         """Send a message to the jobs queue."""
         with translated("sending a message"):
-            self._sqs.send_message(QueueUrl=self._jobs_queue_url, MessageBody=body)
+            self._sqs.send_message(
+                QueueUrl=self._jobs_queue_url, MessageBody=body, **_grouped(group)
+            )
 
-    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+    def send_all(
+        self, bodies: Sequence[str], groups: Sequence[str] = ()
+    ) -> list[MatinvError | None]:
         """Send messages, ten in a call as far as their lengths allow."""
         errors: dict[int, MatinvError] = {}
 
         def send(call: Sequence[tuple[int, str]]) -> None:
             for attempt in range(_ATTEMPTS):
                 pause(attempt)
-                entries: Any = [{"Id": str(number), "MessageBody": body} for number, body in call]
+                entries: Any = [
+                    {"Id": str(number), "MessageBody": body}
+                    | _grouped(groups[number] if groups else "")
+                    for number, body in call
+                ]
                 try:
                     with translated("sending messages"):
                         answer = self._sqs.send_message_batch(

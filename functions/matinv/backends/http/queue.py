@@ -20,11 +20,15 @@ class RemoteQueue:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def send(self, body: str) -> None:
+    def send(self, body: str, group: str = "") -> None:  # noqa: ARG002 - the API finds it
         """Submit a message."""
         self._api.ask("POST", "/jobs", body)
 
-    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+    def send_all(
+        self,
+        bodies: Sequence[str],
+        groups: Sequence[str] = (),  # noqa: ARG002 - the API finds them
+    ) -> list[MatinvError | None]:
         """Submit messages, side by side."""
 
         def refusal(body: str) -> MatinvError | None:

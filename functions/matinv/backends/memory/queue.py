@@ -36,6 +36,8 @@ class MemoryQueue(FaultInjection):
         What was put off, and by how many seconds.
     sent : list of str
         The bodies sent to the jobs queue.
+    groups : dict of str
+        Their message groups, by body; empty for those in none.
     unsendable : set of str
         Job ids that `dead_letter` and `forward` fail on.
     """
@@ -46,6 +48,7 @@ class MemoryQueue(FaultInjection):
         self.forwarded: dict[str, list[Delivery]] = {}
         self.delays: list[tuple[Delivery, int]] = []
         self.sent: list[str] = []
+        self.groups: dict[str, str] = {}
         self.unsendable: set[str] = set()
         self._max_receive_count = max_receive_count
         self._letters: dict[str, Received] = {}
@@ -86,7 +89,12 @@ class MemoryQueue(FaultInjection):
         message_id = f"dead-{next(self._numbers)}"
         self._letters[message_id] = Received(message_id, "", body, 0, 0, attributes)
 
-    def forward(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[bool]:
+    def forward(
+        self,
+        lane: Lane,
+        deliveries: Sequence[Delivery],
+        groups: Sequence[str] = (),  # noqa: ARG002 - the port's
+    ) -> list[bool]:
         """Send deliveries on to a lane's queue."""
         try:
             with self.operation("forward"):
@@ -115,17 +123,20 @@ class MemoryQueue(FaultInjection):
         with self.operation("check"):
             pass
 
-    def send(self, body: str) -> None:
+    def send(self, body: str, group: str = "") -> None:
         """Send a message to the jobs queue."""
         with self.operation("send"):
             self.sent.append(body)
+            self.groups[body] = group
 
-    def send_all(self, bodies: Sequence[str]) -> list[MatinvError | None]:
+    def send_all(
+        self, bodies: Sequence[str], groups: Sequence[str] = ()
+    ) -> list[MatinvError | None]:
         """Send messages, each by itself: a fault hits one of them."""
         refusals: list[MatinvError | None] = []
-        for body in bodies:
+        for body, group in zip(bodies, groups or [""] * len(bodies), strict=True):
             try:
-                self.send(body)
+                self.send(body, group)
             except MatinvError as error:
                 refusals.append(error)
             else:
