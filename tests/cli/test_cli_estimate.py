@@ -138,3 +138,30 @@ def test_a_proof_takes_more_and_is_predicted_as_the_worker_does(run: Run, tmp_pa
         assert rows[1]["memory_mib"] > rows[0]["memory_mib"]
         if args != ["a.json"]:
             assert rows[1]["seconds"] == pytest.approx(proven.seconds)
+
+
+def test_estimate_of_a_directory_sums_its_files_and_says_what_stacks_would_cost(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "study" / "s1").mkdir(parents=True)
+    for k in range(50):
+        np.save(tmp_path / "study" / "s1" / f"{k}.npy", np.eye(20))
+    np.save(tmp_path / "study" / "big.npy", np.eye(500))
+    result = run("estimate", "study", "--output", "json")
+    assert result.exit_code == 0
+    costs = [json.loads(line)["cost_usd"]["total"] for line in result.stdout.splitlines()]
+    assert len(costs) == 51
+    assert result.stderr.startswith(f"matinv: 51 files: ${sum(costs):.3g}, ")
+    stack = json.loads(run("estimate", "--n", "20", "--count", "50", "--output", "json").stdout)[
+        "cost_usd"
+    ]["total"]
+    big = max(costs)
+    assert f"; ${stack + big:.3g} with equal matrices in a stack (k, n, n)" in result.stderr
+
+
+def test_estimate_advises_no_stack_where_it_saves_little(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(20))
+    np.save(tmp_path / "b.npy", np.eye(30))
+    result = run("estimate", ".")
+    assert "2 files: $" in result.stderr
+    assert "stack" not in result.stderr

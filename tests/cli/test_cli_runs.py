@@ -246,3 +246,29 @@ def test_a_manifest_that_cannot_be_written_stops_the_command_before_the_work(
 ) -> None:
     assert sent(run, "--manifest", "no/such/folder.csv").exit_code == 1
     assert service.table.records == {}
+
+
+def test_jobs_are_cancelled_by_their_ids(run: Run, service: MemoryService) -> None:
+    service.client.submit(general(3), job_id="done").wait()
+    service.client.submit(general(4), job_id="a")
+    service.client.submit(general(5), job_id="b")
+    result = run("cancel", "a", "done", "typo")
+    assert (result.exit_code, result.stdout) == (6, "a\n")
+    assert "done: it is SUCCEEDED already" in result.stderr
+    assert "NOT_FOUND: typo" in result.stderr
+    service.work()
+    states = {job_id: str(record.status) for job_id, record in service.table.records.items()}
+    assert states == {"done": "SUCCEEDED", "a": "CANCELLED", "b": "SUCCEEDED"}
+    assert run("wait", "a").exit_code == 3
+
+
+def test_a_run_is_cancelled_as_a_whole(run: Run, service: MemoryService) -> None:
+    sent(run, "--run", "r")
+    service.client.submit(general(3), job_id="other")
+    done = run("cancel", "--run", "r")
+    assert done.exit_code == 0
+    assert "matinv: run r: " in done.stderr
+    service.work()
+    assert service.table.records["other"].status == "SUCCEEDED"
+    assert service.table.records["s1/cov0"].status == "CANCELLED"
+    assert run("cancel", "--run", "typo").exit_code == 6

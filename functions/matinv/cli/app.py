@@ -35,6 +35,11 @@ _COMMANDS: Final = {
     "result": ("matinv.cli.commands.result", "result", "Fetch a job's inverse."),
     "fetch": ("matinv.cli.commands.fetch", "fetch", "Fetch many inverses into a folder."),
     "list": ("matinv.cli.commands.jobs", "list_", "List jobs, the most recently updated first."),
+    "cancel": (
+        "matinv.cli.commands.jobs",
+        "cancel",
+        "Cancel jobs that have not ended, by their ids or all of a run.",
+    ),
     "delete": (
         "matinv.cli.commands.jobs",
         "delete",

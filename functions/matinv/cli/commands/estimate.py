@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from matinv.cli.errors import complain
 from matinv.cli.options import OneOf, output_option
 from matinv.cli.output import emit
+from matinv.cli.sources import find
 from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Text, format_of_key, open_file
@@ -52,9 +53,7 @@ class Subject:
 
 
 @click.command()
-@click.argument(
-    "files", metavar="[FILE...]", nargs=-1, type=click.Path(exists=True, dir_okay=False)
-)
+@click.argument("files", metavar="[PATH...]", nargs=-1, type=click.Path(exists=True))
 @click.option("--n", type=click.IntRange(min=1), help="Instead of a file: the order.")
 @click.option("--count", type=click.IntRange(min=1), help="With --n: a stack of so many.")
 @click.option(
@@ -77,6 +76,8 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Predict memory, time, lane and cost.
 
+    PATH is a file, or a directory: all matrices in it and below, with their sum on stderr. Where
+    matrices of one shape would be far cheaper as stacks, it says what these would cost.
     Only the header of a file is read; JSON has none, and is judged by its length. Memory is what
     the worker needs beyond its idle state, seconds are of one vCPU, the cost is that of a job with
     an invocation to itself at us-east-1's list prices; batches of small jobs share theirs.
@@ -91,6 +92,7 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
         size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
         subjects = [Subject(f"{dtype} {shape}", shape, dtype, size_bytes, prediction)]
     else:
+        files = tuple(str(source.path) for source in find(files))
         subjects = list(_of_files(files, method, accuracy))
     lanes = lanes_of_environment()
     rows = [_row(subject, lanes) for subject in subjects]
@@ -108,6 +110,8 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
                 f"of {largest.threads} vCPUs",
             )
             complain(refused.info, row["input"])
+    if len(rows) > 1:
+        click.echo(f"matinv: {_sum(subjects, rows, lanes, method, accuracy)}", err=True)
     fits = sum(row["lane"] is not None for row in rows)
     return Exit.OK if fits == (1 if n else len(files)) else Exit.REFUSED
 
@@ -130,6 +134,41 @@ def _of_files(files: Iterable[str], method: Method, accuracy: Accuracy) -> Itera
                 yield Subject(str(path), shape, dtype.name, size_bytes, prediction)
         except MatinvError as error:
             complain(error.info, name)
+
+
+def _sum(
+    subjects: Sequence[Subject],
+    rows: Sequence[Mapping[str, Any]],
+    lanes: Lane,
+    method: Method,
+    accuracy: Accuracy,
+) -> str:
+    """Say what all of it costs, and what it would cost as stacks of equal matrices.
+
+    A stack is a job like another: what it saves are messages, records and results.
+    """
+    costs = [row["cost_usd"]["total"] for row in rows if row["cost_usd"]]
+    said = (
+        f"{len(rows):,} files: ${sum(costs):.3g}, {sum(row['seconds'] for row in rows):,.3g} s "
+        "of one vCPU"
+    )
+    alike: dict[tuple[tuple[int, ...], str], list[float]] = {}
+    for subject, row in zip(subjects, rows, strict=True):
+        if subject.shape and subject.dtype and len(subject.shape) == 2 and row["cost_usd"]:
+            own = row["cost_usd"]["total"]
+            alike.setdefault((subject.shape, subject.dtype), []).append(own)
+    stacks, saved = 0, 0.0
+    for (shape, dtype), own in alike.items():
+        prediction = predict((len(own), *shape), np.dtype(dtype), method, accuracy=accuracy)
+        size_bytes = prediction.matrix_bytes + _NPY_HEADER_BYTES
+        stack = _row(Subject("", (len(own), *shape), dtype, size_bytes, prediction), lanes)
+        if len(own) > 1 and stack["cost_usd"] and stack["cost_usd"]["total"] < sum(own) / 2:
+            stacks += 1
+            saved += sum(own) - stack["cost_usd"]["total"]
+    if stacks:
+        each = "a stack (k, n, n)" if stacks == 1 else f"{stacks:,} stacks (k, n, n)"
+        said += f"; ${sum(costs) - saved:.3g} with equal matrices in {each}: numpy.stack"
+    return said
 
 
 def _row(subject: Subject, lanes: Lane) -> dict[str, Any]:

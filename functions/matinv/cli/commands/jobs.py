@@ -29,7 +29,7 @@ from matinv.cli.options import (
     timeout_option,
 )
 from matinv.cli.output import JOB_COLUMNS, bar, emit
-from matinv.cli.run_view import run_lines, show_run, wait_for_run
+from matinv.cli.run_view import no_such_run, run_lines, show_run, wait_for_run
 from matinv.client import Client, Job, Mode, NotFound, TimedOut
 from matinv.client.choice import Chosen
 from matinv.errors import Code, MatinvError
@@ -176,6 +176,34 @@ def list_(  # noqa: PLR0913 - each is an option of the command
     elif shown == limit:
         click.echo(f"matinv: {shown:,} shown, there may be more: see --limit", err=True)
     return Exit.OK
+
+
+@click.command()
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@run_option
+@click.pass_context
+def cancel(ctx: click.Context, job_ids: tuple[str, ...], run: str | None) -> Exit:
+    """Cancel jobs that have not ended, by their ids or all of a run.
+
+    ID may be `-`: ids are then read from stdin. Ids of cancelled jobs are on stdout, one per line;
+    of a run stderr says how many there were. What has ended stays as it is, and is said on stderr.
+    The exit code is 6 if an id or the run is unknown.
+    """
+    check_one_way(job_ids, run)
+    client = client_of(ctx)
+    if run:
+        if not client.table.run_summary(run).total:
+            return no_such_run(run)
+        click.echo(f"matinv: run {run}: {client.cancel_run(run):,} cancelled", err=True)
+        return Exit.OK
+    jobs = [client.job(name) for name in job_ids_of(job_ids)]
+    records = client.cancel(jobs)
+    for record in _known(jobs, records):
+        if record.status is Status.CANCELLED:
+            click.echo(record.job_id)
+        else:
+            click.echo(f"matinv: ENDED: {record.job_id}: it is {record.status} already", err=True)
+    return complain_missing([job.asked for job in jobs if job.job_id not in records])
 
 
 @click.command()
