@@ -48,7 +48,8 @@ class Certificate:
     routine : str
         By which algorithm: ``closed-form``, ``gauss-jordan+schulz``, ``getrf+getri``,
         ``potrf+potri``, ``gauss-jordan``, ``sweep``, ``gesdd``; ``geqrf`` where the first of these
-        failed its check; ``arb`` where no floating point arithmetic vouched for enough digits.
+        failed its check; ``pairs`` where pairs of float64 proved each element; ``arb`` where no
+        floating point arithmetic vouched for enough digits.
     checked : Checked
         Whether the residual is the full one or an estimate from probe vectors, or each element
         is proven to be the true one, correctly rounded.

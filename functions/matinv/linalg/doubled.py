@@ -30,14 +30,14 @@ def residual(x: Matrix, y: Matrix, c: Matrix) -> Matrix:
     n = x.shape[-1]
     # A sum of n products (2 n of complex numbers) of two slices has to fit 53 bits.
     bits = (53 - ceil(log2(2 * n))) // 2
-    x1, x2, x3 = _slices(x, bits, axis=-1)
-    y1, y2, y3 = _slices(y, bits, axis=-2)
+    x1, x2, x3 = slices(x, bits, axis=-1)
+    y1, y2, y3 = slices(y, bits, axis=-2)
     total: Matrix = (x1 @ y1 - c) + (x1 @ y2 + x2 @ y1)
     total += x2 @ (y - y1) + x1 @ y3 + x3 @ y
     return total
 
 
-def _slices(a: Matrix, bits: int, axis: int) -> tuple[Matrix, Matrix, Matrix]:
+def slices(a: Matrix, bits: int, axis: int) -> tuple[Matrix, Matrix, Matrix]:
     """Cut off so many bits, counted from the largest of each row (or column), twice."""
     first = _leading(a, bits, axis)
     second = _leading(a - first, bits, axis)

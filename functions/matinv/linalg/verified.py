@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from matinv.linalg import ball, hermitian, step_up
+from matinv.linalg import ball, hermitian, pairs, step_up
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.gates import Flaw, How, Measurements
 from matinv.linalg.types import Matrix, Method
 
-_HOW: Final = How("general", "arb", Side.RIGHT, Checked.VERIFIED)
+_BY_BALLS: Final = How("general", "arb", Side.RIGHT, Checked.VERIFIED)
+_BY_PAIRS: Final = How("general", "pairs", Side.RIGHT, Checked.VERIFIED)
 
 
 def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
@@ -20,7 +21,7 @@ def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
 
     SPD refuses what is not Hermitian, or not positive definite as far as Cholesky can tell.
     """
-    findings = Measurements.blank(len(a), _HOW, a.dtype)
+    findings = Measurements.blank(len(a), _BY_BALLS, a.dtype)
     for index, given in enumerate(a):
         own = findings.part(slice(index, index + 1))
         if not np.isfinite(given).all():
@@ -37,7 +38,11 @@ def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
 
 
 def _solve_one(given: Matrix, x: Matrix, findings: Measurements, budget: Budget) -> None:
-    found = ball.invert(given, given.dtype, budget, all_rounded=True)
+    found: ball.Enclosed | ball.Deficient | None = pairs.invert(given, given.dtype, budget)
+    if found:
+        findings.how[0] = _BY_PAIRS
+    else:
+        found = ball.invert(given, given.dtype, budget, all_rounded=True)
     if isinstance(found, ball.Deficient):
         findings.rank[0], findings.rcond[0] = found.rank, 0
         findings.mark(Flaw.SINGULAR, where=True)
