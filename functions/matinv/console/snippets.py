@@ -10,9 +10,9 @@ import shlex
 from posixpath import splitext
 from typing import Final
 
-from matinv.formats.codecs import CODECS
+from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.record import Record
-from matinv.jobs.request import MESSAGE_SOURCE, reference_of
+from matinv.jobs.request import MESSAGE_SOURCE, Options, answer_options, reference_of
 from matinv.settings import Settings
 
 _SEND_MESSAGE: Final = """\
@@ -25,10 +25,18 @@ boto3.client("sqs").send_message(
         "job_id": {job_id!r},
         "npy": base64.b64encode(text.getvalue()).decode(),
         "tags": {tags!r},
+        **{options!r},
     }}),
 )"""
 _SEND_FILE: Final = """\
 boto3.client("s3").upload_file("matrix{ending}", {bucket!r}, {key!r})"""
+_FLAGS: Final = {
+    "method": "--method",
+    "output": "--output-to",
+    "format": "--format",
+    "accuracy": "--accuracy",
+    "on_ill_conditioned": "--on-ill-conditioned",
+}
 _FETCH: Final = """\
 table = boto3.resource("dynamodb").Table({table!r})
 record = table.get_item(Key={{"job_id": {job_id!r}}})["Item"]
@@ -44,8 +52,9 @@ def command_line(record: Record) -> str:
     """Return the commands that submit a job like this one, look at it and fetch its inverse."""
     name = shlex.quote(record.job_id)
     tags = "".join(f" --tag {shlex.quote(f'{key}={text}')}" for key, text in record.tags.items())
+    options = "".join(f" {_FLAGS[name]} {text}" for name, text in _options_of(record).items())
     lines = [
-        f"matinv submit matrix.npy --job-id {name}{tags} --wait",
+        f"matinv submit matrix.npy --job-id {name}{options}{tags} --wait",
         f"matinv status {name} --output json",
     ]
     if record.result:
@@ -59,7 +68,10 @@ def python(record: Record, settings: Settings) -> str:
     """Return a program that sends a job like this one, and fetches this one's inverse."""
     if record.input.source == MESSAGE_SOURCE:
         send = _SEND_MESSAGE.format(
-            queue=settings.jobs_queue_url, job_id=record.job_id, tags=dict(record.tags)
+            queue=settings.jobs_queue_url,
+            job_id=record.job_id,
+            tags=dict(record.tags),
+            options=_options_of(record),
         )
     else:
         key = reference_of(record.input).key
@@ -80,3 +92,9 @@ def python(record: Record, settings: Settings) -> str:
             f"# fetch, once it has ended\n{fetch}",
         ]
     )
+
+
+def _options_of(record: Record) -> dict[str, str]:
+    """Return what to ask for beside a .npy file, so that it is the question of this record."""
+    usual = answer_options(Options(), Format.NPY)
+    return {name: text for name, text in record.options.items() if usual.get(name) != text}
