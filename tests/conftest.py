@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -29,16 +31,43 @@ _TOOLS = {"emulator", "terraform", "chrome"}
 _CAMPAIGN = Path(__file__).parent / "linalg" / "campaign"
 """Minutes of CPU. A plain error of the package is found by the tests of its modules."""
 
+_ALL_DEEP = re.compile(r"^pytestmark = \[?pytest\.mark\.deep\b", re.MULTILINE)
+
 _NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once, on this machine
 
 
+def _quick(config: pytest.Config) -> bool:
+    return bool(config.getoption("markexpr") == "not deep")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files whose tests are all deep unread by a quick run: 2 s of CPU for each worker."""
+    if not _quick(config) or not collection_path.name.startswith("test_"):
+        return None
+    deep = collection_path.is_relative_to(_CAMPAIGN) or _ALL_DEEP.search(
+        collection_path.read_text()
+    )
+    return True if deep else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest's own hook, which goes by the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as deep the tests that need such a program, and those of campaigns."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as deep the tests that need such a program, and those of campaigns.
+
+    Those of a quick run that need an embedded AWS share one: a worker of pytest does them all.
+    """
     for item in items:
-        needed = _TOOLS.intersection(getattr(item, "fixturenames", ()))
-        if needed or item.path.is_relative_to(_CAMPAIGN):
+        fixtures = getattr(item, "fixturenames", ())
+        if _TOOLS.intersection(fixtures) or item.path.is_relative_to(_CAMPAIGN):
             item.add_marker(pytest.mark.deep)
+        if _quick(config) and "moto_url" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("moto"))
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected from the garbage collector, which would go through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

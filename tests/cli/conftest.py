@@ -18,7 +18,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test of a command both ways, but for those that name the one that is theirs."""
     if "way" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("way")
-        ways = ["memory", "http"] if mark is None else [mark.args[0]]
+        http = pytest.param("http", marks=pytest.mark.deep)  # 6 s; the API has tests of its own
+        ways = ["memory", http] if mark is None else [mark.args[0]]
         metafunc.parametrize("way", ways)
 
 

@@ -56,6 +56,7 @@ def test_the_loop_goes_on_while_a_step_waits() -> None:
     asyncio.run(program())
 
 
+@pytest.mark.deep  # 3 s: a thousand matrices are out by then
 def test_whoever_leaves_off_closes_the_generator() -> None:
     closed = threading.Event()
 

@@ -224,6 +224,7 @@ def test_time_that_is_over_is_an_error_in_either_case(
 # --- any number of them
 
 
+@pytest.mark.deep  # 3 s
 def test_a_generator_is_taken_as_it_is_needed() -> None:
     client, taken = Client.in_memory(), count()
 
@@ -239,10 +240,8 @@ def test_a_generator_is_taken_as_it_is_needed() -> None:
     assert next(taken) <= 1000 * 100
 
 
-@pytest.mark.parametrize(
-    ("n", "number"),
-    [(64, 3000), pytest.param(200, 1300, marks=pytest.mark.deep)],  # 6 s
-)
+@pytest.mark.deep  # 9 s
+@pytest.mark.parametrize(("n", "number"), [(64, 3000), (200, 1300)])
 def test_what_is_out_at_a_time_is_bounded(n: int, number: int) -> None:
     client = MemoryClient()
     most = 0

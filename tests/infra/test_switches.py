@@ -195,6 +195,7 @@ def test_backups_are_made_by_the_role_of_bootstrap(account: State) -> None:
 # Prices.
 
 
+@pytest.mark.deep  # 2 s: each stack is priced
 def test_each_switch_has_its_price_in_the_table_of_costs() -> None:
     page = (INFRA / "COST.md").read_text()
     table = page.partition("<!-- generated: switches -->")[2].partition("<!-- end: switches -->")[0]

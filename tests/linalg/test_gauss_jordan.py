@@ -14,7 +14,8 @@ from matinv.linalg.types import Method
 from support.matrices import cases
 
 DTYPES = ["float32", "float64", "complex64", "complex128"]
-ORDERS = [1, 2, 31, 32, 33, 100, 257]
+ORDERS = [1, 2, 31, 32, 33, 100, pytest.param(257, marks=pytest.mark.deep)]  # 2 s
+WIDTHS = [0, 1, 7, 64]
 
 
 def matrix(n, dtype="float64", seed=0):
@@ -59,7 +60,7 @@ def threads(request):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", ORDERS)
-@pytest.mark.parametrize("width", [0, 1, 7, 64])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_a_general_matrix_is_replaced_by_its_inverse(n, dtype, width):
     a = matrix(n, dtype)
     x = a.copy()
@@ -69,7 +70,7 @@ def test_a_general_matrix_is_replaced_by_its_inverse(n, dtype, width):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", ORDERS)
-@pytest.mark.parametrize("width", [0, 1, 7, 64])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_the_upper_triangle_is_replaced_and_the_lower_one_is_left_alone(n, dtype, width):
     a = definite(n, dtype)
     x = a.copy()

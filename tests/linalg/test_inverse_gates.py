@@ -13,7 +13,7 @@ from matinv.linalg.kernels import STANDARD, InPlaceKernel, Kernels, StackKernel
 from matinv.linalg.types import Method
 
 ORDERS = [1, 2, 3, 4, 20, SMALL_N]
-LARGE = [SMALL_N + 1, 100, 300]
+LARGE = [SMALL_N + 1, 100, pytest.param(300, marks=pytest.mark.deep)]  # 3 s
 DTYPES = ["float32", "float64", "complex64", "complex128"]
 
 
@@ -215,7 +215,10 @@ def rank_deficient(rng, n, kind):
     return a
 
 
-@pytest.mark.parametrize("n", [4, 8, 33, 64, 130, 300, 700])
+@pytest.mark.parametrize(
+    "n",
+    [4, 8, 33, 64, 130, 300, pytest.param(700, marks=pytest.mark.deep)],  # 3 s
+)
 @pytest.mark.parametrize("kind", [0, 1])
 def test_singular_matrices_of_single_precision_are_refused_at_any_order(n: int, kind: int) -> None:
     rng = np.random.default_rng(n)
@@ -227,7 +230,10 @@ def test_singular_matrices_of_single_precision_are_refused_at_any_order(n: int, 
         assert error.info.observed in {f"rank {rank}", "a row or a column of zeros"}
 
 
-@pytest.mark.parametrize("n", [4, 8, 33, 64, 130, 300, 700])
+@pytest.mark.parametrize(
+    "n",
+    [4, 8, 33, 64, 130, 300, pytest.param(700, marks=pytest.mark.deep)],  # 3 s
+)
 def test_a_matrix_that_rounding_made_regular_is_inverted_as_it_is_written(n: int) -> None:
     """Without full rank until it was rounded to single precision: kappa is about 1e8."""
     rng = np.random.default_rng(n)

@@ -42,7 +42,10 @@ def one_in_ten(clock: VirtualClock) -> Callable[[int], bool]:
     return lambda _units: lots.random() >= 0.1
 
 
-@pytest.mark.parametrize(("admits", "jobs"), [(a_new_table, 3000), (one_in_ten, 1000)])
+@pytest.mark.parametrize(
+    ("admits", "jobs"),
+    [pytest.param(a_new_table, 3000, marks=pytest.mark.deep), (one_in_ten, 1000)],  # 5 s
+)
 def test_every_good_job_ends_and_none_uses_up_its_receives(
     admits: Admits, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,7 +132,10 @@ def _sender(service: MemoryService, how: str, matrix: Any) -> Callable[[], None]
 
 @pytest.mark.parametrize("how", ["file", "reference", "http", "client"])
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("trouble", [Code.TOO_LARGE, Code.OUT_OF_MEMORY, Code.WORKER_CRASHED])
+@pytest.mark.parametrize(
+    "trouble",
+    [pytest.param(Code.TOO_LARGE, marks=pytest.mark.deep), Code.OUT_OF_MEMORY, Code.WORKER_CRASHED],
+)
 def test_after_the_cause_is_gone_the_job_works_again(trouble: Code, way: str, how: str) -> None:
     matrix = _LARGE if trouble is Code.TOO_LARGE else _SMALL
     if trouble is Code.TOO_LARGE and how == "http":

@@ -48,7 +48,7 @@ def through(world: World, *bodies: Any) -> dict[str, list[str]]:
         (100, ["standard"]),
         (1000, ["standard", "large"]),
         (1700, ["standard", "large", "huge"]),
-        (2500, ["standard", "large", "huge", "grid"]),
+        pytest.param(2500, ["standard", "large", "huge", "grid"], marks=pytest.mark.deep),  # 1 s
     ],
 )
 def test_a_job_passes_each_lane_that_it_is_too_large_for(n: int, lanes: list[str]) -> None:

@@ -51,6 +51,7 @@ class TestS3Store(MatrixStoreContract):
         return S3Store(s3, *buckets)
 
 
+@pytest.mark.deep  # the contract once more, 3 s
 @pytest.mark.usefixtures("owners")
 class TestS3StoreInPieces(MatrixStoreContract):
     """Every body that is not empty: S3 takes no shorter pieces, except for the last one."""
