@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from terraform_cli import State
+from terraform_cli import INFRA, State
 
 from matinv.backends.aws.dynamodb import TTL_ATTRIBUTE, table_schema
 from matinv.formats.codecs import ENDINGS
@@ -223,6 +224,13 @@ def test_files_of_each_format_are_announced_in_small_letters_and_capitals(stack:
     (notification,) = stack.of_type("aws_s3_bucket_notification")
     suffixes = {queue["filter_suffix"] for queue in notification.values["queue"]}
     assert suffixes == {*ENDINGS, *(ending.upper() for ending in ENDINGS)}
+
+
+@pytest.mark.parametrize("place", ["main.tf", "tests/wires.tftest.hcl"])
+def test_the_endings_that_terraform_names_are_those_of_the_table_of_codecs(place: str) -> None:
+    lines = (INFRA / "service" / place).read_text().splitlines()
+    (named,) = (line for line in lines if '".npy"' in line)
+    assert {ending.lower() for ending in re.findall(r'"(\.\w+)"', named)} == set(ENDINGS)
 
 
 # Lambda guide, "Lambda quotas": new accounts have reduced concurrency and memory quotas. The

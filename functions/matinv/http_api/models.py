@@ -6,18 +6,20 @@ the responses; tests hold them against these models.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.json_schema import SkipJsonSchema
 
 from matinv.errors import Code
-from matinv.formats.codecs import Format
+from matinv.formats.codecs import ENDINGS, Format
 from matinv.jobs.record import Status
 from matinv.linalg.certificate import Checked, Side
 
+_ENDINGS: Final = "|".join(map(re.escape, ENDINGS))
 JOB_ID_PATTERN: Final = (
-    r"^(?![ /])(?!.*(\.\.|//|[ /]$|\.(npy|npz|json)$))[^\x00-\x1f\x7f-\xa0]{1,512}$"
+    rf"^(?![ /])(?!.*(\.\.|//|[ /]$|({_ENDINGS})$))[^\x00-\x1f\x7f-\xa0]{{1,512}}$"
 )
 
 RUN_PATTERN: Final = r"^(?![ /])(?!.*(\.\.|//|[ /]$))(?!(.*/)?\.(/|$))[^\x00-\x1f\x7f-\xa0]{1,128}$"
