@@ -52,7 +52,8 @@ def count(n: int, jobs: int) -> Counted:
     simulated: Any = SimulatedDynamoDB(padding=MESSAGE_BYTES if by_message else FILE_BYTES)
     table = DynamoDBTable(simulated, "matinv-jobs")
     client.table = table
-    client._app = replace(client._app, table=table, engine=ENGINE)
+    worker = client._worker
+    worker.app = replace(worker.app, table=table, engine=ENGINE)
     matrices = [matrix(n, seed) for seed in range(jobs)]
     if by_message:
         done = [client.submit(a) for a in matrices]

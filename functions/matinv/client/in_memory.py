@@ -70,6 +70,8 @@ class MemoryWorker:
         The backend.
     settings : Settings
         Its names.
+    app : pipeline.App
+        What does the jobs.
     working : bool
         Whether it works by itself.
     now_s : float
@@ -89,7 +91,7 @@ class MemoryWorker:
         # the queue and the notifications were.
         self._receives: list[tuple[str, int, float]] = []
         self._sent_at_s: tuple[list[float], list[float]] = ([], [])
-        self._app = pipeline.App(
+        self.app = pipeline.App(
             self.store,
             self.table,
             self.queue,
@@ -136,7 +138,7 @@ class MemoryWorker:
             for number, (body, count, at_s) in enumerate(messages)
         ]
         deadline = pipeline.Deadline(lambda: _BATCH_S, _BATCH_S)
-        report = pipeline.process(self._app, intake.deliveries({"Records": records}), deadline)
+        report = pipeline.process(self.app, intake.deliveries({"Records": records}), deadline)
         back = {f["itemIdentifier"] for f in report.batch_item_failures()["batchItemFailures"]}
         for number, (body, count, at_s) in enumerate(messages):
             if f"message-{number}" not in back:
