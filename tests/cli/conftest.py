@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from matinv.cli.app import cli
 from support.api_server import ApiServer, serving
-from support.memory_service import MemoryService, Run
+from support.memory_service import Cli, MemoryService
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -42,7 +42,7 @@ def run(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Run:
+) -> Cli:
     """Run one command line in an empty directory."""
     monkeypatch.chdir(tmp_path)
     client = request.getfixturevalue("api").client if way == "http" else service.client

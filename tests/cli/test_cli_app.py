@@ -23,7 +23,7 @@ from matinv.cli.reference import help_texts, markdown
 from matinv.cli.terminal import print_table
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Status
-from support.memory_service import MemoryService, Run
+from support.memory_service import Cli, MemoryService
 
 pytestmark = pytest.mark.way("memory", "it is the same for every client")
 
@@ -103,14 +103,14 @@ def test_reference_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPat
     assert markdown() == wide
 
 
-def test_version_and_unknown_command(run: Run) -> None:
+def test_version_and_unknown_command(run: Cli) -> None:
     assert run("--version").stdout == "matinv, version 0.1.0\n"
     result = run("invert")
     assert result.exit_code == 2
     assert result.stderr.startswith("matinv: USAGE: no such command: 'invert' (allowed: submit, ")
 
 
-def test_no_command_shows_the_help_and_exits_2(run: Run) -> None:
+def test_no_command_shows_the_help_and_exits_2(run: Cli) -> None:
     result = run()
     assert result.exit_code == 2
     assert result.stderr.startswith("Usage: matinv [OPTIONS] COMMAND")

@@ -15,7 +15,7 @@ from matinv.jobs.record import Status
 from matinv.linalg.certificate import Checked
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 from support.world import INPUTS
 
 pytestmark = pytest.mark.way("memory", "an HTTP API shows no dead letters: test_cli_over_http.py")
@@ -31,7 +31,7 @@ def fail(service: MemoryService, matrix: Any = SINGULAR, **options: Any) -> str:
     return job.job_id
 
 
-def listed(run: Run, *args: str) -> list[dict[str, Any]]:
+def listed(run: Cli, *args: str) -> list[dict[str, Any]]:
     result = run("dlq", "list", "--output", "json", *args)
     assert (result.exit_code, result.stderr) == (0, "")
     return [json.loads(line) for line in result.stdout.splitlines()]
@@ -44,7 +44,7 @@ def age(service: MemoryService, message_id: str, seconds: float) -> None:
     letters[message_id] = replace(letters[message_id], sent_at_ms=sent_at_ms)
 
 
-def test_list_says_what_and_why(run: Run, service: MemoryService) -> None:
+def test_list_says_what_and_why(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="bad", tags={"team": "fem"})
     (letter,) = listed(run)
     assert letter["job_id"] == "bad"
@@ -58,12 +58,12 @@ def test_list_says_what_and_why(run: Run, service: MemoryService) -> None:
     assert "SINGULAR" in result.stdout
 
 
-def test_list_of_an_empty_queue_is_empty(run: Run) -> None:
+def test_list_of_an_empty_queue_is_empty(run: Cli) -> None:
     assert listed(run) == []
     assert run("dlq", "list").exit_code == 0
 
 
-def test_looking_leaves_every_message_where_it_is(run: Run, service: MemoryService) -> None:
+def test_looking_leaves_every_message_where_it_is(run: Cli, service: MemoryService) -> None:
     for k in range(25):
         fail(service, (k + 1) * np.array(SINGULAR), job_id=f"j{k}")
     assert len(listed(run)) == 25
@@ -73,7 +73,7 @@ def test_looking_leaves_every_message_where_it_is(run: Run, service: MemoryServi
 
 
 def test_reason_of_a_message_that_sqs_moved_is_in_the_record(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     service.client.submit(general(2), job_id="crashed")
     record = service.table.records["crashed"]
@@ -87,7 +87,7 @@ def test_reason_of_a_message_that_sqs_moved_is_in_the_record(
     assert letter["tags"] == {"a": "b"}
 
 
-def test_garbage_is_listed_as_what_it_is(run: Run, service: MemoryService) -> None:
+def test_garbage_is_listed_as_what_it_is(run: Cli, service: MemoryService) -> None:
     service.queue.give_up("hello")
     (letter,) = listed(run)
     assert letter["error_code"] == "BAD_MESSAGE"
@@ -95,7 +95,7 @@ def test_garbage_is_listed_as_what_it_is(run: Run, service: MemoryService) -> No
 
 
 def test_redrive_reopens_a_job_that_failed_for_good_with_other_options(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     fail(service, job_id="bad", tags={"team": "fem"})
     options = ("--method", "pinv", "--output-to", "s3", "--format", "json")
@@ -112,7 +112,7 @@ def test_redrive_reopens_a_job_that_failed_for_good_with_other_options(
 
 
 def test_job_without_an_id_keeps_the_one_it_had_whatever_the_options(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     job_id = fail(service)
     run("dlq", "redrive", "--method", "pinv")
@@ -123,7 +123,7 @@ def test_job_without_an_id_keeps_the_one_it_had_whatever_the_options(
 
 @pytest.mark.parametrize("dropped", [False, True])
 def test_redrive_keeps_the_accuracy_that_was_asked_for_unless_told_otherwise(
-    run: Run, service: MemoryService, dropped: bool
+    run: Cli, service: MemoryService, dropped: bool
 ) -> None:
     matrix = general(200, dtype=np.float32) if dropped else [[1.0, 2.0], [3.0, 4.0]]
     with mock.patch("matinv.pipeline.invert.invert", side_effect=MemoryError):
@@ -140,7 +140,7 @@ def test_redrive_keeps_the_accuracy_that_was_asked_for_unless_told_otherwise(
     assert record.certificate.checked is not Checked.VERIFIED
 
 
-def test_redrive_counts_on(run: Run, service: MemoryService) -> None:
+def test_redrive_counts_on(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="bad")
     for n in (1, 2, 3):
         assert run("dlq", "redrive").exit_code == 0
@@ -150,13 +150,13 @@ def test_redrive_counts_on(run: Run, service: MemoryService) -> None:
         assert len(listed(run)) == 1
 
 
-def test_numbers_of_a_message_stay_as_they_are_written(run: Run, service: MemoryService) -> None:
+def test_numbers_of_a_message_stay_as_they_are_written(run: Cli, service: MemoryService) -> None:
     service.queue.give_up(BODY)
     run("dlq", "redrive")
     assert "[[1E0, -0.0], [0.1000000000000000055, 1e-320]]" in service.queue.sent[0]
 
 
-def test_message_that_sns_wrapped_is_unwrapped(run: Run, service: MemoryService) -> None:
+def test_message_that_sns_wrapped_is_unwrapped(run: Cli, service: MemoryService) -> None:
     service.queue.give_up(json.dumps({"Type": "Notification", "Message": BODY}))
     run("dlq", "redrive")
     body = json.loads(service.queue.sent[0])
@@ -165,7 +165,7 @@ def test_message_that_sns_wrapped_is_unwrapped(run: Run, service: MemoryService)
 
 @pytest.mark.parametrize("format_", ["npy", "json"])
 def test_upload_becomes_a_reference_that_keeps_version_and_options(
-    run: Run, service: MemoryService, format_: str
+    run: Cli, service: MemoryService, format_: str
 ) -> None:
     content = npy_bytes(np.array(SINGULAR)) if format_ == "npy" else b"[[1, 2], [2, 4]]"
     metadata = {"matinv-on-ill-conditioned": "fail", "matinv-tag-team": "fem"}
@@ -191,7 +191,7 @@ def test_upload_becomes_a_reference_that_keeps_version_and_options(
 
 
 def test_options_in_a_dropped_file_stay_those_of_the_job_when_it_is_redriven(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     content = b'{"matrix": [[1, 2], [2, 4]], "method": "general", "tags": {"team": "cfd"}}'
     metadata = {"matinv-method": "pinv", "matinv-tag-team": "fem"}
@@ -213,7 +213,7 @@ def test_options_in_a_dropped_file_stay_those_of_the_job_when_it_is_redriven(
     assert service.table.records["a"].options == {**before.options, **changed}
 
 
-def test_reference_in_a_message_is_redriven_as_such(run: Run, service: MemoryService) -> None:
+def test_reference_in_a_message_is_redriven_as_such(run: Cli, service: MemoryService) -> None:
     service.store.upload("x.npy", [npy_bytes(np.array(SINGULAR))], {})
     service.store.notifications.clear()
     reference = {"bucket": INPUTS, "key": "x.npy"}
@@ -227,7 +227,7 @@ def test_reference_in_a_message_is_redriven_as_such(run: Run, service: MemorySer
 
 
 def test_notification_of_several_uploads_becomes_one_message_each(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     for key in ("a.npy", "b.npy"):
         service.store.upload(key, [npy_bytes(general(3))], {})
@@ -240,7 +240,7 @@ def test_notification_of_several_uploads_becomes_one_message_each(
     assert service.table.records.keys() == {"a", "b"}
 
 
-def test_upload_that_is_gone_stays_dead(run: Run, service: MemoryService) -> None:
+def test_upload_that_is_gone_stays_dead(run: Cli, service: MemoryService) -> None:
     service.queue.give_up(json.dumps(s3_notification(INPUTS, "gone.npy")))
     result = run("dlq", "redrive")
     assert result.exit_code == 7
@@ -249,7 +249,7 @@ def test_upload_that_is_gone_stays_dead(run: Run, service: MemoryService) -> Non
 
 
 @pytest.mark.parametrize("body", ["hello", "{}", '{"Records": []}', '{"matrix": [[1, 2]]}'])
-def test_what_is_no_job_is_named_and_stays(run: Run, service: MemoryService, body: str) -> None:
+def test_what_is_no_job_is_named_and_stays(run: Cli, service: MemoryService, body: str) -> None:
     service.queue.give_up(body)
     fail(service, job_id="bad")
     result = run("dlq", "redrive", "--output", "json")
@@ -261,7 +261,7 @@ def test_what_is_no_job_is_named_and_stays(run: Run, service: MemoryService, bod
     assert [letter["message_id"] for letter in listed(run)] == ["dead-1"]
 
 
-def test_dry_run_sends_and_removes_nothing(run: Run, service: MemoryService) -> None:
+def test_dry_run_sends_and_removes_nothing(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="bad")
     result = run("dlq", "redrive", "--dry-run", "--output", "json")
     assert json.loads(result.stdout)["redriven"] == "would be"
@@ -269,7 +269,7 @@ def test_dry_run_sends_and_removes_nothing(run: Run, service: MemoryService) -> 
     assert len(listed(run)) == 1
 
 
-def test_limit_redrives_so_many_and_releases_the_rest(run: Run, service: MemoryService) -> None:
+def test_limit_redrives_so_many_and_releases_the_rest(run: Cli, service: MemoryService) -> None:
     for k in range(12):
         fail(service, (k + 1) * np.array(SINGULAR), job_id=f"j{k}")
     run("dlq", "redrive", "--limit", "5")
@@ -295,7 +295,7 @@ def test_limit_redrives_so_many_and_releases_the_rest(run: Run, service: MemoryS
     ],
 )
 def test_filters_choose(
-    run: Run, service: MemoryService, args: tuple[str, ...], chosen: set[str]
+    run: Cli, service: MemoryService, args: tuple[str, ...], chosen: set[str]
 ) -> None:
     fail(service, job_id="one", tags={"team": "fem"})
     fail(service, 2 * np.array(SINGULAR), job_id="two", tags={"team": "fem", "run": "7"})
@@ -309,7 +309,7 @@ def test_filters_choose(
 
 
 def test_crash_after_sending_leaves_a_duplicate_and_loses_nothing(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     fail(service, job_id="bad")
 
@@ -328,7 +328,7 @@ def test_crash_after_sending_leaves_a_duplicate_and_loses_nothing(
     assert service.table.records["bad"].status is Status.SUCCEEDED
 
 
-def test_jobs_queue_that_is_away_leaves_everything_dead(run: Run, service: MemoryService) -> None:
+def test_jobs_queue_that_is_away_leaves_everything_dead(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="bad")
 
     def refuse(moment: str) -> None:
@@ -346,15 +346,15 @@ def working_at_once(service: MemoryService, monkeypatch: pytest.MonkeyPatch) -> 
     """Let a worker do each job as soon as it is sent: what fails is dead again at once."""
     send = service.queue.send
 
-    def send_and_work(body: str) -> None:
-        send(body)
+    def send_and_work(body: str, group: str = "") -> None:
+        send(body, group)
         service.work()
 
     monkeypatch.setattr(service.queue, "send", send_and_work)
 
 
 def test_redrive_touches_only_letters_that_were_there_before(
-    run: Run, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    run: Cli, service: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = {fail(service, job_id=name) for name in ("a", "b", "c")}
     working_at_once(service, monkeypatch)
@@ -364,7 +364,7 @@ def test_redrive_touches_only_letters_that_were_there_before(
     assert {letter["job_id"] for letter in listed(run)} == ids  # new ones, of the same jobs
 
 
-def test_letters_sent_after_the_command_began_are_left(run: Run, service: MemoryService) -> None:
+def test_letters_sent_after_the_command_began_are_left(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="old")
     fail(service, job_id="new")
     age(service, "dead-2", -5.0)
@@ -373,7 +373,7 @@ def test_letters_sent_after_the_command_began_are_left(run: Run, service: Memory
     assert [letter["job_id"] for letter in listed(run)] == ["new"]
 
 
-def test_redrive_of_a_job_without_a_letter_exits_6(run: Run, service: MemoryService) -> None:
+def test_redrive_of_a_job_without_a_letter_exits_6(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="a")
     result = run("dlq", "redrive", "--job-id", "a.npy", "--job-id", "nobody")
     assert result.exit_code == 6
@@ -382,17 +382,17 @@ def test_redrive_of_a_job_without_a_letter_exits_6(run: Run, service: MemoryServ
 
 
 def test_nothing_is_hidden_after_an_interruption(
-    run: Run, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    run: Cli, service: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
         fail(service, job_id=name)
     send, bodies = service.queue.send, []
 
-    def interrupted(body: str) -> None:
+    def interrupted(body: str, group: str = "") -> None:
         if bodies:
             raise KeyboardInterrupt
         bodies.append(body)
-        send(body)
+        send(body, group)
 
     monkeypatch.setattr(service.queue, "send", interrupted)
     assert run("dlq", "redrive").exit_code == 130
@@ -400,7 +400,7 @@ def test_nothing_is_hidden_after_an_interruption(
 
 
 def test_delete_takes_what_the_filters_choose_and_leaves_the_rest(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     fail(service, job_id="bad")
     fail(service, 2 * np.array(SINGULAR), job_id="worse", tags={"team": "fem"})
@@ -417,7 +417,7 @@ def test_delete_takes_what_the_filters_choose_and_leaves_the_rest(
     assert service.table.records["worse"].status is Status.FAILED
 
 
-def test_delete_of_everything_has_to_be_said(run: Run, service: MemoryService) -> None:
+def test_delete_of_everything_has_to_be_said(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="bad")
     result = run("dlq", "delete")
     assert (result.exit_code, "allowed: a filter, or --all" in result.stderr) == (2, True)
@@ -426,14 +426,14 @@ def test_delete_of_everything_has_to_be_said(run: Run, service: MemoryService) -
     assert listed(run) == []
 
 
-def test_delete_of_a_job_without_a_letter_exits_6(run: Run, service: MemoryService) -> None:
+def test_delete_of_a_job_without_a_letter_exits_6(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="bad")
     result = run("dlq", "delete", "--job-id", "typo")
     assert (result.exit_code, "NOT_FOUND: typo" in result.stderr) == (6, True)
     assert len(listed(run)) == 1
 
 
-def test_letters_that_come_while_others_are_deleted_stay(run: Run, service: MemoryService) -> None:
+def test_letters_that_come_while_others_are_deleted_stay(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="old")
     fail(service, 2 * np.array(SINGULAR), job_id="new")
     age(service, "dead-2", -60)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from matinv.cli.app import cli
 from matinv.errors import Code, Transient
-from support.memory_service import MemoryService, Run
+from support.memory_service import Cli, MemoryService
 
 pytestmark = pytest.mark.way("memory", "an HTTP API has no dead letters to check")
 
@@ -26,7 +26,7 @@ CHECKS = [
 
 
 def test_healthy_service_is_ok_in_every_line_and_left_as_it_was(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     result = run("doctor")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -39,14 +39,14 @@ def test_healthy_service_is_ok_in_every_line_and_left_as_it_was(
     assert service.store.calls["upload"] == service.store.calls["put_result"] == 1
 
 
-def test_json_output_is_one_object_per_check(run: Run) -> None:
+def test_json_output_is_one_object_per_check(run: Cli) -> None:
     lines = [json.loads(line) for line in run("doctor", "--output", "json").stdout.splitlines()]
     assert [line["check"] for line in lines] == CHECKS
     assert {line["state"] for line in lines} == {"ok"}
 
 
 def test_part_that_cannot_be_reached_is_named_with_what_to_do(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     def fail(moment: str) -> None:
         if moment == "get:before":
@@ -64,7 +64,7 @@ def test_part_that_cannot_be_reached_is_named_with_what_to_do(
     assert "ACCESS_DENIED: may not read the table; allow dynamodb:GetItem" in result.stdout
 
 
-def test_missing_worker_is_found_out(run: Run, service: MemoryService) -> None:
+def test_missing_worker_is_found_out(run: Cli, service: MemoryService) -> None:
     service.working = False
     result = run("doctor", "--timeout", "5s")
     assert result.exit_code == 1

@@ -13,12 +13,12 @@ from matinv.linalg.types import Accuracy, Method
 from matinv.local.samples import npy_bytes
 from matinv.operations.prices import DYNAMODB_READ, DYNAMODB_WRITE, cost
 from support.counted_jobs import count
-from support.memory_service import MemoryService, Run
+from support.memory_service import Cli, MemoryService
 
 pytestmark = pytest.mark.way("memory", "no service is asked")
 
 
-def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> None:
+def test_estimate_of_a_file_reads_its_header_only(run: Cli, tmp_path: Path) -> None:
     header = npy_bytes(np.zeros((1, 1))).replace(b"(1, 1), }", b"(4096, 4096), }")
     header = header[:128].replace(b" " * 6 + b"\n", b"\n").ljust(127).replace(b"\n", b" ") + b"\n"
     with (tmp_path / "big.npy").open("wb") as file:
@@ -36,18 +36,18 @@ def test_estimate_of_a_file_reads_its_header_only(run: Run, tmp_path: Path) -> N
     assert row["cost_usd"]["total"] == pytest.approx(sum(parts))
 
 
-def test_estimate_needs_neither_settings_nor_a_service(run: Run, service: MemoryService) -> None:
+def test_estimate_needs_neither_settings_nor_a_service(run: Cli, service: MemoryService) -> None:
     assert run("estimate", "--n", "8").exit_code == 0
     assert service.table.calls == service.queue.calls == {}
 
 
-def test_estimate_is_a_table_for_people(run: Run) -> None:
+def test_estimate_is_a_table_for_people(run: Cli) -> None:
     head, row = run("estimate", "--n", "1024", "--count", "3").stdout.splitlines()
     assert head.split()[:2] == ["INPUT", "SHAPE"]
     assert "3 x 1024 x 1024" in row
 
 
-def test_wider_dtypes_stacks_and_pinv_take_more(run: Run) -> None:
+def test_wider_dtypes_stacks_and_pinv_take_more(run: Cli) -> None:
     def row(*args: str) -> dict[str, float]:
         found: dict[str, float] = json.loads(
             run("estimate", "--n", "2000", "--output", "json", *args).stdout
@@ -60,7 +60,7 @@ def test_wider_dtypes_stacks_and_pinv_take_more(run: Run) -> None:
         assert row(*args)["seconds"] > plain["seconds"]
 
 
-def test_large_lane_is_named_and_what_no_lane_can_do_exits_7(run: Run) -> None:
+def test_large_lane_is_named_and_what_no_lane_can_do_exits_7(run: Cli) -> None:
     large = json.loads(run("estimate", "--n", "100", "--count", "30000", "--output", "json").stdout)
     assert large["lane"] == "large"
     result = run("estimate", "--n", "100000")
@@ -69,14 +69,14 @@ def test_large_lane_is_named_and_what_no_lane_can_do_exits_7(run: Run) -> None:
     assert "allowed: 10,240 MiB, 900 s" in result.stderr
 
 
-def test_json_file_is_estimated_by_its_length(run: Run, tmp_path: Path) -> None:
+def test_json_file_is_estimated_by_its_length(run: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[[1, 2], [3, 4]]")
     row = json.loads(run("estimate", "a.json", "--output", "json").stdout)
     assert row["shape"] is None
     assert row["lane"] == "standard"
 
 
-def test_bad_file_is_refused_with_its_code(run: Run, tmp_path: Path) -> None:
+def test_bad_file_is_refused_with_its_code(run: Cli, tmp_path: Path) -> None:
     (tmp_path / "wide.npy").write_bytes(npy_bytes(np.zeros((2, 3))))
     (tmp_path / "good.npy").write_bytes(npy_bytes(np.eye(2)))
     result = run("estimate", "wide.npy", "good.npy")
@@ -96,7 +96,7 @@ def test_bad_file_is_refused_with_its_code(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_command_line_exits_2(
-    run: Run, tmp_path: Path, args: tuple[str, ...], found: str
+    run: Cli, tmp_path: Path, args: tuple[str, ...], found: str
 ) -> None:
     (tmp_path / "a.npy").write_bytes(npy_bytes(np.eye(2)))
     result = run("estimate", *args)
@@ -125,7 +125,7 @@ def test_the_table_costs_what_the_client_and_the_worker_are_counted_to_use(n: in
     assert estimated.table == pytest.approx(counted)
 
 
-def test_a_proof_takes_more_and_is_predicted_as_the_worker_does(run: Run, tmp_path: Path) -> None:
+def test_a_proof_takes_more_and_is_predicted_as_the_worker_does(run: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(npy_bytes(np.eye(300)))
     (tmp_path / "a.json").write_text(json.dumps(np.eye(300).tolist()))
     proven = predict((300, 300), np.float64, accuracy=Accuracy.VERIFIED)
@@ -141,7 +141,7 @@ def test_a_proof_takes_more_and_is_predicted_as_the_worker_does(run: Run, tmp_pa
 
 
 def test_estimate_of_a_directory_sums_its_files_and_says_what_stacks_would_cost(
-    run: Run, tmp_path: Path
+    run: Cli, tmp_path: Path
 ) -> None:
     (tmp_path / "study" / "s1").mkdir(parents=True)
     for k in range(50):
@@ -159,7 +159,7 @@ def test_estimate_of_a_directory_sums_its_files_and_says_what_stacks_would_cost(
     assert f"; ${stack + big:.3g} with equal matrices in a stack (k, n, n)" in result.stderr
 
 
-def test_estimate_advises_no_stack_where_it_saves_little(run: Run, tmp_path: Path) -> None:
+def test_estimate_advises_no_stack_where_it_saves_little(run: Cli, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.eye(20))
     np.save(tmp_path / "b.npy", np.eye(30))
     result = run("estimate", ".")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 STACK = np.stack([np.eye(3), np.ones((3, 3))])
@@ -31,7 +31,7 @@ def downloads(service: MemoryService) -> int:
 
 
 def test_each_result_is_a_file_where_its_input_was(
-    run: Run, jobs: dict[str, np.ndarray], tmp_path: Path
+    run: Cli, jobs: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     result = run("fetch", *jobs, "json", "-o", "out")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -43,7 +43,7 @@ def test_each_result_is_a_file_where_its_input_was(
 
 
 def test_jobs_are_chosen_by_tag_and_by_prefix(
-    run: Run, jobs: dict[str, np.ndarray], tmp_path: Path
+    run: Cli, jobs: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     assert run("fetch", "--prefix", "fem/", "-o", "p").exit_code == 0
     assert sorted(file.name for file in (tmp_path / "p").rglob("*.npy")) == ["a.npy", "b.npy"]
@@ -53,13 +53,13 @@ def test_jobs_are_chosen_by_tag_and_by_prefix(
     assert len([*(tmp_path / "both").rglob("*.npy")]) == 1
 
 
-def test_ids_come_from_stdin_too(run: Run, jobs: dict[str, np.ndarray], tmp_path: Path) -> None:
+def test_ids_come_from_stdin_too(run: Cli, jobs: dict[str, np.ndarray], tmp_path: Path) -> None:
     assert run("fetch", "-", "-o", "out", stdin="c\njson\n").exit_code == 0
     assert len([*(tmp_path / "out").iterdir()]) == 2
 
 
 def test_the_same_command_goes_on_where_it_was_stopped(
-    run: Run, jobs: dict[str, np.ndarray], tmp_path: Path, service: MemoryService
+    run: Cli, jobs: dict[str, np.ndarray], tmp_path: Path, service: MemoryService
 ) -> None:
     run("fetch", *jobs, "-o", "out")
     (tmp_path / "out" / "c.npy").unlink()
@@ -79,7 +79,7 @@ def test_the_same_command_goes_on_where_it_was_stopped(
 
 
 def test_results_can_be_written_in_another_format(
-    run: Run, jobs: dict[str, np.ndarray], tmp_path: Path
+    run: Cli, jobs: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     assert run("fetch", *jobs, "json", "-o", "out", "--format", "npz").exit_code == 0
     assert len([*(tmp_path / "out").rglob("*.npz")]) == 4
@@ -87,7 +87,7 @@ def test_results_can_be_written_in_another_format(
     assert inverse.tolist() == [[0.5]]
 
 
-def test_one_job_of_each_kind_says_what_became_of_it(run: Run, service: MemoryService) -> None:
+def test_one_job_of_each_kind_says_what_became_of_it(run: Cli, service: MemoryService) -> None:
     service.client.submit(SINGULAR, job_id="bad").wait()
     service.client.submit(STACK, job_id="half").wait()
     service.client.submit(general(4), job_id="good").wait()
@@ -116,7 +116,7 @@ def test_one_job_of_each_kind_says_what_became_of_it(run: Run, service: MemorySe
 
 
 def test_verify_holds_each_result_against_its_input(
-    run: Run, service: MemoryService, tmp_path: Path
+    run: Cli, service: MemoryService, tmp_path: Path
 ) -> None:
     for name, matrix in (("in/a", general(4)), ("in/deep/b", general(200, 1))):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -132,14 +132,14 @@ def test_verify_holds_each_result_against_its_input(
     assert [file.name for file in (tmp_path / "other").rglob("*.*")] == ["b.npy"]
 
 
-def test_verify_without_the_matrix_of_a_message_says_so(run: Run, service: MemoryService) -> None:
+def test_verify_without_the_matrix_of_a_message_says_so(run: Cli, service: MemoryService) -> None:
     service.client.submit(general(4), job_id="a").wait()
     result = run("fetch", "a", "-o", "out", "--verify")
     assert (result.exit_code, "pass the matrix that was sent" in result.stderr) == (1, True)
 
 
 def test_nothing_is_written_outside_of_the_folder(
-    run: Run, service: MemoryService, tmp_path: Path
+    run: Cli, service: MemoryService, tmp_path: Path
 ) -> None:
     for job_id in ("link/a", "link/b/c", "ok"):
         service.client.submit(general(3), job_id=job_id).wait()
@@ -154,7 +154,7 @@ def test_nothing_is_written_outside_of_the_folder(
 
 
 def test_a_file_that_cannot_be_written_hinders_no_other(
-    run: Run, service: MemoryService, tmp_path: Path
+    run: Cli, service: MemoryService, tmp_path: Path
 ) -> None:
     ids = ("x.NPY/b", "long/" + 100 * "é" + 80 * "x", "ok")
     for job_id in ids:
@@ -168,7 +168,7 @@ def test_a_file_that_cannot_be_written_hinders_no_other(
 
 
 @pytest.mark.way("memory", "the memory backend fails on demand")
-def test_ctrl_c_leaves_no_half_file(run: Run, service: MemoryService, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_half_file(run: Cli, service: MemoryService, tmp_path: Path) -> None:
     for number in range(40):
         service.client.submit(general(200, number), job_id=f"j{number}").wait()
 
@@ -192,7 +192,7 @@ def test_ctrl_c_leaves_no_half_file(run: Run, service: MemoryService, tmp_path: 
 
 @pytest.mark.way("memory", "the memory backend holds what is stored")
 def test_a_result_that_was_changed_in_the_bucket_is_not_written(
-    run: Run, service: MemoryService, tmp_path: Path
+    run: Cli, service: MemoryService, tmp_path: Path
 ) -> None:
     service.client.submit(general(200), job_id="a").wait()
     record = service.table.records["a"]
@@ -206,10 +206,10 @@ def test_a_result_that_was_changed_in_the_bucket_is_not_written(
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "--tag", "x=y"], ["a", "--inputs", "."]])
-def test_what_cannot_be_asked_is_a_usage_error(run: Run, arguments: list[str]) -> None:
+def test_what_cannot_be_asked_is_a_usage_error(run: Cli, arguments: list[str]) -> None:
     assert run("fetch", *arguments, "-o", "out").exit_code == 2
 
 
-def test_the_folder_has_to_be_a_folder(run: Run, tmp_path: Path) -> None:
+def test_the_folder_has_to_be_a_folder(run: Cli, tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     assert run("fetch", "a", "-o", "out").exit_code == 2

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 
 from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 STACK = np.stack([np.eye(3), np.ones((3, 3))])
 
 
-def test_status_is_a_table_in_the_order_asked_for(run: Run, service: MemoryService) -> None:
+def test_status_is_a_table_in_the_order_asked_for(run: Cli, service: MemoryService) -> None:
     service.client.submit(general(4), job_id="good").wait()
     service.client.submit(SINGULAR, job_id="bad").wait()
     service.client.submit(general(200), job_id="new")
@@ -46,7 +46,7 @@ def test_status_is_a_table_in_the_order_asked_for(run: Run, service: MemoryServi
 
 
 @pytest.mark.way("memory", "an HTTP API does not say in which bucket a result is")
-def test_status_as_json_says_all_that_the_record_says(run: Run, service: MemoryService) -> None:
+def test_status_as_json_says_all_that_the_record_says(run: Cli, service: MemoryService) -> None:
     service.client.submit(general(4), job_id="good", tags={"a": "b"}).wait()
     service.client.submit(SINGULAR, job_id="bad").wait()
     good, bad = map(
@@ -64,7 +64,7 @@ def test_status_as_json_says_all_that_the_record_says(run: Run, service: MemoryS
 
 
 def test_status_of_an_unknown_id_exits_6_and_still_prints_the_others(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     service.client.submit(general(4), job_id="good")
     result = run("status", "good", "typo")
@@ -74,7 +74,7 @@ def test_status_of_an_unknown_id_exits_6_and_still_prints_the_others(
     assert run("status", "typo").stdout == ""
 
 
-def test_ids_come_from_stdin_too(run: Run, service: MemoryService) -> None:
+def test_ids_come_from_stdin_too(run: Cli, service: MemoryService) -> None:
     for job_id in ("a", "b"):
         service.client.submit(general(4), job_id=job_id)
     result = run("wait", "-", "--output", "json", stdin="a\nb\na\n")
@@ -91,7 +91,7 @@ def test_ids_come_from_stdin_too(run: Run, service: MemoryService) -> None:
     ],
 )
 def test_wait_exits_with_the_gravest_outcome(
-    run: Run, service: MemoryService, matrices: dict[str, ArrayLike], code: int
+    run: Cli, service: MemoryService, matrices: dict[str, ArrayLike], code: int
 ) -> None:
     for job_id, matrix in matrices.items():
         service.client.submit(matrix, job_id=job_id)
@@ -100,7 +100,7 @@ def test_wait_exits_with_the_gravest_outcome(
     assert len(result.stdout.splitlines()) == 1 + len(matrices)
 
 
-def test_wait_exits_5_when_the_time_is_over(run: Run, service: MemoryService) -> None:
+def test_wait_exits_5_when_the_time_is_over(run: Cli, service: MemoryService) -> None:
     service.working = False
     service.client.submit(np.eye(2), job_id="slow")
     result = run("wait", "slow", "--timeout", "90s")
@@ -110,7 +110,7 @@ def test_wait_exits_5_when_the_time_is_over(run: Run, service: MemoryService) ->
     assert sum(service.pauses) == pytest.approx(90)
 
 
-def test_wait_exits_6_for_an_id_that_nobody_knows(run: Run, service: MemoryService) -> None:
+def test_wait_exits_6_for_an_id_that_nobody_knows(run: Cli, service: MemoryService) -> None:
     service.client.submit(np.eye(2), job_id="good")
     result = run("wait", "good", "typo")
     assert result.exit_code == 6
@@ -118,7 +118,7 @@ def test_wait_exits_6_for_an_id_that_nobody_knows(run: Run, service: MemoryServi
     assert "NOT_FOUND: typo" in result.stderr
 
 
-def test_wait_any_prints_what_has_ended(run: Run, service: MemoryService) -> None:
+def test_wait_any_prints_what_has_ended(run: Cli, service: MemoryService) -> None:
     service.client.submit(np.eye(2), job_id="done").wait()
     service.working = False
     service.client.submit(2 * np.eye(2), job_id="slow")
@@ -128,7 +128,7 @@ def test_wait_any_prints_what_has_ended(run: Run, service: MemoryService) -> Non
 
 
 def test_wait_shows_progress_on_a_terminal_s_stderr_only(
-    run: Run,
+    run: Cli,
     service: MemoryService,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -142,7 +142,7 @@ def test_wait_shows_progress_on_a_terminal_s_stderr_only(
     assert "waiting" in result.stderr
 
 
-def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Run, service: MemoryService) -> None:
+def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Cli, service: MemoryService) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -153,7 +153,7 @@ def test_ctrl_c_exits_130_and_says_that_jobs_go_on(run: Run, service: MemoryServ
     assert "matinv: INTERRUPTED: stopped by Ctrl-C; jobs that were submitted go on" in result.stderr
 
 
-def test_list_is_newest_first_and_filters(run: Run, service: MemoryService) -> None:
+def test_list_is_newest_first_and_filters(run: Cli, service: MemoryService) -> None:
     for k, matrix in enumerate((np.eye(2), np.eye(3), np.array(SINGULAR))):
         service.client.submit(matrix, job_id=f"j{k}").wait()
 
@@ -169,7 +169,7 @@ def test_list_is_newest_first_and_filters(run: Run, service: MemoryService) -> N
     assert run("list").stdout.splitlines()[0].startswith("JOB ID")
 
 
-def test_every_status_can_be_listed(run: Run) -> None:
+def test_every_status_can_be_listed(run: Cli) -> None:
     for status in Status:
         assert run("list", "--status", status).exit_code == 0
 
@@ -185,7 +185,7 @@ def dropped(service: MemoryService, key: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dropped_file_is_found_by_each_of_its_names(
-    run: Run, service: MemoryService, name: str
+    run: Cli, service: MemoryService, name: str
 ) -> None:
     dropped(service, "eins zwei.npy")
     assert json.loads(run("status", name, "--output", "json").stdout)["status"] == "QUEUED"
@@ -198,7 +198,7 @@ def test_a_dropped_file_is_found_by_each_of_its_names(
 
 @pytest.mark.parametrize("key", ["a//b.npy", "größe\u0301 ½.npy", "x\u202ey.npy", ".npy"])
 def test_a_key_that_is_no_id_is_found_by_key_and_by_the_id_it_got(
-    run: Run, service: MemoryService, key: str
+    run: Cli, service: MemoryService, key: str
 ) -> None:
     dropped(service, key)
     assert json.loads(run("status", key, "--output", "json").stdout)["status"] == "QUEUED"
@@ -209,7 +209,7 @@ def test_a_key_that_is_no_id_is_found_by_key_and_by_the_id_it_got(
 
 
 def test_a_file_named_on_a_mac_is_the_job_of_the_same_name_elsewhere(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     dropped(service, "gro\u0308\u00dfe.npy")  # o and a combining diaeresis
     for name in ("gr\u00f6\u00dfe", "gro\u0308\u00dfe.npy"):
@@ -224,14 +224,14 @@ def test_a_file_named_on_a_mac_is_the_job_of_the_same_name_elsewhere(
     "name", ["nobody", "nobody.npy", "a//nobody.npy", "../x", "x\ud800", "x" * 2000]
 )
 def test_a_name_that_nothing_is_known_of_is_not_queued(
-    run: Run, service: MemoryService, name: str
+    run: Cli, service: MemoryService, name: str
 ) -> None:
     assert run("status", name).exit_code == 6
     assert run("wait", name).exit_code == 6  # without a timeout
     assert sum(service.pauses) == pytest.approx(30, abs=6)
 
 
-def test_the_list_shows_which_file_a_job_came_from(run: Run, service: MemoryService) -> None:
+def test_the_list_shows_which_file_a_job_came_from(run: Cli, service: MemoryService) -> None:
     dropped(service, "a//b.npy")
     service.work()
     head, row = run("list").stdout.splitlines()
@@ -240,7 +240,7 @@ def test_the_list_shows_which_file_a_job_came_from(run: Run, service: MemoryServ
 
 
 @pytest.mark.way("memory", "an HTTP API deletes nothing")
-def test_delete_leaves_nothing_of_a_job(run: Run, service: MemoryService) -> None:
+def test_delete_leaves_nothing_of_a_job(run: Cli, service: MemoryService) -> None:
     for job_id, matrix in (("small", general(4)), ("big", general(200)), ("bad", SINGULAR)):
         service.client.submit(matrix, job_id=job_id).wait()
     result = run("delete", "small", "big", "bad", "typo")
@@ -252,7 +252,7 @@ def test_delete_leaves_nothing_of_a_job(run: Run, service: MemoryService) -> Non
 
 @pytest.mark.way("memory", "an HTTP API deletes nothing")
 def test_delete_leaves_alone_what_has_not_ended_and_what_is_not_the_job_s_own(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     service.client.submit(general(4), job_id="queued")
     assert run("delete", "queued").exit_code == 5
@@ -267,7 +267,7 @@ def test_delete_leaves_alone_what_has_not_ended_and_what_is_not_the_job_s_own(
 
 @pytest.mark.way("memory", "an HTTP API deletes nothing")
 def test_delete_leaves_a_newer_upload_which_is_a_job_to_come(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     service.client.submit(general(200), job_id="a").wait()
     service.store.upload("a.npy", [npy_bytes(general(200, seed=1))], {})

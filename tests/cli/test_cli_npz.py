@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from matinv.cli.errors import Exit
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 STACK = np.stack([general(3), np.ones((3, 3)), general(3, 1)])
 
@@ -24,7 +24,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_a_folder_s_archives_are_submitted_and_their_results_are_archives(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     submitted = run("submit", "runs")
     assert (submitted.exit_code, submitted.stdout) == (0, "one\nstack\n")
@@ -45,7 +45,7 @@ def test_a_folder_s_archives_are_submitted_and_their_results_are_archives(
 
 @pytest.mark.parametrize(("name", "form"), [("a.npy", "npy"), ("a.json", "json"), ("a.npz", "npz")])
 def test_a_result_is_had_in_any_format(
-    run: Run, service: MemoryService, name: str, form: str
+    run: Cli, service: MemoryService, name: str, form: str
 ) -> None:
     run("submit", "runs/one.npz")
     service.work()
@@ -55,7 +55,7 @@ def test_a_result_is_had_in_any_format(
     )
 
 
-def test_any_matrix_s_result_may_be_an_archive(run: Run, service: MemoryService) -> None:
+def test_any_matrix_s_result_may_be_an_archive(run: Cli, service: MemoryService) -> None:
     np.save("plain.npy", general(4))
     run("submit", "plain.npy", "--format", "npz")
     service.work()
@@ -64,7 +64,7 @@ def test_any_matrix_s_result_may_be_an_archive(run: Run, service: MemoryService)
     assert found.files == ["inverse", *figures, "error_code"]
 
 
-def test_an_archive_comes_by_a_pipe_too(run: Run, service: MemoryService) -> None:
+def test_an_archive_comes_by_a_pipe_too(run: Cli, service: MemoryService) -> None:
     content = Path("runs/one.npz").read_bytes()
     assert run("submit", "-", "--job-id", "piped", stdin=content).stdout == "piped\n"
     service.work()
@@ -72,7 +72,7 @@ def test_an_archive_comes_by_a_pipe_too(run: Run, service: MemoryService) -> Non
 
 
 def test_several_arrays_are_refused_before_anything_is_sent(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     result = run("submit", "runs", "two.npz")
     assert result.exit_code == Exit.REFUSED
@@ -80,7 +80,7 @@ def test_several_arrays_are_refused_before_anything_is_sent(
     assert service.store.uris() == []
 
 
-def test_an_estimate_reads_the_header_inside(run: Run) -> None:
+def test_an_estimate_reads_the_header_inside(run: Cli) -> None:
     np.savez_compressed("large.npz", np.zeros((2000, 2000)))
     (row,) = run("estimate", "large.npz", "--output", "json").stdout.splitlines()
     assert '"shape":[2000,2000]' in row.replace(" ", "")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from matinv.cli.app import cli
 from support.api_server import ApiServer
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 pytestmark = pytest.mark.way("http", "memory has none of it")
 
@@ -29,7 +29,7 @@ def test_nothing_but_the_url_is_needed(
     assert json.loads(fetched.stdout)["inverse"] == [[0.5]]
 
 
-def test_a_large_result_is_fetched_from_where_it_is(run: Run, service: MemoryService) -> None:
+def test_a_large_result_is_fetched_from_where_it_is(run: Cli, service: MemoryService) -> None:
     big = general(800)
     np.save("big.npy", big)
     assert run("submit", "big.npy", "--wait").exit_code == 0
@@ -38,13 +38,13 @@ def test_a_large_result_is_fetched_from_where_it_is(run: Run, service: MemorySer
     assert "/objects/s3://results/big/" in run("result", "big", "--url").stdout
 
 
-def test_a_small_result_has_no_url(run: Run, service: MemoryService) -> None:
+def test_a_small_result_has_no_url(run: Cli, service: MemoryService) -> None:
     run("submit", "-", "--job-id", "a", "--wait", stdin="[[2]]")
     result = run("result", "a", "--url")
     assert (result.exit_code, "fetch it" in result.stderr) == (7, True)
 
 
-def test_verifying_needs_the_matrix(run: Run) -> None:
+def test_verifying_needs_the_matrix(run: Cli) -> None:
     np.save("big.npy", general(200))
     run("submit", "big.npy", "--wait")
     result = run("result", "big", "--verify", "-o", "x.npy")
@@ -53,7 +53,7 @@ def test_verifying_needs_the_matrix(run: Run) -> None:
 
 
 def test_a_dead_job_is_redriven_by_its_id_with_other_options(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     run("submit", "-", "--job-id", "bad", "--wait", stdin="[[1, 2], [2, 4]]")
     result = run("dlq", "redrive", "--job-id", "bad", "--method", "pinv")
@@ -64,12 +64,12 @@ def test_a_dead_job_is_redriven_by_its_id_with_other_options(
 
 
 @pytest.mark.parametrize("args", [(), ("--code", "SINGULAR"), ("--job-id", "a", "--dry-run")])
-def test_dead_letters_are_redriven_by_id_alone(run: Run, args: tuple[str, ...]) -> None:
+def test_dead_letters_are_redriven_by_id_alone(run: Cli, args: tuple[str, ...]) -> None:
     result = run("dlq", "redrive", *args)
     assert (result.exit_code, "by --job-id alone" in result.stderr) == (2, True)
 
 
-def test_dead_letters_are_not_shown(run: Run) -> None:
+def test_dead_letters_are_not_shown(run: Cli) -> None:
     result = run("dlq", "list")
     assert (result.exit_code, "does not offer" in result.stderr) == (7, True)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from matinv.local.samples import npy_bytes
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 
@@ -25,7 +25,7 @@ def load(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("output", ["s3", "dynamodb"])
 @pytest.mark.parametrize("form", ["npy", "json"])
 def test_stdout_is_the_result_as_it_is_stored(
-    run: Run, service: MemoryService, output: str, form: str
+    run: Cli, service: MemoryService, output: str, form: str
 ) -> None:
     matrix = general(4)
     service.client.submit(matrix, job_id="a", output=output, format=form).wait()
@@ -44,7 +44,7 @@ def test_stdout_is_the_result_as_it_is_stored(
 @pytest.mark.parametrize("wanted", ["npy", "json", "text"])
 @pytest.mark.parametrize("dtype", [np.float32, np.complex128])
 def test_every_form_can_be_had_of_every_stored_one(
-    run: Run, service: MemoryService, stored: str, wanted: str, dtype: type
+    run: Cli, service: MemoryService, stored: str, wanted: str, dtype: type
 ) -> None:
     job = service.client.submit(general(3).astype(dtype), job_id="a", format=stored)
     job.wait()
@@ -65,7 +65,7 @@ def test_every_form_can_be_had_of_every_stored_one(
 
 @pytest.mark.parametrize(("name", "kind"), [("x.npy", "npy"), ("x.json", "json"), ("x", "npy")])
 def test_file_s_name_chooses_the_form(
-    run: Run, service: MemoryService, tmp_path: Path, name: str, kind: str
+    run: Cli, service: MemoryService, tmp_path: Path, name: str, kind: str
 ) -> None:
     service.client.submit(general(3), job_id="a").wait()
     result = run("result", "a", "-o", name)
@@ -83,7 +83,7 @@ def current_umask() -> int:
 
 
 def test_file_that_cannot_be_written_exits_1_and_leaves_nothing(
-    run: Run, service: MemoryService, tmp_path: Path
+    run: Cli, service: MemoryService, tmp_path: Path
 ) -> None:
     service.client.submit(general(3), job_id="a").wait()
     result = run("result", "a", "-o", "no/such/x.npy")
@@ -93,7 +93,7 @@ def test_file_that_cannot_be_written_exits_1_and_leaves_nothing(
 
 
 def test_write_that_fails_half_way_leaves_the_old_file_alone(
-    run: Run, service: MemoryService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Cli, service: MemoryService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device", str(target))
@@ -109,7 +109,7 @@ def test_write_that_fails_half_way_leaves_the_old_file_alone(
 
 
 def test_terminal_gets_text(
-    run: Run, service: MemoryService, monkeypatch: pytest.MonkeyPatch
+    run: Cli, service: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.client.submit([[1, 2], [3, 4]], job_id="a").wait()
     buffer = io.BytesIO()
@@ -119,7 +119,7 @@ def test_terminal_gets_text(
     assert buffer.getvalue().decode() == "[[-2.   1. ]\n [ 1.5 -0.5]]\n"
 
 
-def test_partial_result_exits_4_and_holds_nan_or_null(run: Run, service: MemoryService) -> None:
+def test_partial_result_exits_4_and_holds_nan_or_null(run: Cli, service: MemoryService) -> None:
     stack = np.stack([np.eye(2), np.ones((2, 2))])
     for form in ("npy", "json"):
         service.client.submit(stack, job_id=form, format=form).wait()
@@ -132,7 +132,7 @@ def test_partial_result_exits_4_and_holds_nan_or_null(run: Run, service: MemoryS
     assert "matinv: PARTIAL: json: 1 of 2 slices failed" in result.stderr
 
 
-def test_failed_job_exits_3_with_its_error(run: Run, service: MemoryService) -> None:
+def test_failed_job_exits_3_with_its_error(run: Cli, service: MemoryService) -> None:
     service.client.submit(SINGULAR, job_id="bad").wait()
     result = run("result", "bad")
     assert (result.exit_code, result.stdout) == (3, "")
@@ -141,7 +141,7 @@ def test_failed_job_exits_3_with_its_error(run: Run, service: MemoryService) -> 
 
 
 def test_job_that_has_not_ended_exits_5_and_an_unknown_one_6(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     service.client.submit(np.eye(2), job_id="new")
     result = run("result", "new")
@@ -155,7 +155,7 @@ def test_job_that_has_not_ended_exits_5_and_an_unknown_one_6(
 
 
 @pytest.mark.way("memory", "an HTTP API gives another URL: test_cli_over_http.py")
-def test_url_of_a_stored_result(run: Run, service: MemoryService) -> None:
+def test_url_of_a_stored_result(run: Cli, service: MemoryService) -> None:
     service.client.submit(np.eye(2), job_id="a", output="s3").wait()
     result = run("result", "a", "--url", "--expires", "2h")
     assert result.exit_code == 0
@@ -168,7 +168,7 @@ def test_url_of_a_stored_result(run: Run, service: MemoryService) -> None:
 
 
 @pytest.mark.way("memory", "an HTTP API shows no inputs: test_cli_over_http.py")
-def test_verify_reads_the_uploaded_input(run: Run, service: MemoryService) -> None:
+def test_verify_reads_the_uploaded_input(run: Cli, service: MemoryService) -> None:
     service.client.submit(general(200), job_id="a").wait()
     result = run("result", "a", "--verify", "-o", "x.npy")
     assert result.exit_code == 0
@@ -177,7 +177,7 @@ def test_verify_reads_the_uploaded_input(run: Run, service: MemoryService) -> No
 
 
 def test_verify_of_a_message_needs_the_file_that_was_sent(
-    run: Run, service: MemoryService, tmp_path: Path
+    run: Cli, service: MemoryService, tmp_path: Path
 ) -> None:
     (tmp_path / "a.npy").write_bytes(npy_bytes(general(4)))
     (tmp_path / "b.npy").write_bytes(npy_bytes(general(4, 1)))
@@ -203,7 +203,7 @@ def test_verify_of_a_message_needs_the_file_that_was_sent(
     ],
 )
 def test_wrong_command_line_exits_2(
-    run: Run, tmp_path: Path, args: tuple[str, ...], found: str
+    run: Cli, tmp_path: Path, args: tuple[str, ...], found: str
 ) -> None:
     (tmp_path / "x.npy").write_bytes(b"")
     result = run("result", "a", *args)

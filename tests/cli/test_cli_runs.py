@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
 
@@ -31,12 +31,12 @@ def study(tmp_path: Path) -> Path:
     return folder
 
 
-def sent(run: Run, *options: str) -> Any:
+def sent(run: Cli, *options: str) -> Any:
     return run("submit", "study", "--keep-going", *options)
 
 
 def test_a_directory_is_a_run_and_the_last_line_says_what_was_sent_and_what_was_not(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     result = sent(run)
     assert result.exit_code == 7
@@ -58,31 +58,31 @@ def test_a_directory_is_a_run_and_the_last_line_says_what_was_sent_and_what_was_
     ],
 )
 def test_the_run_is_as_named_or_the_first_folder_of_the_ids(
-    run: Run, service: MemoryService, options: list[str], expected: str
+    run: Cli, service: MemoryService, options: list[str], expected: str
 ) -> None:
     sent(run, *options)
     service.work()
     assert {record.run for record in service.table.records.values()} == {expected}
 
 
-def test_a_name_that_no_run_can_have_is_refused(run: Run, service: MemoryService) -> None:
+def test_a_name_that_no_run_can_have_is_refused(run: Cli, service: MemoryService) -> None:
     result = sent(run, "--run", "a//b")
     assert (result.exit_code, "not a valid name of a run" in result.stderr) == (7, True)
     assert service.table.records == {}
 
 
-def test_wait_ends_with_the_sums(run: Run) -> None:
+def test_wait_ends_with_the_sums(run: Cli) -> None:
     result = sent(run, "--wait")
     assert result.stderr.splitlines()[-1] == "matinv: run study: 6 succeeded, 1 failed, 1 refused"
 
 
-def test_what_was_done_before_is_counted(run: Run) -> None:
+def test_what_was_done_before_is_counted(run: Cli) -> None:
     sent(run, "--wait")
     last = sent(run, "--skip-done").stderr.splitlines()[-1]
     assert "8 files: 1 sent, 6 done before, 1 refused" in last
 
 
-def test_status_of_a_run_counts_its_jobs(run: Run, service: MemoryService) -> None:
+def test_status_of_a_run_counts_its_jobs(run: Cli, service: MemoryService) -> None:
     sent(run)
     queued = run("status", "--run", "study")
     assert queued.exit_code == 0
@@ -103,7 +103,7 @@ def test_status_of_a_run_counts_its_jobs(run: Run, service: MemoryService) -> No
 
 
 @pytest.mark.way("memory", "records of a client's uploads are the API's own")
-def test_a_run_is_whole_before_a_worker_has_seen_it(run: Run, service: MemoryService) -> None:
+def test_a_run_is_whole_before_a_worker_has_seen_it(run: Cli, service: MemoryService) -> None:
     sent(run)
     assert run("status", "--run", "study").stdout.startswith("run study: 7 jobs: 7 queued")
     service.work()
@@ -111,7 +111,7 @@ def test_a_run_is_whole_before_a_worker_has_seen_it(run: Run, service: MemorySer
     assert service.table.records["big"].input.shape == (200, 200)
 
 
-def test_time_to_go_is_said_while_jobs_are_open(run: Run, service: MemoryService) -> None:
+def test_time_to_go_is_said_while_jobs_are_open(run: Cli, service: MemoryService) -> None:
     for k in range(4):
         service.client.submit(general(3, k), job_id=f"r/{k}")
     first = service.queue.sent.pop()
@@ -123,20 +123,20 @@ def test_time_to_go_is_said_while_jobs_are_open(run: Run, service: MemoryService
     assert "0.5 jobs a second, about 2 s to go" in text
 
 
-def test_an_unknown_run_exits_6(run: Run) -> None:
+def test_an_unknown_run_exits_6(run: Cli) -> None:
     for line in (["status"], ["wait"], ["fetch", "-o", "out"]):
         result = run(*line, "--run", "typo")
         assert (result.exit_code, "NOT_FOUND: typo: no such run" in result.stderr) == (6, True)
 
 
-def test_wait_for_a_run_ends_with_it(run: Run, service: MemoryService) -> None:
+def test_wait_for_a_run_ends_with_it(run: Cli, service: MemoryService) -> None:
     sent(run)
     result = run("wait", "--run", "study")
     assert (result.exit_code, result.stderr) == (3, "")
     assert result.stdout.startswith("run study: 7 jobs: 6 succeeded, 1 failed")
 
 
-def test_wait_for_a_run_gives_up_in_time(run: Run, service: MemoryService) -> None:
+def test_wait_for_a_run_gives_up_in_time(run: Cli, service: MemoryService) -> None:
     service.client.submit(general(3), job_id="r/a")
     service.working = False
     result = run("wait", "--run", "r", "--timeout", "20s")
@@ -146,7 +146,7 @@ def test_wait_for_a_run_gives_up_in_time(run: Run, service: MemoryService) -> No
 
 @pytest.mark.way("memory", "its calls are counted")
 def test_waiting_for_a_run_costs_the_same_whatever_its_jobs(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     for k in range(300):
         service.client.submit(general(1, k), job_id=f"r/{k}")
@@ -157,7 +157,7 @@ def test_waiting_for_a_run_costs_the_same_whatever_its_jobs(
     assert service.table.calls["get"] == 300
 
 
-def test_a_run_is_fetched_into_a_folder(run: Run, tmp_path: Path) -> None:
+def test_a_run_is_fetched_into_a_folder(run: Cli, tmp_path: Path) -> None:
     sent(run, "--wait")
     result = run("fetch", "--run", "study", "-o", "out", "--verify", "--inputs", "study")
     assert result.exit_code == 3
@@ -168,7 +168,7 @@ def test_a_run_is_fetched_into_a_folder(run: Run, tmp_path: Path) -> None:
     assert files == {"big.npy", *(f"s1/cov{k}.npy" for k in range(5))}
 
 
-def test_list_chooses_and_counts(run: Run, service: MemoryService) -> None:
+def test_list_chooses_and_counts(run: Cli, service: MemoryService) -> None:
     sent(run, "--wait", "--tag", "team=fem")
     service.world.now_s += 3600
     service.client.submit(general(3), job_id="new").wait()
@@ -195,7 +195,7 @@ def test_list_chooses_and_counts(run: Run, service: MemoryService) -> None:
 
 @pytest.mark.parametrize("name", ["run.jsonl", "run.csv"])
 def test_the_manifest_says_what_became_of_each_file(
-    run: Run, tmp_path: Path, study: Path, name: str
+    run: Cli, tmp_path: Path, study: Path, name: str
 ) -> None:
     sent(run, "--wait", "--manifest", name)
     with (tmp_path / name).open(newline="") as file:
@@ -218,7 +218,7 @@ def test_the_manifest_says_what_became_of_each_file(
 
 @pytest.mark.parametrize("name", ["run.jsonl", "run.csv"])
 def test_a_manifest_is_fetched_and_verified_by_its_files(
-    run: Run, tmp_path: Path, name: str
+    run: Cli, tmp_path: Path, name: str
 ) -> None:
     sent(run, "--prefix", "p/q", "--manifest", name)
     run("wait", "--run", "p")
@@ -228,13 +228,13 @@ def test_a_manifest_is_fetched_and_verified_by_its_files(
 
 
 @pytest.mark.parametrize("content", ["not json", "[1]\n", '{"job_id": "a"}\n', "\0"])
-def test_what_is_no_manifest_is_said(run: Run, tmp_path: Path, content: str) -> None:
+def test_what_is_no_manifest_is_said(run: Cli, tmp_path: Path, content: str) -> None:
     (tmp_path / "m.jsonl").write_text(content)
     result = run("fetch", "--manifest", "m.jsonl", "-o", "out")
     assert (result.exit_code, "is no manifest" in result.stderr) == (2, True)
 
 
-def test_the_manifest_is_written_even_if_nothing_is_sent(run: Run, tmp_path: Path) -> None:
+def test_the_manifest_is_written_even_if_nothing_is_sent(run: Cli, tmp_path: Path) -> None:
     result = run("submit", "study", "--manifest", "m.jsonl")
     assert result.exit_code == 7
     rows = [*map(json.loads, (tmp_path / "m.jsonl").read_text().splitlines())]
@@ -242,13 +242,13 @@ def test_the_manifest_is_written_even_if_nothing_is_sent(run: Run, tmp_path: Pat
 
 
 def test_a_manifest_that_cannot_be_written_stops_the_command_before_the_work(
-    run: Run, service: MemoryService
+    run: Cli, service: MemoryService
 ) -> None:
     assert sent(run, "--manifest", "no/such/folder.csv").exit_code == 1
     assert service.table.records == {}
 
 
-def test_jobs_are_cancelled_by_their_ids(run: Run, service: MemoryService) -> None:
+def test_jobs_are_cancelled_by_their_ids(run: Cli, service: MemoryService) -> None:
     service.client.submit(general(3), job_id="done").wait()
     service.client.submit(general(4), job_id="a")
     service.client.submit(general(5), job_id="b")
@@ -262,7 +262,7 @@ def test_jobs_are_cancelled_by_their_ids(run: Run, service: MemoryService) -> No
     assert run("wait", "a").exit_code == 3
 
 
-def test_a_run_is_cancelled_as_a_whole(run: Run, service: MemoryService) -> None:
+def test_a_run_is_cancelled_as_a_whole(run: Cli, service: MemoryService) -> None:
     sent(run, "--run", "r")
     service.client.submit(general(3), job_id="other")
     done = run("cancel", "--run", "r")

@@ -12,7 +12,7 @@ import pytest
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 
 @pytest.fixture(autouse=True)
@@ -32,35 +32,35 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ids_alone_are_on_stdout_one_per_line(run: Run, service: MemoryService) -> None:
+def test_ids_alone_are_on_stdout_one_per_line(run: Cli, service: MemoryService) -> None:
     result = run("submit", "a.npy", "b.json", "big.npy")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "a\nb\nbig\n", "")
     assert len(service.queue.sent) == 2
     assert service.store.uris() == ["s3://inputs/big.npy"]
 
 
-def test_json_output_is_one_object_per_job(run: Run) -> None:
+def test_json_output_is_one_object_per_job(run: Cli) -> None:
     result = run("submit", "a.npy", "b.json", "--output", "json")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert lines == [{"job_id": "a", "sent": True}, {"job_id": "b", "sent": True}]
 
 
-def test_directory_stands_for_the_matrices_in_it_and_below(run: Run) -> None:
+def test_directory_stands_for_the_matrices_in_it_and_below(run: Cli) -> None:
     result = run("submit", "deep")
     assert result.stdout == "c\ner/c d\n"
 
 
-def test_pattern_that_the_shell_left_alone_is_expanded(run: Run) -> None:
+def test_pattern_that_the_shell_left_alone_is_expanded(run: Cli) -> None:
     assert run("submit", "deep/**/*.npy").stdout == "c\nc d\n"
 
 
-def test_path_given_twice_is_one_job(run: Run) -> None:
+def test_path_given_twice_is_one_job(run: Cli) -> None:
     assert run("submit", "a.npy", "a.npy").stdout == "a\n"
 
 
 @pytest.mark.parametrize("content", [b"[[2, 0], [0, 4]]", npy_bytes(np.diag([2.0, 4.0]))])
 def test_matrix_on_stdin_has_the_id_of_its_content(
-    run: Run, service: MemoryService, content: bytes
+    run: Cli, service: MemoryService, content: bytes
 ) -> None:
     result = run("submit", "-", stdin=content)
     assert result.exit_code == 0
@@ -69,13 +69,13 @@ def test_matrix_on_stdin_has_the_id_of_its_content(
     assert service.table.records[result.stdout.strip()].status is Status.SUCCEEDED
 
 
-def test_large_matrix_on_stdin_is_uploaded(run: Run, service: MemoryService) -> None:
+def test_large_matrix_on_stdin_is_uploaded(run: Cli, service: MemoryService) -> None:
     result = run("submit", "-", "--job-id", "x", stdin=npy_bytes(general(200)))
     assert result.stdout == "x\n"
     assert service.store.uris() == ["s3://inputs/x.npy"]
 
 
-def test_job_id_and_options_reach_the_record(run: Run, service: MemoryService) -> None:
+def test_job_id_and_options_reach_the_record(run: Cli, service: MemoryService) -> None:
     result = run(
         *("submit", "singular.json", "--job-id", "exp/1", "--method", "pinv"),
         *("--output-to", "s3", "--format", "npy", "--on-ill-conditioned", "fail"),
@@ -93,7 +93,7 @@ def test_job_id_and_options_reach_the_record(run: Run, service: MemoryService) -
     assert record.certificate.method == "pinv"
 
 
-def test_bad_file_is_refused_and_nothing_is_sent(run: Run, service: MemoryService) -> None:
+def test_bad_file_is_refused_and_nothing_is_sent(run: Cli, service: MemoryService) -> None:
     result = run("submit", "a.npy", "wide.json", "short.npy")
     assert (result.exit_code, result.stdout) == (7, "")
     first, second, last = result.stderr.splitlines()
@@ -104,20 +104,20 @@ def test_bad_file_is_refused_and_nothing_is_sent(run: Run, service: MemoryServic
     assert service.queue.sent == []
 
 
-def test_keep_going_sends_the_good_ones_and_still_exits_7(run: Run, service: MemoryService) -> None:
+def test_keep_going_sends_the_good_ones_and_still_exits_7(run: Cli, service: MemoryService) -> None:
     result = run("submit", "a.npy", "wide.json", "--keep-going")
     assert (result.exit_code, result.stdout) == (7, "a\n")
     assert len(service.queue.sent) == 1
 
 
-def test_two_files_with_one_id_are_a_conflict(run: Run, tmp_path: Path) -> None:
+def test_two_files_with_one_id_are_a_conflict(run: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[[1]]")
     result = run("submit", "a.npy", "a.json")
     assert result.exit_code == 7
     assert "JOB_ID_CONFLICT: a.json: a.npy has the same job id (found: a)" in result.stderr
 
 
-def test_job_id_of_another_input_is_a_conflict(run: Run, service: MemoryService) -> None:
+def test_job_id_of_another_input_is_a_conflict(run: Cli, service: MemoryService) -> None:
     assert run("submit", "a.npy", "--wait").exit_code == 0
     result = run("submit", "b.json", "a.npy", "big.npy", "--job-id", "a")
     assert result.exit_code == 2
@@ -127,7 +127,7 @@ def test_job_id_of_another_input_is_a_conflict(run: Run, service: MemoryService)
     assert service.queue.sent == []
 
 
-def test_dry_run_checks_and_plans_and_sends_nothing(run: Run, service: MemoryService) -> None:
+def test_dry_run_checks_and_plans_and_sends_nothing(run: Cli, service: MemoryService) -> None:
     result = run("submit", "a.npy", "big.npy", "--dry-run", "--output", "json")
     assert result.exit_code == 0
     small, big = map(json.loads, result.stdout.splitlines())
@@ -147,7 +147,7 @@ def test_dry_run_checks_and_plans_and_sends_nothing(run: Run, service: MemorySer
     assert "200 x 200" in run("submit", "big.npy", "--dry-run").stdout
 
 
-def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: MemoryService) -> None:
+def test_skip_done_sends_only_what_has_not_succeeded(run: Cli, service: MemoryService) -> None:
     run("submit", "a.npy", "big.npy", "--wait")
     uploads = service.store.calls["upload"]
     result = run("submit", "--skip-done", "a.npy", "big.npy", "b.json")
@@ -156,7 +156,7 @@ def test_skip_done_sends_only_what_has_not_succeeded(run: Run, service: MemorySe
     assert len(service.queue.sent) == 1
 
 
-def test_job_that_succeeded_before_is_told_on_stderr(run: Run, service: MemoryService) -> None:
+def test_job_that_succeeded_before_is_told_on_stderr(run: Cli, service: MemoryService) -> None:
     run("submit", "a.npy", "--wait")
     result = run("submit", "a.npy")
     assert (result.exit_code, result.stdout) == (0, "a\n")
@@ -164,7 +164,7 @@ def test_job_that_succeeded_before_is_told_on_stderr(run: Run, service: MemorySe
     assert service.queue.sent == []
 
 
-def test_job_that_failed_before_is_done_again(run: Run, service: MemoryService) -> None:
+def test_job_that_failed_before_is_done_again(run: Cli, service: MemoryService) -> None:
     run("submit", "singular.json", "--wait")
     assert run("submit", "singular.json", "--wait").exit_code == 3
     assert [letter.error_code for letter in service.queue.dead] == ["SINGULAR", "SINGULAR"]
@@ -172,31 +172,31 @@ def test_job_that_failed_before_is_done_again(run: Run, service: MemoryService) 
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_wait_prints_ids_and_succeeds(run: Run) -> None:
+def test_wait_prints_ids_and_succeeds(run: Cli) -> None:
     result = run("submit", "a.npy", "b.json", "--wait")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "a\nb\n", "")
 
 
-def test_wait_with_json_output_prints_records(run: Run) -> None:
+def test_wait_with_json_output_prints_records(run: Cli) -> None:
     result = run("submit", "a.npy", "--wait", "--output", "json")
     assert json.loads(result.stdout)["status"] == "SUCCEEDED"
 
 
-def test_wait_exits_3_if_a_job_fails(run: Run) -> None:
+def test_wait_exits_3_if_a_job_fails(run: Cli) -> None:
     result = run("submit", "a.npy", "singular.json", "--wait")
     assert (result.exit_code, result.stdout) == (3, "a\nsingular\n")
     assert result.stderr.startswith("matinv: SINGULAR: singular: the matrix is singular")
     assert "allowed: full rank" in result.stderr
 
 
-def test_wait_exits_4_if_a_stack_is_partial(run: Run, tmp_path: Path) -> None:
+def test_wait_exits_4_if_a_stack_is_partial(run: Cli, tmp_path: Path) -> None:
     np.save(tmp_path / "stack.npy", np.stack([np.eye(3), np.ones((3, 3))]))
     result = run("submit", "stack.npy", "--wait")
     assert result.exit_code == 4
     assert "matinv: PARTIAL: stack: 1 of 2 slices failed" in result.stderr
 
 
-def test_wait_exits_5_when_the_time_is_over(run: Run, service: MemoryService) -> None:
+def test_wait_exits_5_when_the_time_is_over(run: Cli, service: MemoryService) -> None:
     service.working = False
     result = run("submit", "a.npy", "--wait", "--timeout", "2m")
     assert (result.exit_code, result.stdout) == (5, "a\n")
@@ -204,7 +204,7 @@ def test_wait_exits_5_when_the_time_is_over(run: Run, service: MemoryService) ->
     assert sum(service.pauses) == pytest.approx(120)
 
 
-def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: MemoryService) -> None:
+def test_part_that_is_away_is_an_error_of_its_own(run: Cli, service: MemoryService) -> None:
     def fail(moment: str) -> None:
         if moment == "send:before":
             raise Transient(Code.STORAGE, "the queue did not answer", "try again")
@@ -216,7 +216,7 @@ def test_part_that_is_away_is_an_error_of_its_own(run: Run, service: MemoryServi
 
 
 def test_many_files_are_sent_in_chunks(
-    run: Run, service: MemoryService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Cli, service: MemoryService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("matinv.cli.commands.submit._CHUNK", 3)
     (tmp_path / "many").mkdir()
@@ -241,7 +241,7 @@ def test_many_files_are_sent_in_chunks(
     ],
 )
 def test_wrong_command_line_exits_2(
-    run: Run, tmp_path: Path, args: tuple[str, ...], found: str
+    run: Cli, tmp_path: Path, args: tuple[str, ...], found: str
 ) -> None:
     (tmp_path / "empty").mkdir()
     result = run("submit", *args)
@@ -251,14 +251,14 @@ def test_wrong_command_line_exits_2(
     assert result.stderr.endswith("see: matinv submit --help\n")
 
 
-def test_file_that_is_not_there_exits_1(run: Run) -> None:
+def test_file_that_is_not_there_exits_1(run: Cli) -> None:
     result = run("submit", "none.npy")
     assert result.exit_code == 1
     assert result.stderr.startswith("matinv: FILE: none.npy: No such file or directory; ")
 
 
 @pytest.mark.parametrize("job_id", ["../x", "a\nb", "a.npy", "\u202ea"])
-def test_bad_job_id_is_refused(run: Run, job_id: str) -> None:
+def test_bad_job_id_is_refused(run: Cli, job_id: str) -> None:
     result = run("submit", "a.npy", "--job-id", job_id)
     assert result.exit_code == 7
     assert result.stderr.startswith("matinv: BAD_JOB_ID: a.npy: ")
@@ -270,7 +270,7 @@ def test_bad_job_id_is_refused(run: Run, job_id: str) -> None:
 
 @pytest.mark.parametrize("n", [3, 200], ids=["small", "large"])
 def test_two_folders_with_the_same_names_do_not_overwrite_each_other(
-    run: Run, service: MemoryService, tmp_path: Path, n: int
+    run: Cli, service: MemoryService, tmp_path: Path, n: int
 ) -> None:
     for number, patient in enumerate(["patientA", "patientB"]):
         (tmp_path / patient).mkdir()
@@ -293,7 +293,7 @@ def test_two_folders_with_the_same_names_do_not_overwrite_each_other(
 
 @pytest.mark.parametrize("n", [3, 200], ids=["small", "large"])
 def test_what_is_done_is_skipped_by_its_content(
-    run: Run, service: MemoryService, tmp_path: Path, n: int
+    run: Cli, service: MemoryService, tmp_path: Path, n: int
 ) -> None:
     np.save(tmp_path / "m.npy", general(n))
     run("submit", "m.npy", "--wait")
@@ -309,7 +309,7 @@ def test_what_is_done_is_skipped_by_its_content(
 
 @pytest.mark.parametrize("n", [3, 200], ids=["small", "large"])
 def test_other_options_under_a_known_id_are_refused_by_name(
-    run: Run, service: MemoryService, tmp_path: Path, n: int
+    run: Cli, service: MemoryService, tmp_path: Path, n: int
 ) -> None:
     np.save(tmp_path / "m.npy", general(n))
     run("submit", "m.npy", "--wait")
@@ -323,14 +323,14 @@ def test_other_options_under_a_known_id_are_refused_by_name(
     assert certificate.method == "pinv"
 
 
-def test_a_prefix_that_no_id_can_begin_with_is_refused(run: Run) -> None:
+def test_a_prefix_that_no_id_can_begin_with_is_refused(run: Cli) -> None:
     assert "BAD_JOB_ID" in run("submit", "a.npy", "--prefix", "../x").stderr
 
 
 @pytest.mark.way("memory", "an HTTP API lets nobody read inputs: it refuses, and loses nothing")
 @pytest.mark.parametrize("name", ["a.npy", "big.npy", "b.json"])
 def test_a_file_that_was_put_there_by_other_means_is_known_by_its_content(
-    run: Run, service: MemoryService, files: Path, name: str
+    run: Cli, service: MemoryService, files: Path, name: str
 ) -> None:
     content = (files / name).read_bytes()
     service.store.upload(name, [content], {})
@@ -355,7 +355,7 @@ def test_a_file_that_was_put_there_by_other_means_is_known_by_its_content(
 
 @pytest.mark.way("memory", "an HTTP API lets nobody read inputs")
 def test_a_file_that_was_put_there_and_waits_is_not_sent_again(
-    run: Run, service: MemoryService, files: Path
+    run: Cli, service: MemoryService, files: Path
 ) -> None:
     service.store.upload("big.npy", [(files / "big.npy").read_bytes()], {})
     with mock.patch.object(service.store, "open", side_effect=Transient(Code.THROTTLED, "slow")):

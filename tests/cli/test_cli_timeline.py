@@ -18,7 +18,7 @@ from matinv.cli.timeline import COLOURS, TimelineRow
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import timestamp
 from matinv.testing.contracts import record
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 
 pytestmark = pytest.mark.way("memory", "the picture is drawn of records, wherever they come from")
 
@@ -176,7 +176,7 @@ class TestPng:
 
 @pytest.mark.deep
 class TestCommand:
-    def test_a_batch_becomes_a_picture(self, run: Run, service: MemoryService) -> None:
+    def test_a_batch_becomes_a_picture(self, run: Cli, service: MemoryService) -> None:
         for k in range(3):
             service.client.submit(general(4, k), job_id=f"good-{k}")
         service.client.submit(SINGULAR, job_id="bad")
@@ -188,26 +188,26 @@ class TestCommand:
         assert size_of(Path("batch.png").read_bytes()) == (1200, 265)
         assert [path.name for path in Path().iterdir()] == ["batch.png"]
 
-    def test_an_older_picture_is_replaced(self, run: Run, service: MemoryService) -> None:
+    def test_an_older_picture_is_replaced(self, run: Cli, service: MemoryService) -> None:
         Path("old.png").write_bytes(b"old")
         service.client.submit(general(4), job_id="a")
         assert run("wait", "a", "--plot", "old.png").exit_code == 0
         assert size_of(Path("old.png").read_bytes())
 
-    def test_jobs_that_are_late_are_in_it(self, run: Run, service: MemoryService) -> None:
+    def test_jobs_that_are_late_are_in_it(self, run: Cli, service: MemoryService) -> None:
         service.working = False
         service.client.submit(general(4), job_id="late")
         assert run("wait", "late", "--timeout", "5s", "--plot", "p.png").exit_code == 5
         assert size_of(Path("p.png").read_bytes())
 
-    def test_an_unknown_job_is_not(self, run: Run, service: MemoryService) -> None:
+    def test_an_unknown_job_is_not(self, run: Cli, service: MemoryService) -> None:
         service.client.submit(general(4), job_id="a")
         result = run("wait", "a", "typo", "--plot", "p.png")
         assert result.exit_code == 6
         assert "NOT_FOUND: typo" in result.stderr
         assert size_of(Path("p.png").read_bytes()) == (1200, 165)
 
-    def test_of_nothing_there_is_no_picture(self, run: Run) -> None:
+    def test_of_nothing_there_is_no_picture(self, run: Cli) -> None:
         assert run("wait", "typo", "--plot", "p.png").exit_code == 6
         assert not Path("p.png").exists()
 
@@ -215,7 +215,7 @@ class TestCommand:
         ("file", "why"), [("no/p.png", "No such file or directory"), (".", "Is a directory")]
     )
     def test_what_cannot_be_written_is_told_before_the_wait(
-        self, run: Run, service: MemoryService, file: str, why: str
+        self, run: Cli, service: MemoryService, file: str, why: str
     ) -> None:
         service.client.submit(general(4), job_id="a")
         result = run("wait", "a", "--plot", file)
@@ -224,7 +224,7 @@ class TestCommand:
         assert service.pauses == []
 
     def test_a_place_that_is_gone_after_the_wait_costs_the_picture_alone(
-        self, run: Run, service: MemoryService
+        self, run: Cli, service: MemoryService
     ) -> None:
         Path("d").mkdir()
         service.client.submit(general(4), job_id="a")

@@ -18,7 +18,7 @@ from matinv.jobs.times import timestamp
 from matinv.operations.health import snapshot
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, State
 from matinv.settings import of_api
-from support.memory_service import MemoryService, Run, general
+from support.memory_service import Cli, MemoryService, general
 from support.processes import SOON_S
 
 pytestmark = pytest.mark.way("memory", "an HTTP API has no queues and alarms to show")
@@ -69,7 +69,7 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def test_one_frame_says_all_that_is_known(run: Run, busy: MemoryService) -> None:
+def test_one_frame_says_all_that_is_known(run: Cli, busy: MemoryService) -> None:
     result = run("top", "--once")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [line.rstrip() for line in result.stdout.splitlines()]
@@ -86,26 +86,26 @@ def test_one_frame_says_all_that_is_known(run: Run, busy: MemoryService) -> None
     assert any(" bad SINGULAR: the matrix is singular" in line for line in lines)
 
 
-def test_in_a_pipe_there_is_one_frame_without_escape_codes(run: Run, busy: MemoryService) -> None:
+def test_in_a_pipe_there_is_one_frame_without_escape_codes(run: Cli, busy: MemoryService) -> None:
     result = run("top")
     assert result.exit_code == 0
     assert result.stdout.count("dead letters") == 1
     assert "\x1b" not in result.stdout
 
 
-def test_json_is_the_health_document(run: Run, busy: MemoryService) -> None:
+def test_json_is_the_health_document(run: Cli, busy: MemoryService) -> None:
     (line,) = run("top", "--output", "json").stdout.splitlines()
     assert json.loads(line) == json.loads(json.dumps(snapshot(busy.client).document()))
 
 
-def test_the_window_is_chosen(run: Run, busy: MemoryService) -> None:
+def test_the_window_is_chosen(run: Cli, busy: MemoryService) -> None:
     busy.world.now_s += 120
     document = json.loads(run("top", "--output", "json", "--window", "1m").stdout)
     assert (document["window_s"], document["flow"]["ended"]) == (60.0, 0)
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_terminal_shows_frame_after_frame_until_ctrl_c(run: Run, busy: MemoryService) -> None:
+def test_a_terminal_shows_frame_after_frame_until_ctrl_c(run: Cli, busy: MemoryService) -> None:
     busy.pauses.clear()
     busy.on_sleep = after(3, interrupt)
     result = run("top", "--interval", "2s")
@@ -117,7 +117,7 @@ def test_a_terminal_shows_frame_after_frame_until_ctrl_c(run: Run, busy: MemoryS
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_terminal_that_asks_for_one_frame_keeps_it(run: Run, busy: MemoryService) -> None:
+def test_a_terminal_that_asks_for_one_frame_keeps_it(run: Cli, busy: MemoryService) -> None:
     result = run("top", "--once")
     assert result.exit_code == 0
     assert "\x1b[?1049h" not in result.stdout
@@ -125,7 +125,7 @@ def test_a_terminal_that_asks_for_one_frame_keeps_it(run: Run, busy: MemoryServi
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_fault_between_two_looks_does_not_end_the_view(run: Run, busy: MemoryService) -> None:
+def test_a_fault_between_two_looks_does_not_end_the_view(run: Cli, busy: MemoryService) -> None:
     def deny(_: str) -> None:
         raise Misconfigured(Code.ACCESS_DENIED, "the token is over", "log in")
 
@@ -140,7 +140,7 @@ def test_a_fault_between_two_looks_does_not_end_the_view(run: Run, busy: MemoryS
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_frame_does_not_wait_for_what_is_slow(run: Run, busy: MemoryService) -> None:
+def test_a_frame_does_not_wait_for_what_is_slow(run: Cli, busy: MemoryService) -> None:
     answer = Event()
 
     def stall(moment: str) -> None:
@@ -165,7 +165,7 @@ def test_a_frame_does_not_wait_for_what_is_slow(run: Run, busy: MemoryService) -
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_ctrl_c_before_the_first_frame_ends_it_as_well(run: Run, busy: MemoryService) -> None:
+def test_ctrl_c_before_the_first_frame_ends_it_as_well(run: Cli, busy: MemoryService) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -175,7 +175,7 @@ def test_ctrl_c_before_the_first_frame_ends_it_as_well(run: Run, busy: MemorySer
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: MemoryService) -> None:
+def test_a_stack_that_tells_nothing_is_an_error(run: Cli, busy: MemoryService) -> None:
     def deny(_: str) -> None:
         raise Misconfigured(Code.ACCESS_DENIED, "no credentials", "log in")
 
@@ -185,7 +185,7 @@ def test_a_stack_that_tells_nothing_is_an_error(run: Run, busy: MemoryService) -
     assert result.stderr == "matinv: ACCESS_DENIED: no credentials; log in\n"
 
 
-def test_through_an_http_api_the_records_still_tell(run: Run, busy: MemoryService) -> None:
+def test_through_an_http_api_the_records_still_tell(run: Cli, busy: MemoryService) -> None:
     client = busy.client
     client.backend = replace(client.backend, monitor=None)
     client.settings = of_api("https://example.org")
@@ -196,7 +196,7 @@ def test_through_an_http_api_the_records_still_tell(run: Run, busy: MemoryServic
     assert "unknown: alarms: an HTTP API does not tell" in result.stdout
 
 
-def test_what_is_denied_is_named(run: Run, busy: MemoryService) -> None:
+def test_what_is_denied_is_named(run: Cli, busy: MemoryService) -> None:
     def deny(moment: str) -> None:
         if moment == "alarms:before":
             raise Misconfigured(Code.ACCESS_DENIED, "you may not see alarms")
@@ -208,7 +208,7 @@ def test_what_is_denied_is_named(run: Run, busy: MemoryService) -> None:
     assert "alarms ?" in result.stdout
 
 
-def test_an_idle_local_stack_is_readable_too(run: Run, service: MemoryService) -> None:
+def test_an_idle_local_stack_is_readable_too(run: Cli, service: MemoryService) -> None:
     result = run("top")
     assert result.exit_code == 0
     assert "alarms none in this stack" in result.stdout
@@ -219,7 +219,7 @@ def test_an_idle_local_stack_is_readable_too(run: Run, service: MemoryService) -
 
 @pytest.mark.parametrize("columns", [24, 40, 80, 200])
 def test_no_line_is_longer_than_the_terminal(
-    run: Run, busy: MemoryService, monkeypatch: pytest.MonkeyPatch, columns: int
+    run: Cli, busy: MemoryService, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = run("top").stdout.splitlines()
@@ -228,7 +228,7 @@ def test_no_line_is_longer_than_the_terminal(
     assert ended.endswith("█")  # the latest piece of the window is what is never cut
 
 
-def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Run, busy: MemoryService) -> None:
+def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Cli, busy: MemoryService) -> None:
     busy.monitor.known_alarms = [
         Alarm("x", State.ALARM, timestamp(0), "\x1b[31mred\x1b[0m [bold]b")
     ]
@@ -246,7 +246,7 @@ def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Run, busy: Memor
         (["--window", "2d"], "--window is 172800s (allowed: 1m to 1d)"),
     ],
 )
-def test_what_is_not_allowed_is_told(run: Run, arguments: list[str], said: str) -> None:
+def test_what_is_not_allowed_is_told(run: Cli, arguments: list[str], said: str) -> None:
     result = run("top", *arguments)
     assert result.exit_code == 2
     assert said in result.stderr

@@ -24,15 +24,15 @@ _OPTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What libFuzzer says of a run.
+class Fuzzed:
+    """What libFuzzer says of its executions.
 
     Parameters
     ----------
     executions, features, new_inputs : int
         Inputs that were tried, features of coverage that the corpus has, inputs that it gained.
     finding : Path or None
-        The input that ended the run early.
+        The input that ended them early.
     log : str
         Everything that was printed.
     """
@@ -44,7 +44,7 @@ class Run:
     log: str
 
 
-def fuzz(name: str, seconds: int, work: Path) -> Run:
+def fuzz(name: str, seconds: int, work: Path) -> Fuzzed:
     """Run a target from its corpus; what is new goes to `work`, and so does what breaks it."""
     grown, finding = work / name, work / f"{name}.broken"
     grown.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def fuzz(name: str, seconds: int, work: Path) -> Run:
     done = _engine(name, grown, CORPUS / name, *options)
     log = done.stdout + done.stderr
     executions = re.search(r"number_of_executed_units: *(\d+)", log)
-    return Run(
+    return Fuzzed(
         executions=int(executions[1]) if executions else 0,
         features=max(map(int, re.findall(r" ft: (\d+)", log)), default=0),
         new_inputs=len(list(grown.iterdir())) - found_before,

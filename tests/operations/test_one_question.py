@@ -72,8 +72,13 @@ def own_format(way: str) -> str:
     return "npy" if "client" in way else "json"
 
 
-@pytest.mark.parametrize("second", WAYS)
-@pytest.mark.parametrize("first", WAYS)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [  # 8 s
+        pytest.param(first, second, marks=() if first == second else pytest.mark.deep)
+        for first, second in product(WAYS, WAYS)
+    ],
+)
 def test_another_question_is_refused_and_the_same_one_is_not_done_twice(
     log: object, first: str, second: str
 ) -> None:

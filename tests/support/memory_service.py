@@ -21,7 +21,7 @@ from matinv.settings import Settings
 from matinv.testing.events import sqs_event
 from support.world import INPUTS, RESULTS, World
 
-Run = Callable[..., Result]
+Cli = Callable[..., Result]
 """Runs one command line."""
 
 SETTINGS = Settings(

@@ -71,6 +71,7 @@ class TestCalls:
         assert faults.calls == {}
 
 
+@pytest.mark.deep  # 3 s
 class TestWrites:
     @pytest.mark.parametrize("fault", [lost_answer, lost_request, THROTTLED, BROKEN])
     @pytest.mark.parametrize("count", [1, 3])

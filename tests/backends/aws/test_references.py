@@ -19,6 +19,8 @@ from matinv.local.samples import npy_bytes
 from matinv.testing.events import eventbridge, s3_notification, sqs_event
 from support.world import World
 
+pytestmark = pytest.mark.deep  # 4 s; the contracts read objects in the quick run
+
 BOMB = "\r\nx-amz-smuggled: 1"
 
 

@@ -45,6 +45,7 @@ def open_(store: S3Store, reference: Reference) -> bytes:
         return blob.read(blob.size_bytes)
 
 
+@pytest.mark.deep  # 3 s
 class TestFaults:
     @pytest.mark.parametrize("fault", [lost_request, SLOW_DOWN, BROKEN])
     def test_one_fault_is_overcome(self, store: S3Store, faults: Faults, fault: Any) -> None:

@@ -54,6 +54,7 @@ def partly(*failed: tuple[int, bool], taken: tuple[int, ...] = ()) -> Any:
     )
 
 
+@pytest.mark.deep  # 2 s
 class TestPublish:
     @pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 1), (10, 1), (11, 2), (95, 10)])
     def test_ten_records_take_one_call(
