@@ -23,6 +23,7 @@ from matinv.cli.reference import help_texts, markdown
 from matinv.cli.terminal import print_table
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record import Status
+from matinv.local.samples import npy_bytes
 from support.memory_service import Cli, MemoryService
 
 pytestmark = pytest.mark.way("memory", "it is the same for every client")
@@ -135,8 +136,9 @@ def test_bug_keeps_its_traceback(service: MemoryService) -> None:
 
 
 def test_reader_that_closes_the_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.eye(2))
-    files = [str(tmp_path / "a.npy")] * 2000  # 500 kB of output: more than a pipe holds
+    files = [str(tmp_path / f"{k}.npy") for k in range(500)]
+    for file in files:
+        Path(file).write_bytes(npy_bytes(np.eye(2)))  # 140 kB of output: more than a pipe holds
     command = [*MATINV, "estimate", "--output", "json", *files]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

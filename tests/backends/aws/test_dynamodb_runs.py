@@ -65,7 +65,7 @@ class TestNotes:
     ) -> None:
         for n in range(3):
             table.put([run_record(f"{n}-{k}", "fem", at=n) for k in range(3)])
-        assert faults.calls == {"TransactWriteItems": 3, "PutItem": 1}
+        assert faults.calls == {"BatchExecuteStatement": 3, "PutItem": 1}
         late = replace(run_record("late", "fem"), updated_at="2026-11-21T03:15:01.001Z")
         table.put([late, run_record("b", "")])
         assert faults.calls["PutItem"] == 2
