@@ -9,9 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from heapq import merge
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from matinv.client.aio import AsyncClient
 from matinv.client.cancel import Canceller
 from matinv.client.choice import Chosen, one_of, options_of
 from matinv.client.job import Job
@@ -29,6 +28,9 @@ from matinv.jobs.request import Output
 from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.settings import Settings, of_api
+
+if TYPE_CHECKING:
+    from matinv.client.aio import AsyncClient
 
 _PAGE: Final = 100  # records of one read
 
@@ -396,6 +398,8 @@ class Client:
     @property
     def aio(self) -> AsyncClient:
         """The same for programs on asyncio."""
+        from matinv.client.aio import AsyncClient  # noqa: PLC0415 - asyncio: the API needs none
+
         return AsyncClient(self)
 
     def cancel(self, jobs: Iterable[Job | str]) -> dict[str, Record]:
