@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -198,12 +198,10 @@ class Measurements:
             self.how[index],
         )
 
-    def replace(self, where: NDArray[np.bool_], found: Measurements) -> None:
-        """Put what was found of some slices, computed once more, in place of what stands here."""
-        self.rcond[where], self.residual[where] = found.rcond, found.residual
-        self.bound[where], self.regular[where] = found.bound, found.regular
-        self.determinants[where] = found.determinants
-        self.flaw[where], self.how[where] = found.flaw, found.how
+    def replace(self, where: NDArray[Any], found: Measurements) -> None:
+        """Put what was found of some slices in place of what stands at an index."""
+        for field in fields(self):
+            getattr(self, field.name)[where] = getattr(found, field.name)
 
     def mark(self, flaw: Flaw, where: ArrayLike) -> None:
         """Give `flaw` to the slices where `where`, unless they have one."""

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matinv.linalg.determinant import parity
 from matinv.linalg.types import Matrix
 
 Pivots = NDArray[np.int64]
@@ -86,24 +87,48 @@ def getrf_getri(stack: Matrix, pivots_out: Matrix | None = None) -> NDArray[np.i
         0, or the 1-based position of an exactly zero pivot.
     """
     n = _order(stack)
-    pivots, work = np.empty(n, dtype=np.int64), np.empty(n * _GETRI_BLOCK, dtype=stack.dtype)
+    pivots, zeros = getrf_stack(stack)
+    if pivots_out is not None:
+        pivots_out[:] = stack.reshape(len(stack), n * n)[:, :: n + 1]
+        pivots_out[:, 0] *= parity(pivots)
+    work = np.empty(n * _GETRI_BLOCK, dtype=stack.dtype)
     order, size, info = _by_reference(n), _by_reference(work.size), ctypes.c_int64()
     data, rows, space, ended = _address(stack), _address(pivots), _address(work), ctypes.byref(info)
-    factor, complete = _fortran("getrf", stack), _fortran("getri", stack)
+    complete = _fortran("getri", stack)
+    for zero in zeros.tolist():
+        if zero == 0:
+            complete(order, data, order, rows, space, size, ended)
+        data.value = (data.value or 0) + stack.strides[0]
+        rows.value = (rows.value or 0) + pivots.strides[0]
+    return zeros
+
+
+def getrf_stack(stack: Matrix) -> tuple[Pivots, NDArray[np.int64]]:
+    """Replace the transpose of each matrix of a stack by its factors L and U: partial pivoting.
+
+    Parameters
+    ----------
+    stack : ndarray, shape (k, n, n), C-contiguous
+        Overwritten: each matrix holds the transposes of U and of L, without its unit diagonal.
+
+    Returns
+    -------
+    pivots : ndarray of int64, shape (k, n)
+        The interchanges.
+    zeros : ndarray of int64, shape (k,)
+        0, or the 1-based position of an exactly zero pivot.
+    """
+    pivots = np.empty(stack.shape[:2], dtype=np.int64)
     zeros = np.empty(len(stack), dtype=np.int64)
-    diagonals = stack.reshape(len(stack), n * n)[:, :: n + 1]
-    straight = np.arange(1, n + 1)
+    order, info = _by_reference(_order(stack)), ctypes.c_int64()
+    data, rows, ended = _address(stack), _address(pivots), ctypes.byref(info)
+    factor = _fortran("getrf", stack)
     for i in range(len(stack)):
         factor(order, order, data, order, rows, ended)
-        if pivots_out is not None:
-            pivots_out[i] = diagonals[i]
-            if np.count_nonzero(pivots != straight) % 2:
-                pivots_out[i, 0] = -pivots_out[i, 0]
-        if info.value == 0:
-            complete(order, data, order, rows, space, size, ended)
         zeros[i] = info.value
         data.value = (data.value or 0) + stack.strides[0]
-    return zeros
+        rows.value = (rows.value or 0) + pivots.strides[0]
+    return pivots, zeros
 
 
 def potrf_potri(stack: Matrix, pivots_out: Matrix | None = None) -> NDArray[np.int64]:

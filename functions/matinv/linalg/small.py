@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import scaling, step_up
+from matinv.linalg import lapack, scaling, step_up
 from matinv.linalg.bounds import NEAR, REGULAR, UNIT, Scaled
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
+from matinv.linalg.determinant import Determinants, parity
 from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements, Vector
 from matinv.linalg.kernels import Kernels, StackKernel
 from matinv.linalg.layout import interleaved
@@ -37,6 +38,16 @@ _PRODUCTS_N: Final = 3
 # of random matrices of order 32. Their logarithms were off by 8 n times the bound at most.
 _VAGUE: Final = 30.0
 
+# The factors of LU may be so many times as large as the matrix before QR finds the determinant.
+_GROWTH: Final = 30.0
+
+# From this share on the slices of a chunk that need no scaling wait as well, instead of being
+# inverted among others.
+_MANY_UNEVEN: Final = 0.25
+
+Places = NDArray[np.int64]
+"""Where slices stand in the stack."""
+
 
 def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget) -> Measurements:
     """Invert each slice of `a` into `x`, which may be the same memory.
@@ -48,9 +59,13 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
     chain = (kernels.stacked_hermitian, kernels.plain) if spd else kernels.for_stack(n)
     findings = Measurements.blank(len(a), _how(chain[0]), a.dtype)
     step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
+    work = _Work(x, findings, chain, budget, {})
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
-        x[span] = _solve_chunk(a[span], chain, findings.part(span), budget)
+        places = np.arange(begin, min(begin + step, len(a)))
+        x[span] = work.begin(a[span], places, findings.part(span))
+        work.go_on(step)
+    work.go_on(1)
     return findings
 
 
@@ -58,193 +73,242 @@ def _how(kernel: StackKernel) -> How:
     return How(kernel.method, kernel.routine, kernel.side, Checked.FULL)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Stage:
+    """What is done to slices: by which kernel of the chain, and whether they are scaled before."""
+
+    kernel: int
+    scaled: bool = False
+
+
+_DETERMINANT: Final = _Stage(2**8)  # after all others: only the determinant is missing
+
+
 @dataclass(frozen=True, slots=True)
-class _Chunk:
-    """A few slices as they are inverted: widened, scaled.
+class _Work:
+    """A stack that is inverted, chunk by chunk.
+
+    The first kernel does most slices, as they are. The others wait until they fill a chunk: a few
+    at a time cost as much as a hundred.
 
     Parameters
     ----------
-    a : ndarray of float64 or complex128, shape (k, n, n)
-        The slices.
-    norm : ndarray, shape (k,)
-        Their 1-norms.
-    gates : Gates
-        Of the precision that computes.
+    x : ndarray, shape (k, n, n)
+        Where the inverses go.
+    findings : Measurements
+        Of the whole stack.
+    chain : sequence of StackKernel
+        Each takes over what the one before it left, whatever its rcond: the inverse of a matrix
+        that is almost singular passes the check, and of one that does not, rcond says nothing. No
+        zero pivot is believed before the last kernel, which needs none, has met it as well:
+        elimination may absorb a pivot.
+    budget : Budget
+        For ball arithmetic.
+    waiting : dict
+        Places and copies of the slices that wait for a stage.
     """
 
-    a: Matrix
-    norm: Vector
-    gates: Gates
+    x: Matrix
+    findings: Measurements
+    chain: Sequence[StackKernel]
+    budget: Budget
+    waiting: dict[_Stage, list[tuple[Places, Matrix]]]
 
-    def where(self, chosen: NDArray[np.bool_]) -> _Chunk:
-        """Return some of the slices."""
-        return _Chunk(self.a[chosen], self.norm[chosen], self.gates)
+    def begin(self, given: Matrix, places: Places, findings: Measurements) -> Matrix:
+        """Return the inverses of slices that need no scaling, rubbish for those that wait."""
+        dtype = given.dtype
+        spd = self.chain[0].method == "spd"
+        a = np.ascontiguousarray(given, dtype=np.promote_types(dtype, np.float64))
+        rows, cols = _sums(a)
+        if spd:
+            _mark_not_hermitian(a, findings)
+        uneven = _uneven_hermitian(a, dtype) if spd else scaling.uneven(rows, cols, dtype)
+        if uneven.any():
+            refused = uneven.copy()
+            refused[uneven] = ~np.isfinite(a[uneven]).all(axis=(1, 2))
+            findings.mark(Flaw.NON_FINITE, refused)
+            uneven &= findings.flaw == Flaw.NONE
+            if spd:
+                refused = uneven.copy()
+                refused[uneven] = ~scaling.may_be_definite(a[uneven])
+                findings.mark(Flaw.NOT_POSITIVE, refused)
+                uneven &= ~refused
+            self._postpone(_Stage(0, scaled=True), uneven, places, given)
+            if np.count_nonzero(uneven) > _MANY_UNEVEN * len(a):
+                even = ~uneven & (findings.flaw == Flaw.NONE)
+                self._postpone(_Stage(0), even, places, given)
+                return given
+        return self._invert(_Stage(0), given, a, cols.max(axis=0), places, uneven, findings)
 
-    def invert(
-        self, chain: Sequence[StackKernel], findings: Measurements
-    ) -> tuple[Matrix, NDArray[np.bool_]]:
-        """Return the inverses, by each of a chain of kernels what the one before it left.
+    def go_on(self, least: int) -> None:
+        """Do the stages that at least so many slices wait for."""
+        while ready := [
+            stage
+            for stage, queue in self.waiting.items()
+            if sum(len(places) for places, _ in queue) >= least
+        ]:
+            stage = min(ready)
+            queue = self.waiting.pop(stage)
+            places = np.concatenate([places for places, _ in queue])
+            given = np.concatenate([slices for _, slices in queue])
+            if stage == _DETERMINANT:
+                found = _determinants(given, self.chain[-1])
+                self.findings.determinants.value[places] = found.value
+                self.findings.determinants.exponent[places] += found.exponent
+                continue
+            findings = Measurements.blank(len(given), _how(self.chain[stage.kernel]), given.dtype)
+            a = given.astype(np.promote_types(given.dtype, np.float64), order="C")
+            norm, none = _norm(a), np.zeros(len(a), dtype=np.bool_)
+            self.x[places] = self._invert(stage, given, a, norm, places, none, findings)
+            self.findings.replace(places, findings)
 
-        And which of them have the right residual measured.
+    def _postpone(
+        self, stage: _Stage, where: NDArray[np.bool_], places: Places, slices: Matrix
+    ) -> None:
+        if where.any():
+            self.waiting.setdefault(stage, []).append((places[where], slices[where]))
 
-        Whatever its rcond: the inverse of a matrix that is almost singular passes the check, and of
-        one that does not, rcond says nothing. No zero pivot is believed before the last kernel,
-        which needs none, has met it as well: elimination may absorb a pivot.
+    def _invert(  # noqa: PLR0913, PLR0917 - a chunk, on its way through a stage
+        self,
+        stage: _Stage,
+        given: Matrix,
+        a: Matrix,
+        norm: Vector,
+        places: Places,
+        waits: NDArray[np.bool_],
+        findings: Measurements,
+    ) -> Matrix:
+        """Return the inverses of a few slices, rubbish where they wait or `findings` has a flaw.
+
+        Parameters
+        ----------
+        stage : _Stage
+            What to do.
+        given : ndarray, shape (k, n, n)
+            The slices.
+        a : ndarray of float64 or complex128
+            The same, widened; to be scaled, in a copy of its own.
+        norm : ndarray, shape (k,)
+            Their 1-norms.
+        places : ndarray of int64
+            Where they stand in the stack.
+        waits : ndarray of bool
+            Which of them wait for another stage.
+        findings : Measurements
+            Of these slices; written.
         """
-        first, *others = chain
-        x = self._inverted(first, findings)
-        limit = first.limit
-        right = np.full(len(x), first.side is Side.RIGHT)
-        for kernel in others:
-            failed = ~(findings.residual < limit) | ~(
-                findings.bound * findings.rcond <= self.gates.slack
-            )
-            failed &= findings.flaw == Flaw.NONE
-            if not failed.any():
-                break
-            part = self.where(failed)
-            found = Measurements.blank(len(part.a), _how(kernel), part.a.dtype)
-            x[failed] = part._inverted(kernel, found)
-            findings.replace(failed, found)
-            limit = kernel.limit
-            right[failed] = kernel.side is Side.RIGHT
-        for kernel in others:  # pivots may grow in one elimination after the other, but not in QR
-            vague = np.isnan(findings.determinants.value) & (findings.flaw == Flaw.NONE)
-            if not vague.any():
-                break
-            part = self.where(vague)
-            found = Measurements.blank(len(part.a), _how(kernel), part.a.dtype)
-            part._inverted(kernel, found)
-            worse = ~(found.bound <= _VAGUE * len(self.a[0]) * findings.bound[vague])
-            if kernel is not others[-1]:
-                found.determinants.value[worse] = np.nan
-            findings.determinants[vague] = found.determinants
-        return x, right
-
-    def _inverted(self, kernel: StackKernel, findings: Measurements) -> Matrix:
-        """Return inverses, and write how good they are."""
-        x, determinants = kernel.invert(self.a)
-        broken = determinants.zero
-        product = self.norm * _norm(x)
-        distance = _distance(self.a, x) if kernel.side is Side.RIGHT else _distance(x, self.a)
-        findings.rcond[:] = np.minimum(1 / product, 1)
-        findings.residual[:] = self.gates.ratio(distance, product)
-        distance += UNIT * (product + x.shape[-1] / 2)
-        findings.bound[:] = distance
-        findings.regular[:] = distance * (x.shape[-1] + 2) < REGULAR
-        findings.determinants[:] = determinants
-        if determinants.doubt is not None:
-            findings.determinants.value[
-                ~(determinants.doubt <= _VAGUE * x.shape[-1] * distance)
-            ] = np.nan
-        if broken.any():
-            if kernel.method == "spd":
-                findings.mark(Flaw.NOT_POSITIVE, broken)
-            findings.rcond[broken] = 0
-            findings.regular[broken] = False
-            findings.bound[broken] = findings.residual[broken] = np.nan
+        n = given.shape[-1]
+        gates = Gates.of(n, given.dtype)
+        kernel = self.chain[stage.kernel]
+        shifts = None
+        if stage.scaled:
+            spd = self.chain[0].method == "spd"
+            shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(a)
+            scaling.scale(a, *shifts)
+            norm = _norm(a)
+            findings.scaled[:] = True
+        y = _measured(kernel, a, norm, findings)
+        if kernel is not self.chain[-1]:
+            slack = Gates.of(n, a.dtype).slack
+            failed = ~(findings.residual < kernel.limit)
+            failed |= ~(findings.bound * findings.rcond <= slack)
+            failed &= ~waits & (findings.flaw == Flaw.NONE)
+            self._postpone(_Stage(stage.kernel + 1, stage.scaled), failed, places, given)
+            waits |= failed
+        broke_down = ~(findings.residual < RESIDUAL_LIMIT)
+        if shifts:
+            findings.determinants.exponent[:] -= shifts[0].sum(axis=1) + shifts[1].sum(axis=1)
+        x = _published(y, shifts, gates, findings)
+        if shifts:
+            _bound_scaled(a, y, x, kernel.side, shifts, findings)
+        fine = findings.fine(gates)
+        if shifts or not fine.all():
+            finite = np.isfinite(x).all(axis=(1, 2))
+            findings.mark(Flaw.OVERFLOW, ~finite & findings.regular & ~waits)
+            for i in np.flatnonzero(~fine & ~waits & (findings.flaw == Flaw.NONE)).tolist():
+                own = findings.part(slice(i, i + 1))
+                x[i] = step_up.by_balls(given[i], x[i], own, self.budget, broke_down=broke_down[i])
+        vague = np.isnan(findings.determinants.value)
+        if vague.any():
+            vague &= ~waits & (findings.flaw == Flaw.NONE)
+            moved = shifts[0].sum(axis=1) + shifts[1].sum(axis=1) if shifts else np.zeros(len(a))
+            findings.determinants.exponent[vague] = -moved[vague]
+            self._postpone(_DETERMINANT, vague, places, a)
         return x
 
 
-@dataclass(frozen=True, slots=True)
-class _Scaling:
-    """Which slices of a chunk are scaled, and the exponents of theirs."""
-
-    uneven: NDArray[np.bool_]
-    rows: scaling.Shifts
-    cols: scaling.Shifts
-
-    @property
-    def exact(self) -> bool:
-        """Whether exponents are so small that no float64 leaves its range."""
-        return bool(max(np.abs(s).max(initial=0) for s in (self.rows, self.cols)) < NEAR)
-
-    def undo(self, y: Matrix) -> Matrix:
-        """Return the inverses of the matrices that were given."""
-        return self._moved(y, self.cols, self.rows)
-
-    def redo(self, x: Matrix) -> Matrix:
-        """Return inverses scaled again."""
-        return self._moved(x, -self.cols, -self.rows)
-
-    def _moved(self, y: Matrix, rows: scaling.Shifts, cols: scaling.Shifts) -> Matrix:
-        moved = np.array(y)
-        part = moved[self.uneven]
-        scaling.scale(part, rows, cols)
-        moved[self.uneven] = part
-        return moved
-
-
-def _solve_chunk(
-    given: Matrix, chain: Sequence[StackKernel], findings: Measurements, budget: Budget
-) -> Matrix:
-    """Return the inverses of a few slices, rubbish where `findings` has a flaw."""
-    n = given.shape[-1]
-    gates = Gates.of(n, given.dtype)
-    spd = chain[0].method == "spd"
-    a = np.ascontiguousarray(given, dtype=np.promote_types(given.dtype, np.float64))
-    rows, cols = _sums(a)
-    norm = cols.max(axis=0)
-    if spd:
-        _mark_not_hermitian(a, findings)
-    uneven = _uneven_hermitian(a, gates.dtype) if spd else scaling.uneven(rows, cols, gates.dtype)
-    scaled = None
-    if uneven.any():
-        findings.mark(Flaw.NON_FINITE, ~np.isfinite(a).all(axis=(1, 2)))
-        uneven &= findings.flaw == Flaw.NONE
-        if spd:
-            broken = uneven.copy()
-            broken[uneven] = ~scaling.may_be_definite(a[uneven])
+def _measured(kernel: StackKernel, a: Matrix, norm: Vector, findings: Measurements) -> Matrix:
+    """Return inverses, and write how good they are."""
+    x, determinants = kernel.invert(a)
+    n = x.shape[-1]
+    gates = Gates.of(n, a.dtype)
+    broken = determinants.zero
+    product = norm * _norm(x)
+    distance = _distance(a, x) if kernel.side is Side.RIGHT else _distance(x, a)
+    findings.rcond[:] = np.minimum(1 / product, 1)
+    findings.residual[:] = gates.ratio(distance, product)
+    distance += UNIT * (product + n / 2)
+    findings.bound[:] = distance
+    findings.regular[:] = distance * (n + 2) < REGULAR
+    findings.determinants[:] = determinants
+    if determinants.doubt is not None:
+        findings.determinants.value[~(determinants.doubt <= _VAGUE * n * distance)] = np.nan
+    if broken.any():
+        if kernel.method == "spd":
             findings.mark(Flaw.NOT_POSITIVE, broken)
-            uneven &= ~broken
-        part = a[uneven]
-        shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(part)
-        scaling.scale(part, *shifts)
-        a = np.array(a) if np.may_share_memory(a, given) else a
-        a[uneven] = part
-        norm[uneven] = _norm(part)
-        findings.scaled[uneven] = True
-        moved = np.zeros(len(a), dtype=np.int64)
-        moved[uneven] = shifts[0].sum(axis=1) + shifts[1].sum(axis=1)
-        scaled = _Scaling(uneven, *shifts)
-
-    y, right = _Chunk(a, norm, Gates.of(n, a.dtype)).invert(chain, findings)
-    broke_down = ~(findings.residual < RESIDUAL_LIMIT)
-    if scaled:
-        findings.determinants.exponent[:] -= moved
-    x = _published(y, scaled, gates, findings)
-    if scaled and uneven.any():
-        _bound_scaled(a, y, x, right, scaled, findings)
-    fine = findings.fine(gates)
-    if scaled or not fine.all():
-        finite = np.isfinite(x).all(axis=(1, 2))
-        findings.mark(Flaw.OVERFLOW, ~finite & findings.regular)
-        for i in np.flatnonzero(~fine & (findings.flaw == Flaw.NONE)).tolist():
-            own = findings.part(slice(i, i + 1))
-            x[i] = step_up.by_balls(given[i], x[i], own, budget, broke_down=broke_down[i])
+        findings.rcond[broken] = 0
+        findings.regular[broken] = False
+        findings.bound[broken] = findings.residual[broken] = np.nan
     return x
 
 
-def _published(y: Matrix, scaled: _Scaling | None, gates: Gates, findings: Measurements) -> Matrix:
+def _determinants(a: Matrix, plain: StackKernel) -> Determinants:
+    """Return determinants by LU with interchanges, or by the last kernel where its factors grow.
+
+    With ``P A = L U + dA``, ``|dA| <= n u |L| |U|`` (Higham, "Accuracy and Stability of Numerical
+    Algorithms", 2nd ed., SIAM 2002, theorem 9.3), and about u in practice. Where ``|L| |U|`` is not
+    much larger than A, a product of pivots is as right as the inverse.
+    """
+    n = a.shape[-1]
+    factors = a.copy()
+    pivots, zeros = lapack.getrf_stack(factors)
+    size = np.abs(factors)  # of the transposes: L^T above the diagonal, U^T on it and below
+    upper = np.tril(size)
+    row_sums = np.ones((1, n)) @ upper
+    grown = (row_sums @ np.triu(size, 1) + row_sums).max(axis=(1, 2))
+    diagonal = np.array(factors.reshape(-1, n * n)[:, :: n + 1])
+    diagonal[:, 0] *= parity(pivots)
+    found = Determinants.of_pivots(diagonal)
+    poor = (zeros > 0) | ~(grown <= _GROWTH * _norm(a))
+    if poor.any():
+        found[poor] = plain.invert(a[poor])[1]
+    return found
+
+
+def _published(
+    y: Matrix,
+    shifts: tuple[scaling.Shifts, scaling.Shifts] | None,
+    gates: Gates,
+    findings: Measurements,
+) -> Matrix:
     """Return inverses in the scale and the dtype given; add what that has changed to the bounds."""
     x = y
-    if scaled:
-        x = scaled.undo(y)
-        shifts = scaled.cols, scaled.rows
-        findings.underflow[scaled.uneven] = scaling.underflows(
-            y[scaled.uneven], *shifts, gates.dtype
-        )
+    if shifts:
+        rows, cols = shifts
+        x = np.array(y)
+        scaling.scale(x, cols, rows)
+        findings.underflow[:] = scaling.underflows(y, cols, rows, gates.dtype)
     if x.dtype != gates.dtype:
         x = x.astype(gates.dtype)
-        if not scaled and (np.abs(x) < np.finfo(gates.dtype).smallest_normal).any():
+        if not shifts and (np.abs(x) < np.finfo(gates.dtype).smallest_normal).any():
             none = np.zeros(y.shape[:2], dtype=np.int32)
             findings.underflow[:] = scaling.underflows(y, none, none, gates.dtype)
         findings.residual[:] *= UNIT / gates.roundoff
-    if x.dtype == y.dtype and (not scaled or scaled.exact):
+    if x.dtype == y.dtype and (not shifts or _exact(shifts)):
         return x
     back = x.astype(y.dtype)
-    if scaled:
-        back = scaled.redo(back)
+    if shifts:
+        scaling.scale(back, -cols, -rows)
     lost = _norm(back - y) / _norm(y)
     findings.bound[:] += lost
     # ||(Y + D) B - I|| <= ||Y B - I|| + ||D|| ||B||, in the units of the input's precision.
@@ -252,32 +316,36 @@ def _published(y: Matrix, scaled: _Scaling | None, gates: Gates, findings: Measu
     return x
 
 
+def _exact(shifts: tuple[scaling.Shifts, scaling.Shifts]) -> bool:
+    """Whether exponents are so small that no float64 leaves its range."""
+    return bool(max(np.abs(s).max() for s in shifts) < NEAR)
+
+
 def _bound_scaled(  # noqa: PLR0913, PLR0917 - a chunk on both sides of its scaling
     b: Matrix,
     y: Matrix,
     x: Matrix,
-    right: NDArray[np.bool_],
-    scaled: _Scaling,
+    side: Side,
+    shifts: tuple[scaling.Shifts, scaling.Shifts],
     findings: Measurements,
 ) -> None:
-    """Write the bounds of the slices that were scaled, in the scale of the matrices given."""
+    """Write the bounds of slices that were scaled, in the scale of the matrices given."""
     n = b.shape[-1]
-    places = np.flatnonzero(scaled.uneven)
+    rows, cols = shifts
     # One factor for a whole matrix changes no relative error.
-    apart = (np.ptp(scaled.rows, axis=1) > 0) | (np.ptp(scaled.cols, axis=1) > 0)
-    for side in (Side.LEFT, Side.RIGHT):
-        chosen = (right[places] == (side is Side.RIGHT)) & apart
-        if not chosen.any():
-            continue
-        where = places[chosen]
-        error = y[where] @ b[where] if side is Side.LEFT else b[where] @ y[where]
-        error.reshape(-1, n * n)[:, :: n + 1] -= 1
-        pair = Scaled(b[where], y[where], error, scaled.rows[chosen], scaled.cols[chosen], side)
-        findings.bound[where] = pair.relative()
-        if x.dtype != y.dtype or not scaled.exact:
-            back = x[where].astype(y.dtype)
-            scaling.scale(back, -pair.cols, -pair.rows)
-            findings.bound[where] += pair.changed(back)
+    apart = (np.ptp(rows, axis=1) > 0) | (np.ptp(cols, axis=1) > 0)
+    if not apart.any():
+        return
+    b, y, rows, cols = b[apart], y[apart], rows[apart], cols[apart]
+    error = y @ b if side is Side.LEFT else b @ y
+    error.reshape(-1, n * n)[:, :: n + 1] -= 1
+    pair = Scaled(b, y, error, rows, cols, side)
+    bound = pair.relative()
+    if x.dtype != y.dtype or not _exact(shifts):
+        back = x[apart].astype(y.dtype)
+        scaling.scale(back, -cols, -rows)
+        bound += pair.changed(back)
+    findings.bound[apart] = bound
 
 
 def _mark_not_hermitian(a: Matrix, findings: Measurements) -> None:

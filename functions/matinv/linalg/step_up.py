@@ -121,7 +121,6 @@ def by_other_ways(
         if refined and (refined.found.bound[0] < least or not best.found.regular[0]):
             best = refined
     findings.replace(np.ones(1, dtype=np.bool_), best.found)
-    findings.scaled[:], findings.underflow[:] = best.found.scaled, best.found.underflow
     if best.found.fine(gates)[0]:
         return best.x
     return by_balls(given, best.x, findings, budget, broke_down=broke_down)
