@@ -134,3 +134,14 @@ def test_an_older_message_of_one_question_that_is_done_last_does_not_make_it_old
     machine.send_again(back=0, changes={})
     machine.work(faults=[Fault("put_result:after", then=Then.FAIL)], later_s=100.0)
     machine.teardown()
+
+
+def test_a_file_that_is_cancelled_between_the_two_reads_of_another_cancel_is_cancelled_once() -> (
+    None
+):
+    machine = Files()
+    machine.begin(running=False, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=1)
+    machine.upload(at_once=False, key="c.json", matrix=GOOD, options={})
+    cancels = [Fault(moment, cancels=("c",)) for moment in ("get:after", "")]
+    machine.work_on(faults=cancels, steps=1)
+    machine.teardown()

@@ -62,11 +62,12 @@ class Canceller:
         done: dict[str, Record] = {}
         pending = list(jobs)
         for _ in range(_ROUNDS):
+            # An older job of that id may have a record already. It is read first: one that is
+            # written between the two reads has a later revision, and is not written over.
+            stands = self.table.get([job.job_id for job in pending])
             known = known_records(self.table, self.store, pending, {})
             done |= {i: record for i, record in known.items() if record.status.terminal}
             open_ = [record for record in known.values() if not record.status.terminal]
-            # An older job of that id may have a record already.
-            stands = self.table.get([record.job_id for record in open_])
             over = [self._over(record, stands.get(record.job_id)) for record in open_]
             won = self.table.put(over)
             done |= {r.job_id: r for r, ok in zip(over, won, strict=True) if ok}
