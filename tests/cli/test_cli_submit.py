@@ -364,3 +364,20 @@ def test_a_file_that_was_put_there_and_waits_is_not_sent_again(
     versions = len(service.store._versions["s3://inputs/big.npy"])
     assert run("submit", "big.npy").exit_code == 0
     assert len(service.store._versions["s3://inputs/big.npy"]) == versions
+
+
+@pytest.mark.parametrize("n", [2, 200], ids=["message", "file"])
+def test_an_option_on_the_command_line_wins_over_the_file_s_own_even_a_default(
+    run: Run, service: MemoryService, n: int
+) -> None:
+    own = {"accuracy": "verified", "method": "general", "output": "s3"}
+    Path("own.json").write_text(json.dumps(own | {"matrix": general(n).tolist()}))
+    given = {"accuracy": "standard", "method": "auto", "output-to": "auto"}
+    for name, value in given.items():
+        result = run("submit", "own.json", "--job-id", f"with-{name}", f"--{name}", value, "--wait")
+        assert result.exit_code == 0, result.output
+        options = service.table.records[f"with-{name}"].options
+        said = {name.removesuffix("-to"): value}
+        assert {key: options[key] for key in own} == own | said
+    assert run("submit", "own.json", "--wait").exit_code == 0
+    assert service.table.records["own"].options.items() >= own.items()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from matinv.client import (
-    prepare,
-)
+from matinv.client import Client, prepare
 from matinv.errors import Code, Refused
 from matinv.jobs.request import Options
 from matinv.linalg.types import Method
@@ -89,6 +88,26 @@ def test_json_message_keeps_its_own_id_and_options_unless_told_otherwise(tmp_pat
     own, given = prepare(path), prepare(path, "given", Options(Method.GENERAL))
     assert (own.job_id, own.options.method) == ("own", Method.SPD)
     assert (given.job_id, given.options.method, given.options.output) == ("given", "general", "s3")
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "given"),
+    [
+        ("method", "pinv", "auto"),
+        ("accuracy", "verified", "standard"),
+        ("output", "s3", "auto"),
+        ("format", "npy", "json"),
+        ("on_ill_conditioned", "fail", "warn"),
+    ],
+)
+def test_an_option_that_a_caller_names_wins_over_the_file_s_own_even_a_default(
+    tmp_path: Path, name: str, own: str, given: str
+) -> None:
+    path, client = tmp_path / "a.json", Client.in_memory()
+    path.write_text(json.dumps({"matrix": [[2, 1], [0, 4]], name: own}))
+    assert client.submit(path, job_id="own").record().options[name] == own
+    said = client.submit(path, job_id="said", **{name: given})
+    assert said.record().options[name] == given
 
 
 def test_missing_file_is_an_os_error_and_another_extension_bad_format(tmp_path: Path) -> None:

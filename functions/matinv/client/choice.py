@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from matinv.errors import Code, Refused
 from matinv.formats.codecs import Format
@@ -75,29 +75,33 @@ def one_of(kind: type[Choice], given: str) -> Choice:
 
 def options_of(  # noqa: PLR0913 - one for each option
     *,
-    method: str,
-    output: str,
+    method: str | None,
+    output: str | None,
     form: str | None,
-    accuracy: str,
-    on_ill_conditioned: str,
+    accuracy: str | None,
+    on_ill_conditioned: str | None,
     tags: Mapping[str, str] | None,
     run: str | None,
     expires_in_s: int | None = None,
 ) -> Options:
-    """Return the options that somebody names.
+    """Return the options that somebody names; None, or an empty run, is not named.
 
     Raises
     ------
     Refused
         BAD_MESSAGE, for a name that is none of those that there are.
     """
-    return Options(
-        one_of(Method, method),
-        one_of(Output, output),
-        None if form is None else one_of(Format, form),
-        one_of(OnIllConditioned, on_ill_conditioned),
-        dict(tags or {}),
-        one_of(Accuracy, accuracy),
-        run or "",
-        expires_in_s,
-    )
+    chosen: dict[str, Any] = {
+        "method": None if method is None else one_of(Method, method),
+        "output": None if output is None else one_of(Output, output),
+        "format": None if form is None else one_of(Format, form),
+        "on_ill_conditioned": (
+            None if on_ill_conditioned is None else one_of(OnIllConditioned, on_ill_conditioned)
+        ),
+        "tags": None if tags is None else dict(tags),
+        "accuracy": None if accuracy is None else one_of(Accuracy, accuracy),
+        "run": run or None,
+        "expires_in_s": expires_in_s,
+    }
+    named = {name: value for name, value in chosen.items() if value is not None}
+    return Options(**named, named=frozenset(named))

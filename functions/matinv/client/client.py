@@ -143,11 +143,11 @@ class Client:
         source: Source,
         *,
         job_id: str | None = None,
-        method: Method | str = Method.AUTO,
-        output: Output | str = Output.AUTO,
+        method: Method | str | None = None,
+        output: Output | str | None = None,
         format: Format | str | None = None,  # noqa: A002 - the message's name for it
-        accuracy: Accuracy | str = Accuracy.STANDARD,
-        on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
+        accuracy: Accuracy | str | None = None,
+        on_ill_conditioned: OnIllConditioned | str | None = None,
         tags: Mapping[str, str] | None = None,
         run: str | None = None,
         expires_in_s: int | None = None,
@@ -163,7 +163,7 @@ class Client:
             By default the file's name without extension, made valid; for an array ``sha256-…`` of
             it, so that the same array is the same job.
         method, output, format, accuracy, on_ill_conditioned, tags
-            See the README.
+            See the README. Those that you name win over what a .json file says itself.
         run : str, optional
             The run that the job belongs to; by default the first folder of its id, if it has one.
         expires_in_s : int, optional
@@ -310,11 +310,11 @@ class Client:
         verify: bool = False,
         timeout_s: float | None = None,
         progress: Progress | None = None,
-        method: Method | str = Method.AUTO,
-        output: Output | str = Output.AUTO,
+        method: Method | str | None = None,
+        output: Output | str | None = None,
         format: Format | str | None = None,  # noqa: A002 - the message's name for it
-        accuracy: Accuracy | str = Accuracy.STANDARD,
-        on_ill_conditioned: OnIllConditioned | str = OnIllConditioned.WARN,
+        accuracy: Accuracy | str | None = None,
+        on_ill_conditioned: OnIllConditioned | str | None = None,
         tags: Mapping[str, str] | None = None,
         run: str | None = None,
     ) -> Generator[Matrix | MatinvError, None, None]:

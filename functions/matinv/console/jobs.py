@@ -25,7 +25,6 @@ from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import Record
 from matinv.jobs.record_document import noted_document, plain
 from matinv.jobs.request import MESSAGE_SOURCE
-from matinv.linalg.types import Method
 from matinv.operations.throughput import lane_of
 
 _CHUNK_BYTES: Final = 2**20
@@ -153,5 +152,5 @@ def _submit(client: Client, file: Path, name: str, request: Request) -> Job:
         file.read_bytes() if pasted else file,
         job_id=job_id,
         tags=tags,
-        method=query.get("method") or Method.AUTO,
+        method=query.get("method") or None,
     )

@@ -182,10 +182,14 @@ def encode(request: Request, content: Sequence[bytes | memoryview] | None = None
 
 
 def fields_of(options: Options) -> dict[str, Any]:
-    """Return the options that differ from the defaults, as a message names them."""
+    """Return the options that differ from the defaults, or were named, as a message has them."""
     default = Options()
     chosen = {name: getattr(options, name) for name in options_schema()["fields"]}
-    fields = {name: value for name, value in chosen.items() if value != getattr(default, name)}
+    fields = {
+        name: value
+        for name, value in chosen.items()
+        if value and (value != getattr(default, name) or name in options.named)
+    }
     return fields | ({"tags": dict(options.tags)} if options.tags else {})
 
 
@@ -374,7 +378,7 @@ def over(options: Options, fields: Mapping[str, Any]) -> Options:
     chosen = {name: fields[name] for name in options_schema()["fields"] if name in fields}
     if not chosen:
         return options
-    both = replace(options, **chosen)
+    both = replace(options, **chosen, named=options.named | chosen.keys())
     if both.accuracy is Accuracy.VERIFIED and both.method is Method.PINV:
         raise Refused(
             Code.BAD_MESSAGE,
@@ -418,8 +422,7 @@ def _request(fields: Mapping[str, Any]) -> Request:
     if _only(fields, "s3") and fields["s3"] is not None:
         reference = Reference(**fields["s3"])
         job_id = job_id or job_id_of(reference.key)
-        named = frozenset(fields.keys() & options_schema()["fields"].keys())
-        return Request(job_id, reference, options, redrive, replace=takes, named=named)
+        return Request(job_id, reference, options, redrive, replace=takes)
     inline = _inline(fields, Code.BAD_MESSAGE)
     job_id = job_id or id_of_content(inline, options)
     return Request(job_id, inline, options, redrive, replace=takes)

@@ -27,7 +27,11 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a submitter may choose; ``format=None`` means the input's own."""
+    """What a submitter may choose; ``format=None`` means the input's own.
+
+    `named` are those that somebody chose, if only what is the default anyway: they win over what
+    a file says itself. They make no difference to what is asked.
+    """
 
     method: Method = Method.AUTO
     output: Output = Output.AUTO
@@ -37,10 +41,11 @@ class Options:
     accuracy: Accuracy = Accuracy.STANDARD
     run: str = ""
     expires_in_s: int | None = None
+    named: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 # An answer is the same whatever they are; every other option, also one yet to come, shapes it.
-_BESIDE_THE_ANSWER: Final = frozenset({"tags", "run", "expires_in_s"})
+_BESIDE_THE_ANSWER: Final = frozenset({"tags", "run", "expires_in_s", "named"})
 
 
 def answer_options(options: Options, own_format: Format | None) -> dict[str, str]:
@@ -119,7 +124,7 @@ class Request:
 
     Of a file that was dropped the options are in its metadata, to be read with it, and so is
     `replace`: whether this question may take its job id from another one. A message that refers to
-    a file of text, which may have options of its own, wins with those that it has `named`.
+    a file of text, which may have options of its own, wins with those that it names.
     """
 
     job_id: str
@@ -128,7 +133,6 @@ class Request:
     redrive: int = 0
     dropped: bool = False
     replace: bool | None = False
-    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

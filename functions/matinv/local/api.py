@@ -64,7 +64,12 @@ def server(port: int, invoke: _Invoke) -> ThreadingHTTPServer:
             with turn:
                 return invoke(event)
 
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    return _Server(("127.0.0.1", port), Handler)
+
+
+class _Server(ThreadingHTTPServer):
+    # A client opens 16 connections at once; past the base's 5 that wait, Linux resets them.
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -296,7 +296,7 @@ def redriven_body(
     if request.dropped and isinstance(request.input, Reference):
         with store.open(request.input) as blob:
             asked = options_of_metadata(blob.metadata)
-        options = fields_of(asked)
+        options = fields_of(replace(asked, named=frozenset()))  # a file of text wins over them
         if record and record.options and record.input.id == input_info(request).id:
             # A file of text may have had others of its own, which a message would overrule.
             told = answer_options(asked, own_format(request))

@@ -141,7 +141,8 @@ def _read_text(task: Task, request: Request, blob: Blob) -> Matrix:
     known = request if request.dropped else replace(request, options=Options())
     inline, options = parse_file(blob.read(blob.size_bytes), known)
     # A message knows better than the file that it refers to.
-    options = over(options, {name: getattr(request.options, name) for name in request.named})
+    said = () if request.dropped else request.options.named
+    options = over(options, {name: getattr(request.options, name) for name in said})
     task.request = replace(request, options=options)
     task.input = replace(task.input, shape=inline.array.shape, dtype=inline.array.dtype.name)
     return inline.array

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from matinv.backends.http.api import Api, UnknownProblem, error_of
 from matinv.backends.http.sigv4 import Reply
 from matinv.client import Client
 from matinv.errors import Code, Refused, Transient
+from matinv.local.api import server
 from matinv.settings import SettingsError
 from support.api_server import ApiServer
 from support.memory_service import general
@@ -101,3 +105,23 @@ def test_a_code_that_is_not_known_keeps_its_words_and_its_status() -> None:
 def test_a_url_that_is_none_or_not_encrypted_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="https"):
         Client.connect(api=url)
+
+
+def test_forty_connections_wait_for_a_server_that_is_busy_and_are_answered() -> None:
+    empty = {"statusCode": 200, "headers": {}, "body": "", "isBase64Encoded": False}
+    with ExitStack() as stack:
+        listening = stack.enter_context(server(0, lambda event: empty))
+        address = ("127.0.0.1", listening.server_port)
+        waiting = [
+            stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(40)
+        ]
+        for connection in waiting:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            answers = [connection.makefile("rb").read() for connection in waiting]
+        finally:
+            listening.shutdown()
+            thread.join()
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 40

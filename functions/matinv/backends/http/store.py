@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 
 from matinv.backends.http.api import Api
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.api_paths import path_of
 from matinv.jobs.ids import job_id_of, names_of
-from matinv.jobs.message import CONTENT, options_of_metadata, replaces
+from matinv.jobs.message import CONTENT, fields_of, options_of_metadata, replaces
 from matinv.jobs.record_document import record_of
 from matinv.jobs.request import Reference, reference_of
 from matinv.ports import BytesBlob, Part
@@ -33,7 +32,7 @@ class RemoteStore:
         """
         job_id, _, form = key.rpartition(".")
         size_bytes = sum(memoryview(part).nbytes for part in parts)
-        options = {k: v for k, v in asdict(options_of_metadata(metadata)).items() if v}
+        options = fields_of(options_of_metadata(metadata))
         file = {"format": form, "bytes": size_bytes, "sha256": metadata.get(CONTENT)}
         upload = {name: value for name, value in file.items() if value is not None}
         takes = {"replace": True} if replaces(metadata) else {}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from matinv.cli.commands.jobs import wait_for
 from matinv.cli.errors import complain, gravest, say
@@ -31,6 +33,14 @@ from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 
 # Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
 _CHUNK: Final = 256
+
+# The options of a message that have defaults here, and the parameters below that set them.
+_NAMED: Final = {
+    "method": "method",
+    "output": "output_to",
+    "accuracy": "accuracy",
+    "on_ill_conditioned": "on_ill_conditioned",
+}
 
 
 @click.command()
@@ -116,7 +126,8 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     Ids come one per line, and nothing else is on stdout. PATH is a file that holds a matrix, a
     directory (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin. A
     job's id is the file's name without extension; inside a directory, its path from there.
-    Matrices that fit travel inside a message, others are uploaded.
+    Matrices that fit travel inside a message, others are uploaded. Options that you give win over
+    those in a .json file.
 
     Everything is checked before anything is sent, and nothing is sent if a file is bad, or if its
     id belongs to another matrix or to other options. What has succeeded before is not sent again;
@@ -136,6 +147,8 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     run = run or (Path(paths[0]).resolve().name if folder and not prefix else "")
     run = checked_run(run) if run else ""
     options = Options(method, output_to, form, on_ill_conditioned, dict(tags), accuracy, run)
+    said = (n for n, p in _NAMED.items() if ctx.get_parameter_source(p) != ParameterSource.DEFAULT)
+    options = replace(options, named=frozenset(said))
     ledger = Ledger({source.name: ManifestLine(source.name) for source in sources})
     client = None if dry_run else client_of(ctx)
     try:
