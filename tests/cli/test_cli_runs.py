@@ -26,7 +26,7 @@ def study(tmp_path: Path) -> Path:
     np.save(folder / "big.npy", general(200))
     np.save(folder / "singular.npy", SINGULAR)
     np.save(folder / "wide.npy", np.ones((2, 3)))
-    for name in ("notes.txt", "table.csv", "other.csv", "Makefile", ".hidden"):
+    for name in ("notes.txt", "table.csv", "other.csv", "Makefile", ".DS_Store", "s1/_SUCCESS"):
         (folder / name).write_text("")
     return folder
 
@@ -43,7 +43,7 @@ def test_a_directory_is_a_run_and_the_last_line_says_what_was_sent_and_what_was_
     assert len(result.stdout.splitlines()) == 7
     last = result.stderr.splitlines()[-1]
     assert last.startswith("matinv: run study: 8 files: 7 sent, 1 refused; passed over: ")
-    for part in ("2 .csv", "1 .txt", "1 Makefile"):
+    for part in ("2 .csv", "1 .txt", "1 Makefile", "1 .DS_Store", "1 _SUCCESS"):
         assert part in last
     service.work()
     assert {record.run for record in service.table.records.values()} == {"study"}

@@ -368,7 +368,7 @@ def test_a_file_that_was_put_there_and_waits_is_not_sent_again(
 
 @pytest.mark.parametrize("n", [2, 200], ids=["message", "file"])
 def test_an_option_on_the_command_line_wins_over_the_file_s_own_even_a_default(
-    run: Run, service: MemoryService, n: int
+    run: Cli, service: MemoryService, n: int
 ) -> None:
     own = {"accuracy": "verified", "method": "general", "output": "s3"}
     Path("own.json").write_text(json.dumps(own | {"matrix": general(n).tolist()}))

@@ -88,16 +88,25 @@ def _find(text: str, passed_over: Others) -> Iterator[Source]:
     if text == STDIN:
         yield Source("stdin", None, None, sys.stdin.buffer.read())
     elif path.is_dir():
-        visible = [
+        # What lies in a hidden folder, as .git has thousands, is not even named.
+        seen = [
             file
             for file in sorted(path.rglob("*"))
             if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            and not any(part.startswith(".") for part in file.relative_to(path).parts[:-1])
         ]
-        files = [file for file in visible if file.name.lower().endswith(ENDINGS)]
+        files = [
+            file
+            for file in seen
+            if file.name.lower().endswith(ENDINGS) and not file.name.startswith(".")
+        ]
         if passed_over is not None:
-            others = (file for file in visible if not file.name.lower().endswith(ENDINGS))
-            passed_over.update(file.suffix.lower() or file.name for file in others)
+            taken = {*files}
+            passed_over.update(
+                file.name if file.name.startswith(".") else file.suffix.lower() or file.name
+                for file in seen
+                if file not in taken
+            )
         if not files:
             message = f"no {either(ENDINGS)} file in {text} or below"
             raise click.UsageError(message)
