@@ -157,3 +157,13 @@ def test_pseudo_inverses_have_none():
         certificate = invert(a, Method.PINV).certificate()
         assert certificate.log_abs_det is None
         assert certificate.sign is None
+
+
+@pytest.mark.parametrize("n", [8, 16, 32])
+def test_determinants_of_badly_scaled_stacks_are_as_right_as_certificates_say(n):
+    rng = np.random.default_rng(3)
+    a = rng.standard_normal((1500, n, n)) * np.exp(1.5 * rng.standard_normal((1500, 1, n)))
+    found = invert(a)
+    sign, log_abs = np.linalg.slogdet(a)
+    assert (np.abs(found.log_abs_det - log_abs) <= 10 * n * 10.0**-found.digits).all()
+    np.testing.assert_array_equal(found.sign, sign)
