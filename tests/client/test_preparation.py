@@ -110,6 +110,13 @@ def test_an_option_that_a_caller_names_wins_over_the_file_s_own_even_a_default(
     assert said.record().options[name] == given
 
 
+def test_an_archive_that_was_renamed_npy_is_sent_as_the_archive_that_it_is(tmp_path: Path) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.savez(file, a=np.eye(2) + 1)
+    inverse = Client.in_memory().submit(tmp_path / "a.npy").result()
+    assert np.allclose(inverse @ (np.eye(2) + 1), np.eye(2))
+
+
 def test_missing_file_is_an_os_error_and_another_extension_bad_format(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         prepare(tmp_path / "none.npy")

@@ -133,7 +133,8 @@ def _of_file(path: Path, job_id: str | None, options: Options) -> Submission:
         job_id = job_id or job_id_of_path
         if _base64_bytes(size_bytes) < INLINE_LIMIT_BYTES:
             file.seek(0)
-            return _of_bytes(file.read(), format_, job_id, options)
+            data = file.read()  # whose content counts, not its name: it travels without
+            return _of_bytes(data, format_of_content(data), job_id, options)
         _check_finite(opened.read())
     info = InputInfo("", "", None, size_bytes, opened.header.shape, opened.header.dtype.name)
     content, metadata = partial(_mapped, path), metadata_of(options)
