@@ -68,6 +68,48 @@ def edited(body: str, changes: Mapping[str, Any]) -> str:
     return "{" + ",".join(pairs) + "}"
 
 
+def elements(body: str, name: str) -> list[str]:
+    """Return the elements of the list that is an object's only member, each as its text.
+
+    Parameters
+    ----------
+    body : str
+        A JSON object; NaN and Infinity, which JSON has not, pass for numbers.
+    name : str
+        The member's name.
+
+    Raises
+    ------
+    ValueError
+        If it is not such an object.
+
+    Examples
+    --------
+    >>> elements('{"jobs": [{"matrix": [[0.10]]}, 5]}', "jobs")
+    ['{"matrix": [[0.10]]}', '5']
+    """
+    found: list[str] = []
+    key, position = _SCAN(body, _expect(body, 0, "{"))
+    if key != name:
+        message = f"expected {name}"
+        raise ValueError(message)
+    position = _expect(body, _expect(body, position, ":"), "[")
+    while body[position : position + 1] != "]":
+        if found:
+            position = _expect(body, position, ",")
+        try:
+            _, end = _SCAN(body, position)
+        except RecursionError:
+            message = "lists in lists in lists …"
+            raise ValueError(message) from None
+        found.append(body[position:end])
+        position = _skip(body, end)
+    if _skip(body, _expect(body, position + 1, "}")) != len(body):
+        message = "text after the object's end"
+        raise ValueError(message)
+    return found
+
+
 def _skip(text: str, position: int) -> int:
     match = _BLANK.match(text, position)
     return match.end() if match else position

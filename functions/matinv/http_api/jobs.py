@@ -7,7 +7,7 @@ from typing import Final
 
 from matinv.errors import Code, Refused
 from matinv.formats import json_text
-from matinv.http_api import listing
+from matinv.http_api import bulk, listing
 from matinv.http_api import submit as submitting
 from matinv.http_api.bodies import read
 from matinv.http_api.problems import Problem
@@ -24,9 +24,12 @@ LOOK_AGAIN_S: Final = 1
 
 
 def submit(exchange: Exchange) -> Response:
-    """Submit a matrix."""
-    body = read(exchange)
+    """Submit a matrix, or several."""
     client = exchange.services.client
+    messages = bulk.messages_of(exchange)
+    if messages is not None:
+        return as_json(200, {"jobs": bulk.outcomes(client, messages, exchange.deadline)})
+    body = read(exchange)
     if isinstance(body.tree, dict) and "upload" in body.tree:
         job_id, upload = submitting.upload_of(client, body)
         document = {"job_id": job_id, "upload": upload}

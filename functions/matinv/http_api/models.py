@@ -255,6 +255,20 @@ class Upload(_Model):
     upload: UploadUrl
 
 
+class Outcome(_Model):
+    """What became of one of several messages."""
+
+    status: int = Field(description="As if it had come alone: 202, 200 if the job has ended.")
+    job_id: JobId | Absent = Field(None, description="Absent of what is no message.")
+    problem: Problem | Absent = Field(None, description="Why it was not sent, if it was not.")
+
+
+class Outcomes(_Model):
+    """What became of several messages, in their order."""
+
+    jobs: list[Outcome]
+
+
 class Redriven(_Model):
     """The jobs that were sent back to work."""
 

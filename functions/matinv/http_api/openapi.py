@@ -18,6 +18,7 @@ from matinv import __version__
 from matinv.formats.codecs import CODECS
 from matinv.http_api import models
 from matinv.http_api.bodies import IDEMPOTENCY_KEY
+from matinv.http_api.bulk import MOST
 from matinv.http_api.responses import JSON_TYPE, PROBLEM_TYPE
 from matinv.http_api.routes import ROUTES, Operation
 from matinv.http_api.submit import LARGEST_UPLOAD_BYTES, upload_schema
@@ -46,6 +47,7 @@ _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.Inverse,
     models.Job,
     models.Jobs,
+    models.Outcomes,
     models.Problem,
     models.Redriven,
     models.Run,
@@ -132,6 +134,22 @@ def _schemas() -> Json:
         "description": "A matrix to invert at once: either matrix or npy.",
         "oneOf": [{"required": [name]} for name in ("matrix", "npy")],
         "examples": [{"matrix": [[1, 2], [3, 4]]}],
+    }
+    schemas["Messages"] = {
+        "description": "Several messages. One that is wrong has its problem in the answer.",
+        "type": "object",
+        "properties": {
+            "jobs": {
+                "description": "Each a Message.",
+                "type": "array",
+                "items": {},
+                "minItems": 1,
+                "maxItems": MOST,
+            }
+        },
+        "required": ["jobs"],
+        "additionalProperties": False,
+        "examples": [{"jobs": [{"job_id": "exp-42", "matrix": [[1, 2], [3, 4]]}]}],
     }
     for name, schema, text in (
         ("Options", options_schema(), "What a submitter may choose."),

@@ -91,14 +91,19 @@ ROUTES: Final = (
             "submit",
             "Submit a matrix",
             {
-                200: ("The job has ended before, for this very matrix.", ("Job",)),
+                200: (
+                    "The job has ended before, for this very matrix. To several messages: the "
+                    "outcome of each.",
+                    ("Job", "Outcomes"),
+                ),
                 202: ("It is on its way, or the file is to be sent there.", ("Job", "Upload")),
             },
             (400, 409, 413, 415),
-            ("Message", "UploadRequest"),
+            ("Message", "UploadRequest", "Messages"),
             "A small one in the body; for a large one ask for an upload, and PUT the file to the "
             "URL that comes back, within 15 minutes. The Idempotency-Key is the job's id: sent "
-            "again with the same matrix, the request has the same answer.",
+            "again with the same matrix, the request has the same answer. Up to 1,000 messages "
+            "in one request are sent ten in a call of the queue; a wrong one does not hurt others.",
             keyed=True,
         ),
     ),

@@ -301,6 +301,21 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         asked("POST", "/jobs", {"matrix": GOOD, "job_id": "b"}, headers={"idempotency-key": "b"}),
     ),
     advice(
+        "leave the header out, and give each message its job_id",
+        asked("POST", "/jobs", {"jobs": [{"matrix": GOOD}]}, headers={"idempotency-key": "b"}),
+        asked("POST", "/jobs", {"jobs": [{"matrix": GOOD, "job_id": "b"}]}),
+    ),
+    advice(
+        'send {"jobs": [{"matrix": …}, …]}, options inside each message',
+        asked("POST", "/jobs", {"jobs": [{"matrix": GOOD}], "method": "general"}),
+        asked("POST", "/jobs", {"jobs": [{"matrix": GOOD, "method": "general"}]}),
+    ),
+    advice(
+        "send them in several requests",
+        asked("POST", "/jobs", {"jobs": 1001 * [{"matrix": GOOD}]}),
+        asked("POST", "/jobs", {"jobs": 501 * [{"matrix": GOOD}]}),
+    ),
+    advice(
         'POST /jobs with {"upload": …} gives a URL for a file of any size',
         asked("POST", "/jobs", {"npy": base64_of(npy(np.eye(360)))}),
         _uploaded,
