@@ -25,6 +25,7 @@ locals {
     MATINV_EVENTS_TOPIC_ARN    = aws_sns_topic.events.arn
     MATINV_INLINE_RESULT_BYTES = tostring(var.inline_result_bytes)
     MATINV_RETENTION_DAYS      = tostring(var.record_retention_days)
+    MATINV_FAIR_BY             = var.fair_by
   }
   client_environment = merge(
     local.environment,

@@ -169,6 +169,17 @@ variable "results_bucket_name" {
   }
 }
 
+variable "fair_by" {
+  description = "Whose jobs SQS treats fairly: of each run, or of each value of a tag (tag:NAME), so that one's 100,000 jobs do not delay another's ten; none: first come, first served."
+  type        = string
+  default     = "run"
+
+  validation {
+    condition     = can(regex("^(run|none|tag:.+)$", var.fair_by))
+    error_message = "fair_by is run, tag:NAME or none: the worker stops at its first import with anything else."
+  }
+}
+
 variable "record_retention_days" {
   description = "How long job records live. A job id can be used anew after that, and `matinv status` knows nothing of the old job."
   type        = number

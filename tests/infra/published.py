@@ -36,6 +36,7 @@ OWN = {
     "Heartbeat",
     "InputSize",
     "InvertTime",
+    "JobsExpired",
     "JobsFailed",
     "JobsPartial",
     "JobsRefused",

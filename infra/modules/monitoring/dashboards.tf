@@ -7,7 +7,7 @@ locals {
       {
         title   = "Jobs per minute"
         stat    = "Sum"
-        metrics = [for name in ["JobsSucceeded", "JobsPartial", "JobsRefused", "JobsRetried"] : [var.metrics_namespace, name, "service", var.metrics_service]]
+        metrics = [for name in ["JobsSucceeded", "JobsPartial", "JobsRefused", "JobsExpired", "JobsRetried"] : [var.metrics_namespace, name, "service", var.metrics_service]]
       },
       {
         title   = "Why jobs fail"

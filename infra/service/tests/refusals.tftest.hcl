@@ -141,6 +141,16 @@ run "results_into_inputs" {
   expect_failures = [var.results_bucket_name]
 }
 
+run "fair_by_what_nobody_knows" {
+  command = plan
+
+  variables {
+    fair_by = "team"
+  }
+
+  expect_failures = [var.fair_by]
+}
+
 run "no_retention_of_records" {
   command = plan
 
