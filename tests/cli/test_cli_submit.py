@@ -45,6 +45,26 @@ def test_json_output_is_one_object_per_job(run: Cli) -> None:
     assert lines == [{"job_id": "a", "sent": True}, {"job_id": "b", "sent": True}]
 
 
+@pytest.mark.parametrize(("given", "seconds"), [("90", 90), ("2h", 7200), ("0.5s", 1)])
+def test_a_job_expires_after_the_time_that_is_named(
+    run: Cli, service: MemoryService, given: str, seconds: int
+) -> None:
+    assert run("submit", "a.npy", "big.npy", "--expires-in", given).exit_code == 0
+    assert json.loads(service.queue.sent[0])["expires_in_s"] == seconds
+    reference = service.store.find_input("big.npy")
+    assert reference
+    with service.store.open(reference) as blob:
+        assert blob.metadata["matinv-expires-in-s"] == str(seconds)
+
+
+@pytest.mark.parametrize("given", ["0", "15d", "soon"])
+def test_a_time_that_no_message_may_have_is_refused(
+    run: Cli, service: MemoryService, given: str
+) -> None:
+    assert run("submit", "a.npy", "--expires-in", given).exit_code in {2, 7}
+    assert service.queue.sent == []
+
+
 def test_directory_stands_for_the_matrices_in_it_and_below(run: Cli) -> None:
     result = run("submit", "deep")
     assert result.stdout == "c\ner/c d\n"

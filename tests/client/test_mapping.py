@@ -94,6 +94,20 @@ def test_options_and_run_reach_the_records(client: Client, service: MemoryServic
     assert record.certificate.method == "general"
 
 
+def test_what_does_not_begin_in_time_has_that_as_its_error() -> None:
+    client = Client.in_memory()
+    client.working = False
+    found = client.map(matrices(2), errors="return", expires_in_s=60)
+
+    def come_back_late(seconds: float) -> None:
+        client._worker.pass_time(100 + seconds)
+        client.work()
+
+    client.sleep = come_back_late
+    codes = [one.error.code for one in found if isinstance(one, JobFailed)]
+    assert codes == [Code.EXPIRED, Code.EXPIRED]
+
+
 def test_a_name_that_is_none_is_refused_with_those_that_are(client: Client) -> None:
     with pytest.raises(Refused, match=r"found: lu; allowed: auto, general"):
         client.map([], method="lu")

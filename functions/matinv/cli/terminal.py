@@ -19,6 +19,8 @@ _COLOURS = {
     "PARTIAL": "yellow",
     "RETRYING": "yellow",
     "FAILED": "red",
+    "EXPIRED": "red",
+    "CANCELLED": "dim",
     "RUNNING": "cyan",
     "ok": "green",
     "failed": "red",

@@ -317,6 +317,7 @@ class Client:
         on_ill_conditioned: OnIllConditioned | str | None = None,
         tags: Mapping[str, str] | None = None,
         run: str | None = None,
+        expires_in_s: int | None = None,
     ) -> Generator[Matrix | MatinvError, None, None]:
         """Yield the inverses of many matrices, in their order.
 
@@ -337,7 +338,7 @@ class Client:
             How long to wait for the next inverse at most; as long as it takes by default.
         progress : callable, optional
             Called with how many matrices are done, and of how many; that is None of a generator.
-        method, output, format, accuracy, on_ill_conditioned, tags, run
+        method, output, format, accuracy, on_ill_conditioned, tags, run, expires_in_s
             As for `submit`.
 
         Raises
@@ -360,6 +361,7 @@ class Client:
             on_ill_conditioned=on_ill_conditioned,
             tags=tags,
             run=run,
+            expires_in_s=expires_in_s,
         )
         mapped = Mapped(
             self, matrices, chosen, one_of(OnError, errors), verify, timeout_s, progress

@@ -188,7 +188,8 @@ def fields_of(options: Options) -> dict[str, Any]:
     fields = {
         name: value
         for name, value in chosen.items()
-        if value and (value != getattr(default, name) or name in options.named)
+        if (value or value == 0)  # which is no time to expire in, and refused
+        and (value != getattr(default, name) or name in options.named)
     }
     return fields | ({"tags": dict(options.tags)} if options.tags else {})
 

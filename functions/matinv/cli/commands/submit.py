@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from matinv.cli.commands.jobs import wait_for
 from matinv.cli.errors import complain, gravest, say
 from matinv.cli.files import check_writable
 from matinv.cli.manifest import Ledger, ManifestLine, write_manifest
-from matinv.cli.options import OneOf, Pair, client_of, output_option, timeout_option
+from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option, timeout_option
 from matinv.cli.output import bar, emit
 from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
@@ -77,6 +78,12 @@ _NAMED: Final = {
     help="The run that the jobs belong to; by default the directory's name, if PATH is one.",
 )
 @click.option(
+    "--expires-in",
+    type=Duration(),
+    metavar="DURATION",
+    help="Give up a job that has not begun after so long (90, 90s, 15m, 2h, 7d).",
+)
+@click.option(
     "--manifest",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -112,6 +119,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     tags: tuple[tuple[str, str], ...],
     prefix: str,
     run: str | None,
+    expires_in: float | None,
     manifest: Path | None,
     replacing: bool,
     skip_done: bool,
@@ -146,7 +154,10 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     folder = len(paths) == 1 and Path(paths[0]).is_dir()
     run = run or (Path(paths[0]).resolve().name if folder and not prefix else "")
     run = checked_run(run) if run else ""
-    options = Options(method, output_to, form, on_ill_conditioned, dict(tags), accuracy, run)
+    expires_in_s = None if expires_in is None else ceil(expires_in)
+    options = Options(
+        method, output_to, form, on_ill_conditioned, dict(tags), accuracy, run, expires_in_s
+    )
     said = (n for n, p in _NAMED.items() if ctx.get_parameter_source(p) != ParameterSource.DEFAULT)
     options = replace(options, named=frozenset(said))
     ledger = Ledger({source.name: ManifestLine(source.name) for source in sources})
