@@ -75,11 +75,11 @@ def test_status_of_an_unknown_id_exits_6_and_still_prints_the_others(
 
 
 def test_ids_come_from_stdin_too(run: Cli, service: MemoryService) -> None:
-    for job_id in ("a", "b"):
+    for job_id in ("a", "b", "a b"):
         service.client.submit(general(4), job_id=job_id)
-    result = run("wait", "-", "--output", "json", stdin="a\nb\na\n")
+    result = run("wait", "-", "--output", "json", stdin="a b\r\n\nb\na b\n")
     assert result.exit_code == 0
-    assert [json.loads(line)["job_id"] for line in result.stdout.splitlines()] == ["a", "b"]
+    assert [json.loads(line)["job_id"] for line in result.stdout.splitlines()] == ["a b", "b"]
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,41 @@ def test_the_manifest_is_written_even_if_nothing_is_sent(run: Cli, tmp_path: Pat
     result = run("submit", "study", "--manifest", "m.jsonl")
     assert result.exit_code == 7
     rows = [*map(json.loads, (tmp_path / "m.jsonl").read_text().splitlines())]
-    assert [row["file"] for row in rows if row.get("status")] == ["study/wide.npy"]
+    assert [row["file"] for row in rows if row["status"] == "REFUSED"] == ["study/wide.npy"]
+    assert {row["status"] for row in rows if "job_id" in row} == {"NOT_SENT"}
+    assert len(rows) == 8
+
+
+def test_the_manifest_of_a_refused_folder_still_names_the_jobs_of_the_last_time(
+    run: Cli, service: MemoryService, tmp_path: Path
+) -> None:
+    sent(run)
+    service.work()
+    run("submit", "study", "--manifest", "m.jsonl")
+    said = run("fetch", "--manifest", "m.jsonl", "-o", "out").stderr
+    assert "6 fetched" in said
+    assert "1 failed" in said
+
+
+def test_a_manifest_without_a_job_is_no_choice_of_all_jobs(
+    run: Cli, service: MemoryService, tmp_path: Path
+) -> None:
+    sent(run)
+    service.work()
+    (tmp_path / "none.jsonl").write_text("")
+    result = run("fetch", "--manifest", "none.jsonl", "-o", "out")
+    assert (result.exit_code, [*(tmp_path / "out").rglob("*.npy")]) == (0, [])
+    assert "0 jobs" in result.stderr
+
+
+def test_files_that_were_done_before_stand_in_the_manifest_as_ended(
+    run: Cli, service: MemoryService, tmp_path: Path
+) -> None:
+    sent(run)
+    service.work()
+    sent(run, "--manifest", "m.jsonl")
+    rows = [*map(json.loads, (tmp_path / "m.jsonl").read_text().splitlines())]
+    assert {row["status"] for row in rows} == {"ENDED", "QUEUED", "REFUSED"}
 
 
 def test_a_manifest_that_cannot_be_written_stops_the_command_before_the_work(

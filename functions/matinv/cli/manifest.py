@@ -22,7 +22,13 @@ from matinv.jobs.record import Record, Status
 
 CSV: Final = ".csv"
 REFUSED: Final = "REFUSED"
-"""The status of a file that was not sent, and has no job."""
+"""The status of a bad file, which was not sent."""
+
+NOT_SENT: Final = "NOT_SENT"
+"""The status of a good file that was not sent, as others are bad."""
+
+ENDED: Final = "ENDED"
+"""The status of a file whose job had succeeded before, if nobody asked how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class ManifestLine:
     sha256 : str
         Of its bytes.
     status : str
-        The job's, as far as it is known, or `REFUSED`.
+        The job's, as far as it is known, or `REFUSED`, `NOT_SENT` or `ENDED`.
     error_code, error_message : str
         Why it was refused, or failed.
     uri : str
@@ -94,9 +100,13 @@ class Ledger:
         """Note why a file was not sent."""
         self.lines[name] = self.lines[name].of_error(error)
 
+    def fine(self, name: str, job_id: str) -> None:
+        """Note that a file may be sent, and under which id."""
+        self.lines[name] = replace(self.lines[name], job_id=job_id, status=NOT_SENT)
+
     def sent(self, name: str, job: Job) -> None:
         """Note that a file was sent, or its question answered before."""
-        status = "" if job.had_ended else str(Status.QUEUED)
+        status = ENDED if job.had_ended else str(Status.QUEUED)
         self.lines[name] = replace(self.lines[name], job_id=job.job_id, status=status)
         if job.had_ended:
             self.before.add(job.job_id)
@@ -109,9 +119,10 @@ class Ledger:
 
     def sentence(self, passed_over: Mapping[str, int]) -> str:
         """Say how many files were sent, and which were not."""
-        refused = sum(line.status == REFUSED for line in self.lines.values())
+        kept = Counter(line.status for line in self.lines.values() if line.status)
+        refused, idle = kept[REFUSED], kept[NOT_SENT]
         counts = {
-            "sent": sum(bool(line.job_id) for line in self.lines.values()) - len(self.before),
+            "sent": kept.total() - refused - idle - len(self.before),
             "done before": len(self.before),
             "refused": refused,
         }

@@ -123,10 +123,11 @@ def timeout_option(command: Command) -> Command:
 
 
 def job_ids_of(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return distinct job ids; ``-`` stands for those on stdin, separated by blanks or lines."""
+    """Return distinct job ids; ``-`` stands for those on stdin, one per line: ids hold blanks."""
     ids: list[str] = []
     for argument in arguments:
-        ids.extend(sys.stdin.read().split() if argument == "-" else [argument])
+        given = sys.stdin.read().splitlines() if argument == "-" else [argument]
+        ids.extend(stripped for line in given if (stripped := line.strip()))
     return tuple(dict.fromkeys(ids))
 
 

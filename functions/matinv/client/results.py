@@ -220,7 +220,8 @@ def read_input(store: ClientStore, record: Record) -> Matrix:
     if info.source == MESSAGE_SOURCE:
         raise NotVerified(
             f"the input of job {record.job_id} came inside a message, which nobody keeps",
-            "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
+            "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE; of many: "
+            "--inputs DIR)",
         )
     reference = reference_of(info)
     if not isinstance(store, InputStore):

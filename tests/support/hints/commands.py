@@ -184,7 +184,8 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         python(_submit(), _result(verify=GOOD)),
     ),
     advice(
-        "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE)",
+        "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE; of many: "
+        "--inputs DIR)",
         python(_submit(), _result(verify=True)),
         python(_submit(), _result(verify=GOOD)),
         command(

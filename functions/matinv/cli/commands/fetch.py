@@ -93,12 +93,13 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
         raise click.UsageError("--inputs without --verify has no effect")
     client = client_of(ctx)
     missing: list[str] = []
-    total, records = None, client.list(limit=sys.maxsize, chosen=chosen)
+    total: int | None = None
+    records = client.list(limit=sys.maxsize, chosen=chosen)
     files: dict[str, str] = {}
     if manifest:
         files = {line.job_id: line.file for line in read_manifest(manifest) if line.job_id}
         job_ids = tuple(files)
-    if job_ids:
+    if job_ids or manifest:
         names = job_ids if manifest else job_ids_of(job_ids)
         total, records = len(names), _records_of(client, names, missing)
     directory.mkdir(parents=True, exist_ok=True)

@@ -227,6 +227,7 @@ def _complaints(
                 observed=submission.job_id,
             )
         fine.append((source, submission))
+        ledger.fine(source.name, submission.job_id)
 
     for start in range(0, len(sources), _CHUNK):
         for source in sources[start : start + _CHUNK]:
