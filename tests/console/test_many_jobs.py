@@ -14,6 +14,7 @@ from matinv.console.board import READ_AT_ONCE
 from matinv.jobs.record import Status
 from matinv.jobs.times import timestamp
 from support.memory_service import MemoryService
+from support.processes import until
 
 MANY = 10_000
 ROWS = 50
@@ -52,7 +53,7 @@ def page(chrome: Browser, many: MemoryService) -> Iterator[Page]:
         opened.add_init_script(WITNESS)
         opened.reload()
         expect(opened.get_by_text("1–50 of 10,000 jobs")).to_be_visible()
-        opened.wait_for_function("messages.length && messages.at(-1)[3] === 0")
+        until(lambda: opened.evaluate("messages.length && messages.at(-1)[3] === 0"))
         yield opened
 
 
