@@ -82,7 +82,10 @@ def files_of(name: str) -> list[Path]:
 
 
 def _engine(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fuzz.engine", name, *map(str, arguments)]
+    # A program begins with the memory peak of the process that starts it, and libFuzzer takes that
+    # for its own: a shell's is small.
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "fuzz.engine", name]
+    command += map(str, arguments)
     env = os.environ | {"PYTHONPATH": str(_HERE.parent)}
     return subprocess.run(
         command, env=env, capture_output=True, text=True, errors="replace", check=False
