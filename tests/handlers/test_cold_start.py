@@ -62,6 +62,7 @@ OURS = """
     matinv matinv.errors
     matinv.linalg matinv.linalg.ball matinv.linalg.bounds matinv.linalg.budget
     matinv.linalg.step_up matinv.linalg.certificate matinv.linalg.closed_form matinv.linalg.gates
+    matinv.linalg.determinant matinv.linalg.doubled matinv.linalg.pairs
     matinv.linalg.gauss_jordan matinv.linalg.hermitian matinv.linalg.inverse matinv.linalg.kernels
     matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout matinv.linalg.pseudo_inverse
     matinv.linalg.scaling matinv.linalg.schulz matinv.linalg.self_test matinv.linalg.small
@@ -72,9 +73,9 @@ OURS = """
     matinv.formats.npz_archive matinv.formats.opened matinv.formats.result matinv.formats.shape
     matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.lanes matinv.jobs.limits
     matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request
-    matinv.jobs.times
+    matinv.jobs.times matinv.jobs.fairness matinv.jobs.runs
     matinv.ports matinv.ports.events matinv.ports.messages matinv.ports.objects
-    matinv.ports.parallel matinv.ports.records matinv.ports.service
+    matinv.ports.parallel matinv.ports.records matinv.ports.runs matinv.ports.service
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
     matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
     matinv.pipeline.finish
@@ -82,7 +83,8 @@ OURS = """
     matinv.pipeline.retry matinv.pipeline.task
     matinv.backends matinv.backends.aws matinv.backends.aws.calls matinv.backends.aws.clients
     matinv.backends.aws.dynamodb matinv.backends.aws.dynamodb_items
-    matinv.backends.aws.dynamodb_writes matinv.backends.aws.errors matinv.backends.aws.s3
+    matinv.backends.aws.dynamodb_runs matinv.backends.aws.dynamodb_writes
+    matinv.backends.aws.errors matinv.backends.aws.s3
     matinv.backends.aws.s3_bodies matinv.backends.aws.s3_multipart matinv.backends.aws.sqs
     matinv.handlers matinv.handlers.worker matinv.isolation matinv.isolation.child
     matinv.isolation.suspects
