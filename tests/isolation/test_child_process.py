@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_it_does_messages_and_says_which_may_be_acknowledged(child: ChildProcess
 
 def test_it_says_that_no_job_can_go_on(child: ChildProcess) -> None:
     (record,) = sqs_event([s3_notification("no-inputs", "a.npy")])["Records"]
-    with pytest.raises(Misconfigured, match="s3://no-inputs does not exist"):
+    with pytest.raises(Misconfigured, match="bucket no-inputs does not exist"):
         child.attempt(record, within(60))
     assert child.attempt(message([[2]]), within(60))
 
@@ -98,7 +99,8 @@ def test_a_child_that_ended_between_messages_is_nobodys_fault(child: ChildProces
 
 def test_it_ends_when_the_pipe_does_even_in_an_endless_loop(child: ChildProcess) -> None:
     assert child._process.stdin
-    child._send({"record": message([[666006]]), "left_s": 60.0, "total_s": 60.0})
+    request = {"record": message([[666006]]), "left_s": 60.0, "total_s": 60.0}
+    child._process.stdin.write(json.dumps(request) + "\n")
     child._process.stdin.close()
     until(lambda: not alive(child._process.pid))
 
