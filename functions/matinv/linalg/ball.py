@@ -56,6 +56,8 @@ _LATTICE_BITS: Final = 640
 
 _LARGE: Final = 2.0**900  # norms of what is larger may overflow
 
+_SHARP_BITS: Final = 56  # of the largest element; n of that error must not show in a residual
+
 _ACCURATE_BITS: Final = 60  # of a determinant: enough for float64
 
 
@@ -153,7 +155,8 @@ def invert(
             suspect = balls is None
             if balls is not None:
                 known = exact.rounded(balls, dtype, bits)
-                if known.rounded or (known.bound < 2 * _roundoff(dtype) and not all_rounded):
+                good = known.bound < 2 * _roundoff(dtype) and not all_rounded and _sharp(balls)
+                if known.rounded or good:
                     return replace(known, determinant=exact.determinant(bits, budget))
             bits *= 2
 
@@ -332,6 +335,13 @@ class _Integers:
             rows = [[r + [-v for v in i] for r, i in zip(real, imag, strict=True)]]
             rows[0] += [i + r for r, i in zip(real, imag, strict=True)]
         return self.flint.fmpz_mat(rows[0])
+
+
+def _sharp(balls: list[list[Any]]) -> bool:
+    """Whether the scaled inverse itself is known to about float64: its residual is measured."""
+    everything = [ball for part in balls for ball in part]
+    widest = max(ball.rad() for ball in everything)
+    return bool(widest * 2**_SHARP_BITS < max(abs(ball.mid()) for ball in everything))
 
 
 def _trailing(number: int) -> int:
