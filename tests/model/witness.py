@@ -53,6 +53,7 @@ class Witness:
         self._cancelled_ms: dict[str, int] = {}
         self._begun: set[tuple[str, str]] = set()
         self._last_ended_ms: dict[tuple[str, str], int] = {}
+        self._owned_ms: dict[tuple[str, str], int] = {}
         simulator.watch = self.look
         simulator.judge = self.judge
 
@@ -79,6 +80,8 @@ class Witness:
             self._look_at_owner(old, new)
         order = self.uploads.get(new.input.id, -1)
         self._newest[new.input.source] = max(order, self._newest.get(new.input.source, -1))
+        owner = new.job_id, new.input.id
+        self._owned_ms[owner] = max(new.message_at_ms, self._owned_ms.get(owner, -1))
         if new.status.terminal:
             self._ended.add((new.job_id, new.input.id))
             at_ms = self._last_ended_ms.get((new.job_id, new.input.source), 0)
@@ -286,8 +289,14 @@ class Witness:
         ends_ms = [
             ms for (job_id, _), ms in self._last_ended_ms.items() if job_id == delivery.job_id
         ]
+        # One that was sent later, or an upload, has replaced it, whether or not that has ended.
+        ends_ms += [
+            ms
+            for (job_id, other), ms in self._owned_ms.items()
+            if job_id == delivery.job_id and other != input_.id
+        ]
         if _REPLACES.search(message.body) and max(ends_ms, default=-1) >= 1000 * message.sent_at_s:
-            return True  # one that was sent later, or an upload, has replaced it
+            return True
         copies = {message.body, delivery.body}
         return any(letter.body in copies for letter in self._simulator.dead.history)
 

@@ -67,6 +67,8 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
         x[span] = work.begin(a[span], places, findings.part(span))
         work.go_on(step)
     work.go_on(1)
+    # Whether a slice that is not finite is measured depends on its neighbours.
+    findings.residual[findings.flaw == Flaw.NON_FINITE] = np.nan
     return findings
 
 
