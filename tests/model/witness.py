@@ -53,7 +53,7 @@ class Witness:
         self._cancelled_ms: dict[str, int] = {}
         self._begun: set[tuple[str, str]] = set()
         self._last_ended_ms: dict[tuple[str, str], int] = {}
-        self._owned_ms: dict[tuple[str, str], int] = {}
+        self._owned_ms: dict[tuple[str, Any], int] = {}
         simulator.watch = self.look
         simulator.judge = self.judge
 
@@ -80,7 +80,7 @@ class Witness:
             self._look_at_owner(old, new)
         order = self.uploads.get(new.input.id, -1)
         self._newest[new.input.source] = max(order, self._newest.get(new.input.source, -1))
-        owner = new.job_id, new.input.id
+        owner = new.job_id, (new.input.id, frozenset(new.options.items()))
         self._owned_ms[owner] = max(new.message_at_ms, self._owned_ms.get(owner, -1))
         if new.status.terminal:
             self._ended.add((new.job_id, new.input.id))
@@ -275,7 +275,8 @@ class Witness:
             assert (event.job_id, event.attributes["status"]) in self._statuses
 
     def _is_accounted_for(self, message: Message, delivery: Delivery) -> bool:
-        input_ = task_of(self._simulator.app, delivery, None).input
+        task = task_of(self._simulator.app, delivery, None)
+        input_, options = task.input, frozenset((task.question().options or {}).items())
         done = self._ended | self._stale
         if (delivery.job_id, input_.id) in done or message in self._simulator.jobs.expired:
             return True
@@ -293,7 +294,7 @@ class Witness:
         ends_ms += [
             ms
             for (job_id, other), ms in self._owned_ms.items()
-            if job_id == delivery.job_id and other != input_.id
+            if job_id == delivery.job_id and other != (input_.id, options)
         ]
         if _REPLACES.search(message.body) and max(ends_ms, default=-1) >= 1000 * message.sent_at_s:
             return True
