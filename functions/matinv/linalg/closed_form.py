@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matinv.linalg import doubled
 from matinv.linalg.determinant import Determinants
 from matinv.linalg.layout import interleaved, stacked
 from matinv.linalg.types import Matrix
@@ -133,7 +134,7 @@ def _dot(terms: Sequence[Term]) -> Vector:
         total, lost = -total, -lost
     for sign, x, y in terms[1:]:
         product, error = _two_product(x, y)
-        total, dropped = _two_sum(total, product, sign)
+        total, dropped = doubled.two_sum(total, product, sign)
         lost += error if sign > 0 else np.negative(error, out=error)
         lost += dropped
     total += lost
@@ -152,18 +153,3 @@ def _two_product(x: Split, y: Split) -> tuple[Vector, Vector]:
     np.multiply(x[2], y[2], out=part)
     error += part
     return product, error
-
-
-def _two_sum(x: Vector, y: Vector, sign: int) -> tuple[Vector, Vector]:
-    """Return ``x + sign * y`` rounded, and its rounding error, exactly (Knuth)."""
-    total = x + y if sign > 0 else x - y
-    y_part = total - x
-    error = total - y_part
-    np.subtract(x, error, out=error)
-    if sign > 0:
-        np.subtract(y, y_part, out=y_part)
-        error += y_part
-    else:  # y_part stands for -y
-        np.add(y, y_part, out=y_part)
-        error -= y_part
-    return total, error

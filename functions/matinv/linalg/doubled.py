@@ -1,22 +1,48 @@
-"""Products of matrices as if in about twice the precision, by BLAS alone.
+"""Sums and products as if in about twice the precision, by numpy and BLAS alone.
 
-Each factor is cut into slices of so few bits that products of slices are exact in float64, whatever
-the order in which BLAS adds them up (Ozaki, Ogita, Oishi and Rump, "Error-free transformations of
-matrix multiplication", Numer. Algorithms 59 (2012), 95-118).
+Of a product each factor is cut into slices of so few bits that products of slices are exact in
+float64, whatever the order in which BLAS adds them up (Ozaki, Ogita, Oishi and Rump, "Error-free
+transformations of matrix multiplication", Numer. Algorithms 59 (2012), 95-118).
 """
 
 from __future__ import annotations
 
 from math import ceil, log2
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matinv.linalg import scaling
 from matinv.linalg.types import Matrix
 
+Array = NDArray[Any]
+
 UNIT: Final = 2.0**-72
 """Of the residuals here, beside ``norm(x) * norm(y)``, as the roundoff of a plain product."""
+
+
+def two_sum(x: Array, y: Array, sign: int = 1) -> tuple[Array, Array]:
+    """Return ``x + sign * y`` rounded, and its rounding error, exactly (Knuth).
+
+    Parameters
+    ----------
+    x, y : ndarray of float64 or complex128, of one shape
+        Left as they are.
+    sign : int
+        1 or -1.
+    """
+    total = x + y if sign > 0 else x - y
+    y_part = total - x
+    error = total - y_part
+    np.subtract(x, error, out=error)
+    if sign > 0:
+        np.subtract(y, y_part, out=y_part)
+        error += y_part
+    else:  # y_part stands for -y
+        np.add(y, y_part, out=y_part)
+        error -= y_part
+    return total, error
 
 
 def residual(x: Matrix, y: Matrix, c: Matrix) -> Matrix:

@@ -107,8 +107,8 @@ def _correct(b: Matrix, x: Matrix) -> tuple[Matrix, NDArray[np.float64]] | None:
     if not ((diagonal.real >= 0.5) & (diagonal.real <= 2)).all():
         return None
     diagonal -= 1  # exact, and so are the next two sums with their errors
-    head, first = _two_sum(head, b1 @ x2)
-    head, second = _two_sum(head, b2 @ x1)
+    head, first = doubled.two_sum(head, b1 @ x2)
+    head, second = doubled.two_sum(head, b2 @ x1)
     r = head + (first + second + (b2 @ x2 + (b1 @ x3 + b2 @ x3 + b3 @ x)))
 
     # |R - r| <= unit * sum(u_k v_k^T) + 2 u |r|, by Cauchy and Schwarz.
@@ -145,7 +145,7 @@ def _round(
 
     Beside it the pair's own first number, which is the scaled inverse in float64.
     """
-    high, low = _two_sum(x, low)
+    high, low = doubled.two_sum(x, low)
     result = np.empty(x.shape, dtype)
     parts = [(result.real, high.real, low.real)]
     if np.iscomplexobj(x):
@@ -195,10 +195,3 @@ def _determinant(b: Matrix, y: Matrix) -> Determinants | None:
     sign, log = np.linalg.slogdet(np.eye(n) - m)
     found = Determinants.of_pivots(diagonal[None])
     return found.times(parity(pivots[None]) / (sign * np.exp(log)), 0)
-
-
-def _two_sum(a: Matrix, b: Matrix) -> tuple[Matrix, Matrix]:
-    """Return the rounded sum and its error, which is exact (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
