@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matinv.client import fetching
 from matinv.console import archive as module
 from matinv.console.archive import MANIFEST, archive, path_of
 from matinv.errors import Code, Transient
@@ -67,7 +68,7 @@ def test_a_large_result_goes_through_in_pieces(
     service: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SMALL_BYTES", 1000)
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 10_000)
+    monkeypatch.setattr(fetching, "_CHUNK_BYTES", 10_000)
     matrix = general(100)
     service.client.submit(matrix, job_id="fem/large")
     service.work()

@@ -142,12 +142,8 @@ class Folder:
                     with replacing(path) as file:
                         file.write(converted(content, record, form))
         elif not there:
-            digest = hashlib.sha256()
-            with opened(self.store, result) as blob, replacing(path) as file:
-                while chunk := blob.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-                    file.write(chunk)
-                check_hash(record, digest.hexdigest(), result)
+            with replacing(path) as file:
+                file.writelines(checked_pieces(self.store, record))
         return Fetched(record, path, there)
 
     def place_of(self, job_id: str, form: Format) -> Path:
@@ -176,6 +172,16 @@ def _has(path: Path, result: ResultInfo) -> bool:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == result.sha256
+
+
+def checked_pieces(store: ClientStore, record: Record) -> Iterator[bytes]:
+    """Yield a result's bytes; after the last raise `NotVerified` if they are not the record's."""
+    result, digest = result_of(record), hashlib.sha256()
+    with opened(store, result) as blob:
+        while piece := blob.read(_CHUNK_BYTES):
+            digest.update(piece)
+            yield piece
+    check_hash(record, digest.hexdigest(), result)
 
 
 def check_hash(record: Record, sha256: str, result: ResultInfo) -> None:

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from matinv.client import Client
-from matinv.client.fetching import check_hash
-from matinv.client.results import fetch_bytes, opened, result_of
+from matinv.client.fetching import check_hash, checked_pieces
+from matinv.client.results import fetch_bytes, result_of
 from matinv.errors import ErrorInfo, MatinvError
 from matinv.jobs.record import Record
 from matinv.jobs.record_document import plain
@@ -86,8 +86,10 @@ def archive(client: Client, run: str) -> Iterator[bytes]:
                 line["error"] = error.document()
             elif record.status.succeeded:
                 line |= {"file": path_of(record), "sha256": result_of(record).sha256}
+                large = checked_pieces(client.store, record)  # nothing is read before it is asked
+                pieces = large if content is None else [content]
                 with zip_file.open(_entry(record), "w") as file:
-                    for piece in [content] if content is not None else _pieces(client, record):
+                    for piece in pieces:
                         file.write(piece)
                         yield sink.taken()
             manifest.write(json.dumps(plain(line), ensure_ascii=False).encode() + b"\n")
@@ -150,15 +152,6 @@ def _fetched(client: Client, record: Record) -> _Fetched:
     except MatinvError as error:
         return _Fetched(record, error=error.info)
     return _Fetched(record, content)
-
-
-def _pieces(client: Client, record: Record) -> Iterator[bytes]:
-    digest = hashlib.sha256()
-    with opened(client.store, result_of(record)) as blob:
-        while piece := blob.read(_CHUNK_BYTES):
-            digest.update(piece)
-            yield piece
-    check_hash(record, digest.hexdigest(), result_of(record))
 
 
 def _entry(record: Record) -> ZipInfo:
