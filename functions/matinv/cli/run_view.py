@@ -14,7 +14,6 @@ from matinv.client import Client
 from matinv.jobs.error_answers import NOT_FOUND, NOT_FOUND_HINT, Exit
 from matinv.jobs.record_document import json_line
 from matinv.jobs.runs import RunSummary, summary_document
-from matinv.jobs.times import seconds_of
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -37,12 +36,10 @@ def document_of_run(summary: RunSummary, now_s: float) -> dict[str, Any]:
     document = summary_document(summary)
     if not summary.total:
         return document
-    still_open = summary.total - summary.ended
-    until_s = now_s if still_open else seconds_of(summary.last)
-    took_s = until_s - seconds_of(summary.first)
+    took_s = summary.took_s(now_s)
     if summary.ended and took_s > 0:
         rate = summary.ended / took_s
-        document |= {"rate_per_s": rate, "eta_s": still_open / rate}
+        document |= {"rate_per_s": rate, "eta_s": summary.still_open / rate}
     return document
 
 

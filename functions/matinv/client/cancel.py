@@ -18,7 +18,7 @@ from matinv.jobs.times import timestamp
 from matinv.ports import ClientStore, ClientTable
 from matinv.settings import DAY_S, Settings
 
-GOING_ON: Final = (Status.QUEUED, Status.RUNNING, Status.RETRYING)
+GOING_ON: Final = tuple(status for status in Status if not status.terminal)
 CANCELLED: Final = ErrorInfo(
     Code.CANCELLED, "the job was cancelled before it had ended", "submit it again"
 )

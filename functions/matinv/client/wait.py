@@ -177,7 +177,7 @@ def watch_run(  # noqa: PLR0913 - three are the clock
         if progress:
             summary = index.run_summary(run)
             progress(summary.ended)
-            known, is_open = summary.total > 0, summary.ended < summary.total
+            known, is_open = summary.total > 0, summary.still_open > 0
             longest_s = _LONGEST_PAUSE_S + summary.total / 10_000  # counting reads them all
         else:
             firsts = (next(index.run_entries(run, status, limit=1), None) for status in Status)

@@ -17,7 +17,6 @@ from matinv.jobs.error_answers import NOT_FOUND
 from matinv.jobs.record import Status
 from matinv.jobs.record_document import plain
 from matinv.jobs.runs import RunPlace, RunSummary, summary_document
-from matinv.jobs.times import seconds_of
 
 _SHOWN: Final = 50  # runs, the latest
 _PAGE: Final = 100  # jobs of a run: one call reads their records
@@ -153,7 +152,7 @@ class Runs:
         while ended[0][0] < now_s - _RATE_S:
             ended.popleft()
         pause_s = max(_COUNTED_S, _SHARE * (now_s - began_s))
-        if summary.ended == summary.total:
+        if not summary.still_open:
             pause_s = max(pause_s, _ENDED_S)
         return _Counted(summary, now_s + pause_s, ended)
 
@@ -162,10 +161,9 @@ class Runs:
         summary = counted.summary
         (first_s, first), (last_s, last) = counted.ended[0], counted.ended[-1]
         rate = (last - first) / (last_s - first_s) if last > first else 0.0
-        still_open = summary.total - summary.ended
+        still_open = summary.still_open
         if not rate and summary.ended and (len(counted.ended) == 1 or not still_open):
-            until_s = self.client.now() if still_open else seconds_of(summary.last)
-            rate = summary.ended / max(until_s - seconds_of(summary.first), 1.0)
+            rate = summary.ended / max(summary.took_s(self.client.now()), 1.0)
         document: dict[str, Any] = plain(summary_document(summary))
         return document | {
             "rate_per_s": rate,

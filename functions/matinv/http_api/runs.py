@@ -67,7 +67,7 @@ def recent(exchange: Exchange) -> Response:
 
 def summary(exchange: Exchange) -> Response:
     """Say how a run goes."""
-    run = normalize("NFC", exchange.name)
+    run = _run(exchange)
     found = exchange.services.client.table.run_summary(run)
     if not found.total:
         raise Problem(NOT_FOUND, f"no job of run {run} is known", "GET /runs lists runs")
@@ -76,7 +76,7 @@ def summary(exchange: Exchange) -> Response:
 
 def cancel(exchange: Exchange) -> Response:
     """Cancel the jobs of a run."""
-    run = normalize("NFC", exchange.name)
+    run = _run(exchange)
     count = exchange.services.client.cancel_run(run, exchange.deadline.check)
     return as_json(200, {"run": run, "cancelled": count})
 
@@ -84,7 +84,7 @@ def cancel(exchange: Exchange) -> Response:
 def entries(exchange: Exchange) -> Response:
     """List the jobs of a run."""
     query = parameters_of(exchange.query, entries_schema)
-    run, after = normalize("NFC", exchange.name), _after(query)
+    run, after = _run(exchange), _after(query)
     table = exchange.services.client.table
     found = [*table.run_entries(run, query.get("status"), after, query["limit"])]
     page: dict[str, Any] = {"jobs": [entry_document(entry) for entry in found]}
@@ -94,7 +94,7 @@ def entries(exchange: Exchange) -> Response:
 def results(exchange: Exchange) -> Response:
     """Say where the results of a run are."""
     query = parameters_of(exchange.query, results_schema)
-    run, after, limit = normalize("NFC", exchange.name), _after(query), query["limit"]
+    run, after, limit = _run(exchange), _after(query), query["limit"]
     client = exchange.services.client
 
     def succeeded() -> Iterator[RunEntry]:
@@ -136,6 +136,11 @@ def results(exchange: Exchange) -> Response:
         "expires_at": timestamp(client.now() + URL_S),
     }
     return as_json(200, page | _rest(taken, len(found) == limit or len(taken) < len(found)))
+
+
+def _run(exchange: Exchange) -> str:
+    """Return the run that a path names."""
+    return normalize("NFC", exchange.name)
 
 
 def _after(query: dict[str, Any]) -> RunPlace | None:

@@ -14,6 +14,7 @@ from unicodedata import normalize
 from matinv.errors import Code, Refused
 from matinv.jobs.ids import is_plain_name
 from matinv.jobs.record import Record, Status
+from matinv.jobs.times import seconds_of
 
 # With a shard's number a part of a DynamoDB key, and in each entry of the index.
 RUN_BYTES: Final = 128
@@ -89,6 +90,16 @@ class RunSummary:
     def ended(self) -> int:
         """Those that have ended."""
         return sum(count for status, count in self.counts.items() if status.terminal)
+
+    @property
+    def still_open(self) -> int:
+        """Those that have not."""
+        return self.total - self.ended
+
+    def took_s(self, now_s: float) -> float:
+        """Return the seconds since its first record was made, until its end if it has one."""
+        until_s = now_s if self.still_open else seconds_of(self.last)
+        return until_s - seconds_of(self.first)
 
 
 @dataclass(frozen=True, slots=True)
