@@ -12,7 +12,7 @@ from matinv.jobs.ids import matrix_digest
 from matinv.jobs.record import Status
 from support.simulator import Fault, Simulator, Then
 
-from .machine import Files, Messages
+from .machine import Files, Machine, Messages
 from .matrices import ILL
 from .witness import Witness
 
@@ -144,4 +144,18 @@ def test_a_file_that_is_cancelled_between_the_two_reads_of_another_cancel_is_can
     machine.upload(at_once=False, key="c.json", matrix=GOOD, options={})
     cancels = [Fault(moment, cancels=("c",)) for moment in ("get:after", "")]
     machine.work_on(faults=cancels, steps=1)
+    machine.teardown()
+
+
+def test_a_message_that_replaces_gives_way_to_a_later_question_that_never_ends() -> None:
+    machine = Machine()
+    machine.begin(running=False, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=2)
+    machine.send_replacing(job_id="a", matrix=GOOD, options={})
+    machine.upload(at_once=False, key="a.npy", matrix=GOOD, options={})
+    machine.announce_by_eventbridge(back=0)
+    machine.send(job_id="a", matrix=GOOD, options={"output": "s3"})
+    faults = [Fault("put_result:after", then=Then.FAIL), Fault("put:before", 0, 0.0, 1, Then.GO_ON)]
+    machine.work(faults=faults, later_s=0.0)
+    assert machine.simulator.world.record("a").options["output"] == "s3"
+    machine.wait_long(days=15)
     machine.teardown()
