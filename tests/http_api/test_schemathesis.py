@@ -1,8 +1,9 @@
 """Schemathesis against the API over HTTP: whatever the document allows, and much that it does not.
 
-Every answer must be one that the document describes, and none a fault of the server's. Two checks
-are left out: a matrix may be of the right kind and yet not square, so that valid data is refused;
-and a job whose file has not come yet is not there.
+Every answer must be one that the document describes, and none a fault of the server's. Three
+checks are left out: a matrix may be of the right kind and yet not square, so that valid data is
+refused; a job whose file has not come yet is not there; and to delete a run, which is all that can
+be deleted, cancels its open jobs: the run stays to be read.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def test_whatever_is_asked_the_answer_is_one_of_the_document(tmp_path: Path) -> 
                 "run",
                 f"{api.url}/openapi.json",
                 f"--max-time={BUDGET_S}",
-                "--exclude-checks=positive_data_acceptance,ensure_resource_availability",
+                "--exclude-checks=positive_data_acceptance,ensure_resource_availability,"
+                "use_after_free",
                 "--no-color",
             ],
             cwd=tmp_path,

@@ -32,7 +32,7 @@ slashes, as they are or encoded; `/result`, `/redrive` or `/cancel` at the end o
 `/jobs` or `/results` at the end of a run's, asks for that, unless its slash is encoded."""
 
 _JOB_ID: Final = {"type": "string", "pattern": models.JOB_ID_PATTERN}
-_RUN: Final = {"type": "string", "pattern": models.RUN_PATTERN}
+_RUN: Final = {"type": "string", "description": "Of a name that no run has nothing is known."}
 _ROWS: Final = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
 _NUMBERS: Final = {"anyOf": [_ROWS, {"type": "array", "items": _ROWS}]}
 _COMPLEX: Final = {
