@@ -20,7 +20,7 @@ from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification, sqs_event
 from support.memory_service import general
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (Path(__file__).parent / "bench" / "README.md").read_text()
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
 
 

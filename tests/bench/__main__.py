@@ -16,7 +16,7 @@ from bench.lab import Lab
 from bench.measure import UnmeasurableError
 from bench.table import Row, markdown
 
-_README: Final = Path(__file__).parents[2] / "README.md"
+_README: Final = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- generated: bench -->\n", "<!-- end: bench -->"
 
 ROWS: Final[Mapping[int, Sequence[Callable[[Lab], Iterator[Row]]]]] = {
@@ -74,10 +74,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer, smaller: under two minutes")
     parser.add_argument("--console", action="store_true", help="only the waits of console and top")
     parser.add_argument("--json", metavar="FILE", help="also write the rows there")
-    parser.add_argument("--readme", action="store_true", help="also write the table to README.md")
+    parser.add_argument("--readme", action="store_true", help="also write the README beside it")
     options = parser.parse_args(arguments)
     if options.readme and options.row:
-        parser.error("README shows all rows")
+        parser.error("tests/bench/README.md shows all rows")
     return options
 
 

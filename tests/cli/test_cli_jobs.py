@@ -57,7 +57,7 @@ def test_status_as_json_says_all_that_the_record_says(run: Cli, service: MemoryS
     assert good["result"]["inline"] is True
     assert good["certificate"]["checked"] == "full"
     assert good["tags"] == {"a": "b"}
-    assert set(good["timings"]) >= {"queued_ms", "invert_ms"}  # the name in the API and README
+    assert set(good["timings"]) >= {"queued_ms", "invert_ms"}  # as in the API
     assert bad["error"]["code"] == "SINGULAR"
     assert bad["error"]["retryable"] is False
     assert "result" not in bad

@@ -35,7 +35,7 @@ GROWTH_DESCRIPTORS: Final = 8
 # No progress for so long: something is lost, or hangs.
 PATIENCE_S: Final = 120.0
 
-_README: Final = Path(__file__).parents[2] / "README.md"
+_README: Final = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- generated: soak -->\n", "<!-- end: soak -->"
 
 
@@ -126,7 +126,7 @@ def faults(done: Soak) -> list[str]:
 
 
 def table(done: Soak) -> str:
-    """Return the figures for README."""
+    """Return the figures for tests/README.md."""
     account, early, late = done.account, done.early, done.late
     rows = {
         "jobs sent, of twelve kinds": f"{done.jobs}, in {done.seconds:.0f} s",
@@ -175,7 +175,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=10_000, help="how many [10000]")
     parser.add_argument("--victims", type=int, default=1, help="workers that are killed [1]")
     parser.add_argument("--seed", type=int, default=2026, help="of jobs and kills [2026]")
-    parser.add_argument("--readme", action="store_true", help="write the figures to README.md")
+    parser.add_argument("--readme", action="store_true", help="also write tests/README.md")
     return parser.parse_args(arguments)
 
 

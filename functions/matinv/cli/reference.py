@@ -1,4 +1,4 @@
-"""The `--help` of every command, as Markdown for the README."""
+"""The `--help` of every command, as Markdown for README.md beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from matinv.cli.app import cli
 
-_WIDTH = 88  # fits a page of the README without a scroll bar
+_WIDTH = 88  # fits a page without a scroll bar
 
 
 def markdown() -> str:

@@ -163,7 +163,7 @@ class Client:
             By default the file's name without extension, made valid; for an array ``sha256-…`` of
             it, so that the same array is the same job.
         method, output, format, accuracy, on_ill_conditioned, tags
-            See the README. Those that you name win over what a .json file says itself.
+            See `matinv/jobs/README.md`. An option that you name wins over the one in a .json file.
         run : str, optional
             The run that the job belongs to; by default the first folder of its id, if it has one.
         expires_in_s : int, optional

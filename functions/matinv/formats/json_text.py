@@ -202,7 +202,7 @@ def _put_back(tree: Any, lists: list[Unread]) -> int:
                 raise Refused(
                     Code.BAD_MESSAGE,
                     "an object has more fields than any message or event",
-                    "the README lists the fields of a message",
+                    "functions/matinv/jobs/README.md lists the fields of a message",
                     observed=len(value),
                     limit=_FIELDS_LIMIT,
                 )

@@ -41,7 +41,7 @@ class Problem(_Model):
     title: str
     status: int
     detail: str = Field(description="What was found; never a value of a matrix.")
-    code: str = Field(description="One of the codes that the README lists.")
+    code: str = Field(description="An error code: functions/matinv/jobs/README.md lists them.")
     hint: str | Absent = Field(None, description="What to do.")
     observed: str | Absent = Field(None, description="The value that was found.")
     limit: str | Absent = Field(None, description="What is allowed.")

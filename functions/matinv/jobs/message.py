@@ -356,7 +356,7 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
         raise Refused(
             Code.BAD_MESSAGE,
             f"field {where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
-            "the README lists the fields of a message and their values",
+            "functions/matinv/jobs/README.md lists the fields of a message and their values",
         ) from None
     if "accuracy" in found:
         over(Options(), found)  # whether they go together

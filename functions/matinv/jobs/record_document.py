@@ -1,4 +1,4 @@
-"""A job's record as a JSON document, with the names that the README gives its fields, and back.
+"""A job's record as a JSON document, with the field names of README.md beside it, and back.
 
 API, command, page and events take their fields from this document. The bytes of a small result are
 left out: ``result.inline`` says whether they are in the record.

@@ -201,7 +201,7 @@ MATRICES: Final[tuple[Advice, ...]] = (
         delivered('{"job_id": "a", "matrix": [[1]]}'),
     ),
     advice(
-        "the README lists the fields of a message",
+        "functions/matinv/jobs/README.md lists the fields of a message",
         delivered(json.dumps({"job_id": "a", "matrix": GOOD} | {f"x{i}": 1 for i in range(999)})),
         message(matrix=GOOD),
     ),

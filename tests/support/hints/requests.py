@@ -35,7 +35,7 @@ from support.hints.ways import (
 )
 from support.world import INPUTS, STANDARD, World
 
-_README: Final = Path(__file__).parents[3] / "README.md"
+_REFERENCE: Final = Path(__file__).parents[3] / "functions" / "matinv" / "jobs" / "README.md"
 _LARGE: Final = np.random.default_rng(1).standard_normal((200, 200)) + 20 * np.eye(200)
 _S3: Final = {"bucket": INPUTS, "key": "a.npy"}
 _TINY: Final = replace(STANDARD, memory_mb=182)  # 22 MiB for jobs
@@ -102,8 +102,8 @@ def _fetched_after_a_call() -> str:
 
 
 def _documented(*names: str) -> Way:
-    """Find fields in the README."""
-    return lambda: "" if all(f"`{name}`" in _README.read_text() for name in names) else "missing"
+    """Find fields in the reference of messages."""
+    return lambda: "" if all(f"`{name}`" in _REFERENCE.read_text() for name in names) else "missing"
 
 
 def _redriven(api: ApiServer) -> None:
@@ -142,7 +142,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         message(matrix=GOOD, method="general"),
     ),
     advice(
-        "the README lists the fields of a message and their values",
+        "functions/matinv/jobs/README.md lists the fields of a message and their values",
         message(matrix=GOOD, method="lu"),
         _documented("method", "general", "job_id", "matrix", "on_ill_conditioned", "tags"),
         message(matrix=GOOD, method="general"),
