@@ -80,8 +80,9 @@ class Row:
         return Row(self.value, np.where(self.value == 0, _NOTHING, self.exponent + shifts))
 
     def through(self, a: Matrix) -> Row:
-        """Return the product with the sizes of the elements of `a`, shape (n, n) or (k, n, n)."""
-        top = np.full(np.broadcast_shapes(self.exponent.shape, a.shape[:-1]), _NOTHING, np.int32)
+        """Return the product with the sizes of the elements of `a`, shape (m, n) or (k, n, n)."""
+        stacked = np.broadcast_shapes(self.exponent.shape[:-1], a.shape[:-2])
+        top = np.full((*stacked, a.shape[-1]), _NOTHING, np.int32)
         for span in scaling.spans(a):
             exponents = np.where(
                 a[..., span, :] == 0, _NOTHING, scaling.element_exponents(a[..., span, :])

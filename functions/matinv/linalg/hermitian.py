@@ -27,12 +27,6 @@ def is_hermitian(a: Matrix) -> bool:
     )
 
 
-def positive_diagonal(a: Matrix) -> NDArray[Any] | None:
-    """Return a copy of the diagonal if all of it is real and above zero."""
-    diagonal = np.diagonal(a).copy()
-    return diagonal if bool((diagonal.real > 0).all() and (diagonal.imag == 0).all()) else None
-
-
 def complete(a: Matrix) -> None:
     """Make `a` Hermitian from its upper triangle."""
     for span in _strips(a):

@@ -9,7 +9,7 @@ All functions take one matrix (n, n) or a stack (k, n, n).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -88,18 +88,44 @@ def equilibrate(a: Matrix) -> tuple[Shifts, Shifts]:
 
     Rows (or columns) that do not differ widely keep their ratios: they are shifted together.
     """
-    largest = [element_exponents(block).max(axis=-1) for block in row_blocks(a)]
-    exponents = np.concatenate(largest, axis=-1)
+    return equilibrate_by(
+        lambda: tops(a), lambda rows: tops_below(a, rows), lambda top: sums(a, top)
+    )
+
+
+def equilibrate_by(
+    row_tops: Callable[[], Shifts],
+    col_tops: Callable[[Shifts], Shifts],
+    sizes: Callable[[Shifts], tuple[Sizes, Sizes]],
+) -> tuple[Shifts, Shifts]:
+    """Return the shifts of `equilibrate` for matrices that lie anywhere.
+
+    Parameters
+    ----------
+    row_tops, col_tops, sizes : callable
+        Return what `tops`, `tops_below` and `sums` do.
+    """
+    exponents = row_tops()
     top = exponents.max(axis=-1, keepdims=True)
-    row_sizes, col_sizes = _sizes(a, top)
+    row_sizes, col_sizes = sizes(top)
     rows = -_settle(exponents, top, ~_alike(row_sizes.T))
+    exponents = col_tops(rows)
+    top = exponents.max(axis=-1, keepdims=True)
+    return rows, -_settle(exponents, top, ~_alike(col_sizes.T))
+
+
+def tops(a: Matrix) -> Shifts:
+    """Return the exponent of the largest element of each row."""
+    return np.concatenate([element_exponents(b).max(axis=-1) for b in row_blocks(a)], axis=-1)
+
+
+def tops_below(a: Matrix, rows: Shifts) -> Shifts:
+    """Return the exponent of the largest element of each column, with rows shifted so far."""
     shifted = [
         (element_exponents(block) + row_shifts[..., None]).max(axis=-2)
         for block, row_shifts in zip(row_blocks(a), _like_blocks(a, rows), strict=True)
     ]
-    exponents = np.maximum.reduce(shifted)
-    top = exponents.max(axis=-1, keepdims=True)
-    return rows, -_settle(exponents, top, ~_alike(col_sizes.T))
+    return np.asarray(np.maximum.reduce(shifted))
 
 
 def geometric(a: Matrix) -> tuple[Shifts, Shifts]:
@@ -128,13 +154,12 @@ def geometric(a: Matrix) -> tuple[Shifts, Shifts]:
     return rows, cols
 
 
-def equilibrate_hermitian(a: Matrix) -> tuple[Shifts, Shifts]:
+def equilibrate_hermitian(diagonal: Sizes) -> tuple[Shifts, Shifts]:
     """Return equal shifts of rows and columns that bring a positive diagonal to [0.5, 4).
 
     One that does not differ widely keeps its ratios. Counted from the first element, the shifts of
     ``D A D`` are those of A less D's, and those of ``2**k A`` all move by the same number.
     """
-    diagonal = np.diagonal(a, axis1=-2, axis2=-1).real
     exponents = np.frexp(diagonal)[1]
     first = exponents[..., :1]
     wide = ~_alike(diagonal.T)[..., None]
@@ -149,11 +174,16 @@ def may_be_definite(a: Matrix) -> NDArray[np.bool_]:
     overflow.
     """
     own = np.frexp(np.diagonal(a, axis1=-2, axis2=-1).real)[1]
+    return below_diagonal(a, own, own)
+
+
+def below_diagonal(a: Matrix, rows: Shifts, cols: Shifts) -> NDArray[np.bool_]:
+    """As `may_be_definite` of some rows and columns, given the exponents of their diagonal."""
     fits = np.ones(a.shape[:-2], dtype=np.bool_)
     for span in spans(a):
-        # 2**(x - 1) <= |a_ij| of the larger part, and a_ii < 2**own
+        # 2**(x - 1) <= |a_ij| of the larger part, and a_ii < 2**rows
         least = 2 * (element_exponents(a[..., span, :]) - 1)
-        fits &= (least < own[..., span, None] + own[..., None, :]).all(axis=(-2, -1))
+        fits &= (least < rows[..., span, None] + cols[..., None, :]).all(axis=(-2, -1))
     return fits
 
 
@@ -201,9 +231,9 @@ def _like_blocks(a: Matrix, of_rows: Shifts) -> Iterator[Shifts]:
 
 def spans(a: Matrix) -> Iterator[slice]:
     """Yield the rows of each of those blocks."""
-    n = a.shape[-1]
-    step = n if a.ndim > 2 else max(1, BLOCK_ELEMENTS // n)
-    for begin in range(0, n, step):
+    m, n = a.shape[-2:]
+    step = m if a.ndim > 2 else max(1, BLOCK_ELEMENTS // n)
+    for begin in range(0, m, step):
         yield slice(begin, begin + step)
 
 
@@ -219,7 +249,7 @@ def element_exponents(a: Matrix) -> Shifts:
     return found
 
 
-def _sizes(a: Matrix, top: Shifts) -> tuple[NDArray[Any], NDArray[Any]]:
+def sums(a: Matrix, top: Shifts) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the sums of rows and of columns once the largest element is in [0.5, 1)."""
     blocks = (np.ldexp(_magnitude(block), -top[..., None]) for block in row_blocks(a))
     sums = [(block.sum(axis=-1), block.sum(axis=-2)) for block in blocks]

@@ -206,7 +206,8 @@ class _Work:
         shifts = None
         if stage.scaled:
             spd = self.chain[0].method == "spd"
-            shifts = (scaling.equilibrate_hermitian if spd else scaling.equilibrate)(a)
+            diagonals = np.diagonal(a, axis1=-2, axis2=-1).real
+            shifts = scaling.equilibrate_hermitian(diagonals) if spd else scaling.equilibrate(a)
             scaling.scale(a, *shifts)
             norm = _norm(a)
             findings.scaled[:] = True
