@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from matinv.jobs.lanes import Lane, large, standard
+from matinv.jobs.lanes import Lane, Ticket, grid, huge, large, standard
 from matinv.settings import AS_DEPLOYED, Settings, SettingsError, lanes
 
 NAMES = {
@@ -46,6 +48,17 @@ def test_the_worker_of_a_lane_in_the_middle_knows_its_own_and_those_behind() -> 
     assert found == Lane("large", "jobs", 8192, 4, 900, HUGE_LANE)
 
 
+def test_the_name_of_a_queue_is_enough_for_the_lanes_that_are_known() -> None:
+    found = lane(MATINV_GRID_QUEUE_URL="grid", MATINV_HUGE_QUEUE_URL="huge")
+    assert found == standard("jobs", huge("huge", grid("grid")))
+
+
+def test_one_process_has_as_many_threads_as_its_blas_can_use() -> None:
+    names = {"MATINV_MEMORY_MB": "1500000", "MATINV_THREADS": "192"}
+    assert lane(**names).threads == 64
+    assert lane(**names, MATINV_RANKS="12").threads == 192
+
+
 def test_lambda_s_memory_is_this_worker_s_unless_a_setting_says_otherwise() -> None:
     found = lane(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="3538", MATINV_LARGE_QUEUE_URL="large")
     assert [(one.memory_mb, one.threads) for one in found] == [(3538, 2), (10_240, 5)]
@@ -69,8 +82,13 @@ def test_threads_are_a_setting() -> None:
         ({"MATINV_MEMORY_MB": "122880"}, "MATINV_THREADS is not set"),
         ({"MATINV_LANES": "standard huge"}, "MATINV_HUGE_QUEUE_URL is not set"),
         (
-            {"MATINV_LANES": "standard huge", "MATINV_HUGE_QUEUE_URL": "huge"},
-            "MATINV_HUGE_MEMORY_MB is not set",
+            {"MATINV_LANES": "standard vast", "MATINV_VAST_QUEUE_URL": "vast"},
+            "MATINV_VAST_MEMORY_MB is not set",
+        ),
+        ({"MATINV_BATCH_QUEUE": "machines"}, "MATINV_BATCH_DEFINITION is not set"),
+        (
+            {"MATINV_HUGE_QUEUE_URL": "huge", "MATINV_HUGE_BATCH_DEFINITION": "poller:3"},
+            "MATINV_HUGE_BATCH_QUEUE is not set",
         ),
         ({"MATINV_LANES": "standard standard"}, "MATINV_LANES must be"),
         ({"MATINV_LANES": "standard dead"}, "MATINV_LANES must be"),
@@ -95,6 +113,11 @@ def test_lanes_that_cannot_be_are_named(names: dict[str, str], problem: str) -> 
         HUGE_LANE,
         Lane("standard", "q", 512, 2, 60, Lane("large", "l", 2048, 1, 30)),
         Lane("tiny", "q", 128, 1, 1, Lane("small", "s", 256, 9, 1_000_000)),
+        standard("q", large("l", huge("h", grid("g")))),
+        standard("q", replace(huge("h"), ticket=Ticket("machines", "poller:3"))),
+        Lane("huge", "q", 1000, 1, 60, Lane("grid", "g", 524_288, 64, 100, ranks=4)),
+        Lane("grid", "q", 1000, 1, 60),
+        Lane("vast", "q", 2_000_000, 400, 60, ranks=50),
     ],
 )
 def test_settings_make_an_environment_that_makes_them_again(chain: Lane) -> None:

@@ -10,7 +10,19 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from matinv.errors import MatinvError
-from matinv.jobs.lanes import LAMBDA_MB, LARGE_S, STANDARD_MB, Lane, large, standard, threads_of
+from matinv.jobs.lanes import (
+    LAMBDA_MB,
+    LARGE_S,
+    MOST_THREADS,
+    STANDARD_MB,
+    Lane,
+    Ticket,
+    grid,
+    huge,
+    large,
+    standard,
+    threads_of,
+)
 
 DAY_S: Final = 86_400
 
@@ -21,7 +33,7 @@ STACK: Final = "MATINV_STACK"
 API_URL: Final = "MATINV_API_URL"
 
 AS_DEPLOYED: Final = standard("", large(""))
-_DEPLOYED: Final = {lane.name: lane for lane in AS_DEPLOYED}
+_KNOWN: Final = {lane.name: lane for lane in (standard(""), large(""), huge(""), grid(""))}
 _LANES: Final = "MATINV_LANES"
 _RESERVED: Final = ("dead", "dlq", "jobs")  # other queues are called so
 _LANE_NAME: Final = re.compile("[a-z]+")
@@ -171,7 +183,7 @@ class _Reader:
         if len({*taken}) < len(taken) or not all(map(_LANE_NAME.fullmatch, names)):
             self._problems.append(f"{_LANES} must be different names of lower-case letters")
             names = []
-        own, *further = names or _DEPLOYED
+        own, *further = names or _KNOWN
         lane = None
         for name in reversed(further):
             url = f"MATINV_{name.upper()}_QUEUE_URL"
@@ -180,18 +192,33 @@ class _Reader:
         return self._lane(own, self.text("MATINV_JOBS_QUEUE_URL"), "MATINV", lane)
 
     def _lane(self, name: str, url: str, prefix: str, following: Lane | None) -> Lane:
-        like = _DEPLOYED.get(name, Lane(name, "", 0, 0, LARGE_S))
+        like = _KNOWN.get(name, Lane(name, "", 0, 0, LARGE_S))
         memory_mb = like.memory_mb
         if prefix == "MATINV":
             memory_mb = self.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb or STANDARD_MB)
         elif not memory_mb:
             self.text(f"{prefix}_MEMORY_MB")
         memory_mb = self.number(f"{prefix}_MEMORY_MB", memory_mb or STANDARD_MB)
-        if memory_mb > LAMBDA_MB:
+        default = _threads(like, memory_mb)
+        if not default:
             self.text(f"{prefix}_THREADS")
-        threads = self.number(f"{prefix}_THREADS", threads_of(min(memory_mb, LAMBDA_MB)))
-        timeout_s = self.number(f"{prefix}_TIMEOUT_S", int(like.timeout_s))
-        return Lane(name, url, memory_mb, threads, timeout_s, following)
+        threads = self.number(f"{prefix}_THREADS", default or 1)
+        ranks = self.number(f"{prefix}_RANKS", like.ranks or 1)
+        return Lane(
+            name,
+            url,
+            memory_mb,
+            threads if ranks > 1 else min(threads, MOST_THREADS),
+            self.number(f"{prefix}_TIMEOUT_S", int(like.timeout_s)),
+            following,
+            self._ticket(f"{prefix}_BATCH_QUEUE", f"{prefix}_BATCH_DEFINITION"),
+            ranks if ranks > 1 else 0,
+        )
+
+    def _ticket(self, queue: str, definition: str) -> Ticket | None:
+        if self.environment.get(queue) or self.environment.get(definition):
+            return Ticket(self.text(queue), self.text(definition))
+        return None
 
     def check(self) -> None:
         """Raise `SettingsError` if anything was wrong."""
@@ -208,7 +235,10 @@ def lanes(environment: Mapping[str, str] | None = None) -> Lane:
     it is ``MATINV_HUGE_QUEUE_URL``. ``MATINV_MEMORY_MB``, ``MATINV_THREADS``, ``MATINV_TIMEOUT_S``
     and ``MATINV_HUGE_MEMORY_MB`` and so on are what they have. Standard and large lane have what
     they are deployed with, unless Lambda's ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` says otherwise of
-    this worker; threads follow from memory by Lambda's ratio up to its largest function.
+    this worker; threads follow from memory by Lambda's ratio up to its largest function. What
+    ``huge`` and ``grid`` are deployed with is known as well, ``medium`` would have to say it.
+    ``MATINV_HUGE_BATCH_QUEUE`` and ``MATINV_HUGE_BATCH_DEFINITION`` are its `Ticket`, and
+    ``MATINV_GRID_RANKS`` processes share one matrix. One process has at most 64 threads.
 
     Raises
     ------
@@ -223,6 +253,13 @@ def lanes(environment: Mapping[str, str] | None = None) -> Lane:
     return lane
 
 
+def _threads(like: Lane | None, memory_mb: int) -> int:
+    """Return the threads of a lane that says nothing of them, 0 if nobody can tell."""
+    if like and like.memory_mb > LAMBDA_MB:
+        return like.threads
+    return threads_of(memory_mb) if memory_mb <= LAMBDA_MB else 0
+
+
 def _pairs(first: Lane) -> Iterator[tuple[str, str]]:
     """Yield the names that make these lanes again."""
     own_name, *further = [lane.name for lane in first]
@@ -231,13 +268,18 @@ def _pairs(first: Lane) -> Iterator[tuple[str, str]]:
     for lane in first:
         prefix = "MATINV" if lane is first else f"MATINV_{lane.name.upper()}"
         yield f"{prefix}_JOBS_QUEUE_URL" if lane is first else f"{prefix}_QUEUE_URL", lane.queue_url
-        like = _DEPLOYED.get(lane.name)
+        like = _KNOWN.get(lane.name)
         if not like or lane.memory_mb != like.memory_mb:
             yield f"{prefix}_MEMORY_MB", str(lane.memory_mb)
-        if lane.memory_mb > LAMBDA_MB or lane.threads != threads_of(lane.memory_mb):
+        if lane.threads != _threads(like, lane.memory_mb):
             yield f"{prefix}_THREADS", str(lane.threads)
         if lane.timeout_s != (like.timeout_s if like else LARGE_S):
             yield f"{prefix}_TIMEOUT_S", str(int(lane.timeout_s))
+        if lane.ranks != (like.ranks if like else 0):
+            yield f"{prefix}_RANKS", str(lane.ranks or 1)
+        if lane.ticket:
+            yield f"{prefix}_BATCH_QUEUE", lane.ticket.queue
+            yield f"{prefix}_BATCH_DEFINITION", lane.ticket.definition
 
 
 def of_api(url: str) -> Settings:

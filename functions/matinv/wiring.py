@@ -20,12 +20,13 @@ from matinv.backends.aws.errors import translated
 from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.pipeline import App
-from matinv.ports import ApiBackend, Backend, JobEvents
+from matinv.ports import ApiBackend, Backend, Capacity, JobEvents
 from matinv.settings import DAY_S, Settings
 
 if TYPE_CHECKING:
     from matinv.backends.aws.event_source import Invoke, Polling
     from matinv.backends.aws.poller import Poller
+    from matinv.jobs.lanes import Lane
     from matinv.ports.monitor import Monitor
 
 
@@ -66,6 +67,7 @@ def app_from(settings: Settings) -> App:
         now=time.time,
         jitter=random.random,
         events=events(topic_arn) if topic_arn else None,
+        capacity=capacity(settings.lane),
     )
 
 
@@ -74,6 +76,15 @@ def events(topic_arn: str) -> JobEvents:
     from matinv.backends.aws.sns import SNSEvents  # noqa: PLC0415 - 2 ms, for those who have a topic
 
     return SNSEvents(clients.client("sns"), topic_arn)
+
+
+def capacity(first: Lane) -> Capacity | None:
+    """Return the machines of the lanes that have a ticket, None if none has."""
+    if not any(lane.ticket for lane in first):
+        return None
+    from matinv.backends.aws.batch import BatchCapacity  # noqa: PLC0415 - few stacks have such a lane
+
+    return BatchCapacity(clients.client("batch"))
 
 
 def engine(threads: int) -> Mapping[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from matinv import processes as child
@@ -51,6 +53,35 @@ def test_ups_processes_do_not_outlive_it_when_it_is_killed(
         assert len(processes) == 4
         up.kill()
     until(lambda: not any(map(alive, processes)))
+    capfd.readouterr()
+
+
+def test_a_job_too_large_for_lambda_s_lanes_ends_through_the_one_behind_them(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Lanes of 7, 12 and 840 MiB beyond an idle worker's 160; of 17 MiB there are in the last alone."""
+    env_file = tmp_path / "stack.env"
+    for n in (8, 1024):
+        rng = np.random.default_rng(n)
+        np.save(tmp_path / f"n{n}.npy", rng.standard_normal((n, n)))
+    small = ["--memory-mb", "167", "--large-memory-mb", "172", "--huge-memory-mb", "1000"]
+    with matinv("local", "up", "--env-file", str(env_file), *small, stdout=subprocess.DEVNULL):
+        until(env_file.exists)
+        script = (
+            f". {env_file}; cd {tmp_path}; "
+            "$0 -m matinv.cli submit n8.npy n1024.npy --wait >/dev/null && "
+            "$0 -m matinv.cli fetch n1024 -o got --verify && "
+            "$0 -m matinv.cli status n1024 --output json"
+        )
+        done = subprocess.run(
+            ["sh", "-c", script, sys.executable], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert (record["status"], record["input"]["shape"]) == ("SUCCEEDED", [1024, 1024])
+    assert record["certificate"]["regular"] is True
+    given, got = np.load(tmp_path / "n1024.npy"), np.load(tmp_path / "got" / "n1024.npy")
+    assert np.abs(given @ got - np.eye(1024)).max() < 1e-6
     capfd.readouterr()
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from matinv.errors import Code
-from matinv.jobs.lanes import IDLE_BYTES, Lane
+from matinv.errors import Code, Misconfigured, Transient
+from matinv.jobs.lanes import IDLE_BYTES, Lane, Ticket
 from matinv.jobs.record import Status
 from support.world import World
 
@@ -92,6 +92,68 @@ def test_a_lane_that_cannot_be_reached_keeps_the_message() -> None:
     (outcome,) = world.report.outcomes
     assert outcome.error is not None
     assert (outcome.error.code, "large" in outcome.error.message) == (Code.STORAGE, True)
+
+
+def test_a_lane_without_a_ticket_is_asked_for_no_machine() -> None:
+    world = World.make(lane=STANDARD)
+    world.deliver(world.drop("job.npy", np.eye(1000)))
+    assert (world.capacity.requested, len(world.queue.forwarded["large-queue"])) == ([], 1)
+
+
+TICKETED: Final = replace(STANDARD, next=replace(LARGE, ticket=Ticket("machines", "poller:3")))
+
+
+def test_each_job_has_its_machine_asked_for_before_its_message_is_sent_on() -> None:
+    world = World.make(lane=TICKETED)
+    order: list[str] = []
+    world.capacity.fail = world.queue.fail = order.append
+    events = [world.drop(f"{name}.npy", np.eye(1000)) for name in "ab"]
+    assert world.deliver(*events) == []
+    assert world.capacity.requested == ["large", "large"]
+    of_each = [moment for moment in order if moment.partition(":")[0] in {"request", "forward"}]
+    assert of_each[:2] == ["request:before", "request:after"]
+    assert of_each.count("request:after") == 2
+    for place, moment in enumerate(of_each):  # as many jobs at most are sent on as have machines
+        if moment == "forward:before":
+            assert of_each[:place].count("request:after") > of_each[:place].count(moment)
+
+
+@pytest.mark.parametrize("code", [Code.THROTTLED, Code.STORAGE, Code.ACCESS_DENIED])
+def test_a_message_for_which_no_machine_was_had_stays(code: Code) -> None:
+    world = World.make(lane=TICKETED)
+
+    def fail(moment: str) -> None:
+        if moment == "request:before":
+            kind = Misconfigured if code is Code.ACCESS_DENIED else Transient
+            raise kind(code, "no machine", "wait")
+
+    world.capacity.fail = fail
+    big, small = world.drop("big.npy", np.eye(1000)), world.drop("small.npy", np.eye(3))
+    assert world.deliver(big, small) == [0]
+    assert world.queue.forwarded == {}
+    assert world.record("small").status is Status.SUCCEEDED  # it is not stopped by the other
+    record = world.record("big")
+    assert (record.status, world.error("big")) == (Status.RETRYING, code)
+    world.capacity.fail = None
+    assert world.deliver_again() == []
+    assert [d.job_id for d in world.queue.forwarded["large-queue"]] == ["big"]
+
+
+def test_a_worker_that_dies_after_the_ticket_leaves_the_message_and_a_machine() -> None:
+    world = World.make(lane=TICKETED)
+
+    def die(moment: str) -> None:
+        if moment == "forward:before":
+            raise SystemExit
+
+    world.queue.fail = die
+    with pytest.raises(SystemExit):
+        world.deliver(world.drop("job.npy", np.eye(1000)))
+    assert (world.capacity.requested, world.queue.forwarded) == (["large"], {})
+    world.queue.fail = None
+    assert world.deliver_again() == []
+    assert world.capacity.requested == ["large", "large"]
+    assert len(world.queue.forwarded["large-queue"]) == 1
 
 
 def test_a_job_is_forwarded_in_the_group_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
+_BATCH: Final = "/v1/"  # a part of its addresses: it answers in JSON, and says the error aside
+
 Fault = Callable[[Any, Callable[[], Any]], Any]
 
 
@@ -82,13 +84,17 @@ def refusal(status: int, code: str, text: str = "for tests", **extra: Any) -> Fa
     """Return a fault: AWS answers with an error, in JSON or, for S3 and SNS, in XML."""
 
     def answer(request: Any, send: Callable[[], Any]) -> AWSResponse:
-        if "X-Amz-Target" in request.headers:
+        headers: dict[str, str] = {}
+        if "X-Amz-Target" in request.headers or _BATCH in request.url:
+            headers = {"x-amzn-ErrorType": code}
             body = json.dumps({"__type": code, "message": f"{code} {text}", **extra}).encode()
         else:
             xml = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
             form = b"form" in request.headers.get("Content-Type", b"")
             body = (f"<ErrorResponse>{xml}</ErrorResponse>" if form else xml).encode()
-        return AWSResponse(request.url, status, {}, _Raw(b"" if request.method == "HEAD" else body))
+        return AWSResponse(
+            request.url, status, headers, _Raw(b"" if request.method == "HEAD" else body)
+        )
 
     return answer
 

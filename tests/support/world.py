@@ -10,7 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from matinv import pipeline
-from matinv.backends.memory import MemoryEvents, MemoryQueue, MemoryStore, MemoryTable
+from matinv.backends.memory import (
+    MemoryCapacity,
+    MemoryEvents,
+    MemoryQueue,
+    MemoryStore,
+    MemoryTable,
+)
 from matinv.jobs import intake
 from matinv.jobs.lanes import Lane, standard
 from matinv.jobs.record import Record
@@ -38,6 +44,7 @@ class World:
     queue: MemoryQueue
     events: MemoryEvents
     app: pipeline.App
+    capacity: MemoryCapacity
     now_s: float = 1_700_000_000.0
     remaining_s: float = 60.0
     report: pipeline.Report | None = None
@@ -55,7 +62,7 @@ class World:
     ) -> World:
         """Build an empty world; `topic` says whether job events are wanted."""
         store, table = MemoryStore(INPUTS, RESULTS), MemoryTable()
-        queue, listeners = MemoryQueue(), MemoryEvents()
+        queue, listeners, capacity = MemoryQueue(), MemoryEvents(), MemoryCapacity()
         app = pipeline.App(
             store=store,
             table=table,
@@ -68,8 +75,9 @@ class World:
             now=lambda: 0.0,
             jitter=lambda: 0.0,
             events=listeners if topic else None,
+            capacity=capacity,
         )
-        world = cls(store, table, queue, listeners, app)
+        world = cls(store, table, queue, listeners, app, capacity)
         world.app = replace(app, now=lambda: world.now_s)
         return world
 

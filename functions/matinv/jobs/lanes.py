@@ -24,6 +24,27 @@ MARGIN_S: Final = 2.0
 IDLE_BYTES: Final = 160 * 2**20
 
 
+# OpenBLAS, numpy's and scipy's, is built for so many threads at most (MAX_THREADS of the wheels of
+# scipy-openblas64): further ones idle. Only several processes use more of one machine.
+MOST_THREADS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a lane's machine is asked for with, where none runs all the time.
+
+    It carries no job: the machine polls the lane's queue, and ends when that is empty.
+
+    Parameters
+    ----------
+    queue, definition : str
+        Names or ARNs of AWS Batch's job queue and job definition.
+    """
+
+    queue: str
+    definition: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """A queue, the machine that serves it, and where the jobs go that are too large for it.
@@ -42,6 +63,11 @@ class Lane:
         Time that a batch has.
     next : Lane or None
         The larger lane behind this one, if there is one.
+    ticket : Ticket or None
+        What asks for a machine; None where one runs all the time, or AWS starts it itself.
+    ranks : int
+        Processes of MPI that one matrix is spread over, which share the threads; 0 computes it in
+        the worker itself.
     """
 
     name: str
@@ -50,6 +76,8 @@ class Lane:
     threads: int
     timeout_s: float
     next: Lane | None = None
+    ticket: Ticket | None = None
+    ranks: int = 0
 
     def __iter__(self) -> Iterator[Lane]:
         """Yield this lane and those behind it, the smallest first."""
@@ -103,6 +131,17 @@ STANDARD_S: Final = 120.0
 LARGE_MB: Final = LAMBDA_MB
 LARGE_S: Final = 900.0
 
+# Fargate's largest task, and what SQS's 12 hours of invisibility leave without a risk.
+HUGE_MB: Final = 120 * 1024
+HUGE_THREADS: Final = 16
+HUGE_S: Final = 41_400.0
+
+# One r8g.48xlarge, 192 vCPUs and 1,536 GiB, of which ECS and the system keep a part; 12 ranks of 16
+# threads keep each within a socket.
+GRID_MB: Final = 1_500_000
+GRID_THREADS: Final = 192
+GRID_RANKS: Final = 12
+
 
 def standard(queue_url: str, following: Lane | None = None) -> Lane:
     """Return the standard lane as it is deployed."""
@@ -112,3 +151,13 @@ def standard(queue_url: str, following: Lane | None = None) -> Lane:
 def large(queue_url: str, following: Lane | None = None) -> Lane:
     """Return the large lane as it is deployed."""
     return Lane("large", queue_url, LARGE_MB, threads_of(LARGE_MB), LARGE_S, following)
+
+
+def huge(queue_url: str, following: Lane | None = None) -> Lane:
+    """Return the lane of one machine beyond Lambda, as it is deployed."""
+    return Lane("huge", queue_url, HUGE_MB, HUGE_THREADS, HUGE_S, following)
+
+
+def grid(queue_url: str, following: Lane | None = None) -> Lane:
+    """Return the lane of many processes, as it is deployed."""
+    return Lane("grid", queue_url, GRID_MB, GRID_THREADS, HUGE_S, following, ranks=GRID_RANKS)

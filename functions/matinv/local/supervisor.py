@@ -30,7 +30,7 @@ class Kept:
     name : str
         What it is called for people: ``a worker``.
     arguments : sequence of str
-        What follows ``matinv``.
+        What follows ``python -m``.
     env : mapping
         Its environment.
     note : callable
@@ -45,7 +45,7 @@ class Kept:
         note: Callable[[str], object],
     ) -> None:
         self._name = name
-        self._command = ["-m", "matinv.cli", *arguments]
+        self._command = ["-m", *arguments]
         self._env = env
         self._note = note
         self._short_lives = 0
@@ -121,10 +121,11 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             kept += [Kept("a worker", arguments(lane), own, note) for _ in range(count)]
         env = stack.process_environment(os.environ)
         if console is not None:
-            kept.append(Kept("the console", ["console", *console], env, note))
+            kept.append(Kept("the console", ["matinv.cli", "console", *console], env, note))
         if api_port is not None:
             note(f"the HTTP API is going to be at http://127.0.0.1:{api_port}")
-            kept.append(Kept("the HTTP API", ["local", "api", "--port", str(api_port)], env, note))
+            serving = ["matinv.cli", "local", "api", "--port", str(api_port)]
+            kept.append(Kept("the HTTP API", serving, env, note))
         for process in kept:
             ending.callback(process.stop)
         announced = False

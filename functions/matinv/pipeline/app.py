@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.lanes import MARGIN_S, Lane
-from matinv.ports import ClientTable, JobEvents, WorkerQueue, WorkerStore
+from matinv.ports import Capacity, ClientTable, JobEvents, WorkerQueue, WorkerStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class App:
         What SQS treats jobs fairly by (`matinv.jobs.fairness`).
     events : JobEvents or None
         The topic that hears of every job that ends, if there is one.
+    capacity : Capacity or None
+        Machines of the lanes behind this one that have tickets.
     pool : callable
         Makes an executor of so many threads, whose names begin so.
     """
@@ -53,6 +55,7 @@ class App:
     jitter: Callable[[], float]
     fair_by: str = "run"
     events: JobEvents | None = None
+    capacity: Capacity | None = None
     pool: Callable[[int, str], Executor] = ThreadPoolExecutor
 
 

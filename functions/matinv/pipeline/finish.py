@@ -13,6 +13,7 @@ from typing import Final
 
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
 from matinv.jobs.fairness import group_of
+from matinv.jobs.lanes import Lane
 from matinv.jobs.ownership import Ownership
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery
@@ -78,18 +79,41 @@ def settle(app: App, ended: Sequence[Finished]) -> Iterator[Outcome]:
                 yield Outcome(end.task.delivery, verdict, end.task.record)
             case _:
                 failed.append(end)
-    lane = app.lane.next
-    if forwarded and lane:  # without a lane behind this one nothing is forwarded
-        groups = [group_of(app.fair_by, task.job_id, task.options) for task in forwarded]
-        sent = app.queue.forward(lane, [task.delivery for task in forwarded], groups)
-        for task, ok in zip(forwarded, sent, strict=True):
-            if ok:
-                yield Outcome(task.delivery, Verdict.FORWARDED)
-        unsent = [task.delivery for task, ok in zip(forwarded, sent, strict=True) if not ok]
-        unwritable = f"the queue of the lane {lane.name} could not be written"
-        stuck = Transient(Code.STORAGE, unwritable, "see the worker's role")
-        yield from hand_back(app, unsent, stuck)
+    if forwarded and app.lane.next:  # without a lane behind this one nothing is forwarded
+        for end in _forward(app, app.lane.next, forwarded):
+            if isinstance(end.result, NotOurs):
+                yield Outcome(end.task.delivery, end.result.verdict)
+            else:
+                failed.append(end)
     yield from _fail(app, failed)
+
+
+def _forward(app: App, lane: Lane, tasks: Sequence[Task]) -> Iterator[Finished]:
+    """Ask for a machine for each task if the lane has to, then send its message on.
+
+    In this order: a worker that dies in between leaves a machine that finds no work and ends, and
+    its message where it was. The other way round a message could wait for a machine that nobody
+    has asked for.
+    """
+    served: list[Task] = []
+    for number, task in enumerate(tasks):
+        if lane.ticket and app.capacity:
+            try:
+                app.capacity.request(lane)
+            except Transient as error:  # likely for the others, too
+                # Not Misconfigured, if it is: jobs that stay in this lane can go on.
+                stuck = Transient(error.code, error.info.message, error.info.hint)
+                yield from (Finished(unserved, stuck) for unserved in tasks[number:])
+                break
+        served.append(task)
+    if not served:
+        return
+    groups = [group_of(app.fair_by, task.job_id, task.options) for task in served]
+    sent = app.queue.forward(lane, [task.delivery for task in served], groups)
+    unwritable = f"the queue of the lane {lane.name} could not be written"
+    unsent = Transient(Code.STORAGE, unwritable, "see the worker's role")
+    for task, ok in zip(served, sent, strict=True):
+        yield Finished(task, NotOurs(Verdict.FORWARDED) if ok else unsent)
 
 
 def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> Iterator[Outcome]:

@@ -1,14 +1,16 @@
 """What the service needs from the world outside: objects, records, messages, listeners.
 
 Each port is split by who uses it: a client (`ClientStore`, `ClientTable`, `ClientQueue`), the
-worker (`WorkerStore`, `WorkerQueue`), and all of it (`MatrixStore`, `JobTable`, `JobQueue`). The
-backends `aws` and `memory` of `matinv.backends` implement all of it and pass one contract suite
+worker (`WorkerStore`, `WorkerQueue`), and all of it (`MatrixStore`, `JobTable`, `JobQueue`); a
+worker alone has `JobEvents` and `Capacity`. The backends `aws` and `memory` of `matinv.backends`
+implement all of it and pass one contract suite
 (`matinv.testing.contracts`); `http` implements a client's part and passes the suite's.
 
 Every method raises only `matinv.errors.MatinvError`: `Transient` when the service behind it
 throttles, fails or refuses access, `Refused` where a method says so.
 """
 
+from matinv.ports.capacity import Capacity
 from matinv.ports.events import JobEvents
 from matinv.ports.messages import ClientQueue, DeadLetter, JobQueue, Received, WorkerQueue
 from matinv.ports.objects import (
@@ -31,6 +33,7 @@ __all__ = [
     "Backend",
     "Blob",
     "BytesBlob",
+    "Capacity",
     "ClientQueue",
     "ClientStore",
     "ClientTable",

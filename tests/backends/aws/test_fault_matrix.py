@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
@@ -18,22 +18,24 @@ import pytest
 
 import matinv.backends.aws
 from matinv.backends.aws import calls, clients
+from matinv.backends.aws.batch import BatchCapacity
 from matinv.backends.aws.dynamodb import DynamoDBTable, table_schema
 from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.s3_bodies import Pieces
 from matinv.backends.aws.sns import SNSEvents
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.errors import Code, MatinvError, Misconfigured, Refused, Transient
-from matinv.jobs.lanes import large
+from matinv.jobs.lanes import Lane, Ticket, huge, large
 from matinv.jobs.record import Status
 from matinv.jobs.request import Reference
 from matinv.testing.contracts import delivery, digest, letter, record
 from matinv.testing.events import ACCOUNT
 from support.faults import Fault, Faults, broken_off, lost_answer, refusal, refused, reset, silent
+from support.machines import make_machines
 
 pytestmark = pytest.mark.deep
 
-SERVICES: Final = ("s3", "dynamodb", "sqs", "sns")
+SERVICES: Final = ("s3", "dynamodb", "sqs", "sns", "batch")
 MIB: Final = 2**20
 
 # What an adapter says: its value, or one of these errors.
@@ -92,6 +94,7 @@ FAULTS: Final[Mapping[str, tuple[Mapping[str, Fault], Says]]] = {
             dynamodb=(400, "ResourceNotFoundException"),
             sqs=(400, "AWS.SimpleQueueService.NonExistentQueue"),
             sns=(404, "NotFound"),
+            batch=(400, "ClientException"),
         ),
         Says(STOP, STOP),
     ),
@@ -116,6 +119,7 @@ class Place:
     table: str
     queues: tuple[str, str, str]
     topic: str
+    machines: Ticket
 
 
 class Rig:
@@ -124,7 +128,7 @@ class Rig:
     def __init__(self, place: Place, name: str) -> None:
         self.place = place
         self.name = name
-        self.clients: dict[str, Any] = {s: clients.client(s) for s in ("dynamodb", "sqs", "sns")}
+        self.clients: dict[str, Any] = {s: clients.client(s) for s in SERVICES[1:]}
         self.clients["s3"] = clients.client("s3", ACCOUNT)
 
     @cached_property
@@ -252,6 +256,21 @@ def dead_letters(rig: Rig) -> Call:
 
 def forwards(rig: Rig) -> Call:
     return lambda: rig.queue.forward(large(rig.place.queues[2]), [delivery(1)])
+
+
+def machines_of(rig: Rig) -> tuple[BatchCapacity, Lane]:
+    lane = replace(huge("h"), ticket=rig.place.machines)
+    return BatchCapacity(rig.clients["batch"]), lane
+
+
+def asks_for_a_machine(rig: Rig) -> Call:
+    capacity, lane = machines_of(rig)
+    return lambda: capacity.request(lane)
+
+
+def looks(rig: Rig) -> Call:
+    capacity, lane = machines_of(rig)
+    return lambda: capacity.alive(lane)
 
 
 def delays(rig: Rig) -> Call:
@@ -407,15 +426,16 @@ SQS = [
     Case("DeleteMessageBatch", deletes, None),
 ]
 SNS = [Case("PublishBatch", publishes, [True], quiet=[False])]
+BATCH = [Case("SubmitJob", asks_for_a_machine, None), Case("ListJobs", looks, False, calls=5)]
 CASES = [
     pytest.param(service, case, id=f"{case.operation}-{case.call.__name__}")
-    for service, cases in zip(SERVICES, (S3, DYNAMODB, SQS, SNS), strict=True)
+    for service, cases in zip(SERVICES, (S3, DYNAMODB, SQS, SNS, BATCH), strict=True)
     for case in cases
 ]
 
 
 @pytest.fixture(scope="module")
-def place(moto_clients: dict[str, Any]) -> Place:
+def place(moto_clients: dict[str, Any], moto_url: str) -> Place:
     s3, sqs = moto_clients["s3"], moto_clients["sqs"]
     s3.create_bucket(Bucket="matrix-of-faults")
     moto_clients["dynamodb"].create_table(**table_schema("matrix-of-faults"))
@@ -425,7 +445,11 @@ def place(moto_clients: dict[str, Any]) -> Place:
         QueueUrl=urls[0], Attributes={"RedrivePolicy": policy + '"maxReceiveCount": 5}'}
     )
     topic = moto_clients["sns"].create_topic(Name="matrix-of-faults")["TopicArn"]
-    return Place("matrix-of-faults", "matrix-of-faults", (urls[0], urls[1], urls[2]), topic)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", moto_url)
+        machines = make_machines(clients.client("batch"), moto_url, "matrix-of-faults")
+    name = "matrix-of-faults"
+    return Place(name, name, (urls[0], urls[1], urls[2]), topic, machines)
 
 
 @pytest.fixture

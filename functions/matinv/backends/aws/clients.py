@@ -20,6 +20,7 @@ from botocore.exceptions import IncompleteReadError
 from matinv import __version__
 
 if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -70,6 +71,8 @@ def client(service: Literal["sqs"]) -> SQSClient: ...
 @overload
 def client(service: Literal["sns"]) -> SNSClient: ...
 @overload
+def client(service: Literal["batch"]) -> BatchClient: ...
+@overload
 def client(service: Literal["cloudwatch"]) -> CloudWatchClient: ...
 def client(service: str, bucket_owner: str | None = None) -> Any:
     """Return a client of `service`; region, credentials and endpoint are boto3's own settings.
@@ -78,7 +81,7 @@ def client(service: str, bucket_owner: str | None = None) -> Any:
 
     Parameters
     ----------
-    service : {'s3', 'dynamodb', 'sqs', 'sns', 'cloudwatch'}
+    service : {'s3', 'dynamodb', 'sqs', 'sns', 'batch', 'cloudwatch'}
         Its name.
     bucket_owner : str, optional
         The account that must own each bucket that a request of S3 names; else S3 answers 403. A

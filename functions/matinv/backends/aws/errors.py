@@ -53,6 +53,7 @@ _DENIED: Final = (
     "AccountProblem",
     "AllAccessDisabled",
     "AuthFailure",
+    "ClientException",  # AWS Batch's one word for no permission and for no such queue
     "ExpiredToken",
     "ExpiredTokenException",
     "IncompleteSignature",

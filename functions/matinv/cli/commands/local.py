@@ -18,7 +18,7 @@ from matinv.cli.commands.console import require_console
 from matinv.cli.commands.env import use_stack
 from matinv.cli.errors import say
 from matinv.jobs.error_answers import Exit
-from matinv.jobs.lanes import LAMBDA_MB, STANDARD_MB, Lane, threads_of
+from matinv.jobs.lanes import HUGE_S, LAMBDA_MB, LARGE_S, MOST_THREADS, STANDARD_MB, Lane, threads_of
 
 if TYPE_CHECKING:
     from matinv.backends.aws.event_source import Polling
@@ -125,6 +125,11 @@ def _worker_options(command: Command) -> Command:
     type=click.IntRange(128, LAMBDA_MB),
     help="Also run the large lane, with a worker of so much memory.",
 )
+@click.option(
+    "--huge-memory-mb",
+    type=click.IntRange(min=128),
+    help="Also run the lane behind it: a poller with so much memory, as AWS Batch runs one.",
+)
 @click.option("--console", is_flag=True, help="Also run `matinv console` for this stack.")
 @click.option(
     "--console-port",
@@ -143,6 +148,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     workers: int,
     no_worker: bool,
     large_memory_mb: int | None,
+    huge_memory_mb: int | None,
     api_port: int | None,
     console: bool,
     console_port: int,
@@ -169,8 +175,13 @@ def up(  # noqa: PLR0913 - each is an option of the command
     if console:
         require_console()
         opened = ["--port", str(console_port), *(["--no-browser"] if no_browser else [])]
-    large = lane("large", large_memory_mb, None) if large_memory_mb else None
-    shape = Shape(port, max_receives, visibility_s, lane("standard", memory_mb, large))
+    behind = None
+    if huge_memory_mb:
+        cores = os.cpu_count() or 1
+        behind = Lane("huge", "", huge_memory_mb, min(cores, MOST_THREADS), HUGE_S)
+    if large_memory_mb:
+        behind = lane("large", large_memory_mb, behind)
+    shape = Shape(port, max_receives, visibility_s, lane("standard", memory_mb, behind))
     with supervisor.env_file(env_file) as write:
 
         def ready(stack: Stack) -> None:
@@ -241,14 +252,20 @@ def _polling(
 
 
 def _worker_of(lane: Lane, polling: Polling) -> list[str]:
-    """Return what follows `matinv` to run a worker of a lane."""
+    """Return what follows `python -m` to run a worker of a lane.
+
+    Where a job may take longer than Lambda lets it, that is the poller, as on AWS Batch, but
+    without an end: nothing here starts another one.
+    """
+    if lane.timeout_s > LARGE_S:
+        return ["matinv.handlers.poller", "--linger", "inf", "--grace", "5"]
     options = {
         "--batch-size": polling.batch_size,
         "--window": polling.window_s,
         "--timeout": int(lane.timeout_s),
         "--memory-mb": lane.memory_mb,
     }
-    return ["local", "worker"] + [str(word) for option in options.items() for word in option]
+    return ["matinv.cli", "local", "worker"] + [str(word) for option in options.items() for word in option]
 
 
 def _note(line: str) -> None:

@@ -8,6 +8,7 @@ A test module makes a subclass of a suite and gives it the fixture that it lacks
             return MemoryStore("inputs", "results")
 """
 
+from matinv.testing.contracts.capacity import CapacityContract
 from matinv.testing.contracts.events import JobEventsContract
 from matinv.testing.contracts.monitor import MonitorContract
 from matinv.testing.contracts.queue import ClientQueueContract, JobQueueContract, delivery, letter
@@ -20,6 +21,7 @@ from matinv.testing.contracts.table import (
 )
 
 __all__ = [
+    "CapacityContract",
     "ClientQueueContract",
     "ClientStoreContract",
     "ClientTableContract",
