@@ -74,8 +74,8 @@ OURS = """
     matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.lanes matinv.jobs.limits
     matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request
     matinv.jobs.times matinv.jobs.fairness matinv.jobs.runs
-    matinv.ports matinv.ports.capacity matinv.ports.events matinv.ports.messages matinv.ports.objects
-    matinv.ports.parallel matinv.ports.records matinv.ports.runs matinv.ports.service
+    matinv.ports matinv.ports.capacity matinv.ports.events matinv.ports.messages
+    matinv.ports.objects matinv.ports.parallel matinv.ports.records matinv.ports.runs matinv.ports.service
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
     matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
     matinv.pipeline.finish

@@ -18,7 +18,15 @@ from matinv.cli.commands.console import require_console
 from matinv.cli.commands.env import use_stack
 from matinv.cli.errors import say
 from matinv.jobs.error_answers import Exit
-from matinv.jobs.lanes import HUGE_S, LAMBDA_MB, LARGE_S, MOST_THREADS, STANDARD_MB, Lane, threads_of
+from matinv.jobs.lanes import (
+    HUGE_S,
+    LAMBDA_MB,
+    LARGE_S,
+    MOST_THREADS,
+    STANDARD_MB,
+    Lane,
+    threads_of,
+)
 
 if TYPE_CHECKING:
     from matinv.backends.aws.event_source import Polling
@@ -265,7 +273,8 @@ def _worker_of(lane: Lane, polling: Polling) -> list[str]:
         "--timeout": int(lane.timeout_s),
         "--memory-mb": lane.memory_mb,
     }
-    return ["matinv.cli", "local", "worker"] + [str(word) for option in options.items() for word in option]
+    words = [str(word) for option in options.items() for word in option]
+    return ["matinv.cli", "local", "worker", *words]
 
 
 def _note(line: str) -> None:
