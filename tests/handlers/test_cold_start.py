@@ -75,7 +75,8 @@ OURS = """
     matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request
     matinv.jobs.times matinv.jobs.fairness matinv.jobs.runs
     matinv.ports matinv.ports.capacity matinv.ports.events matinv.ports.messages
-    matinv.ports.objects matinv.ports.parallel matinv.ports.records matinv.ports.runs matinv.ports.service
+    matinv.ports.objects matinv.ports.parallel matinv.ports.records matinv.ports.runs
+    matinv.ports.service
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
     matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
     matinv.pipeline.finish
