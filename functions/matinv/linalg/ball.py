@@ -1,4 +1,4 @@
-"""Inverses by ball arithmetic and ranks by integers: proofs, for what float64 cannot vouch for.
+"""Inverses by ball arithmetic: proofs, for what float64 cannot vouch for.
 
 FLINT's ``arb`` [1]_ computes with balls, midpoint and radius; every ball holds the true value. A
 matrix of floats is one of integers times powers of two, so it goes in exactly. The inverse is
@@ -8,9 +8,6 @@ the result is the true inverse, each element correctly rounded.
 An element that lies exactly in the middle between two floats, or is zero, never gets there. Each is
 a multiple of ``1 / det(N)``, with N the matrix of integers, and once its ball is smaller than that
 only one multiple is left in it.
-
-The package is imported by the first call. It holds the GIL while it computes, so a step begins only
-if its predicted time is left. Its precision belongs to the process, hence the lock.
 
 References
 ----------
@@ -22,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -30,9 +26,8 @@ import numpy as np
 from matinv.linalg import scaling
 from matinv.linalg.budget import Budget
 from matinv.linalg.determinant import Determinants
+from matinv.linalg.integers import FLINT, Integers
 from matinv.linalg.types import Matrix
-
-_FLINT: Final = Lock()
 
 # Bits to begin with: 53, and as many again for kappa and n before the first doubling. From 1280 on
 # balls are smaller than the smallest float64.
@@ -46,10 +41,6 @@ _UNIT_S: Final = 12e-9
 # A ball has 96 bytes and its bits; LU, the right-hand side, the result and two copies are live.
 _BALL_BYTES: Final = 96
 _BALL_COPIES: Final = 6
-
-# Seconds of an exact rank: 9 ms, 50 ms, 0.34 s at n = 64, 128, 256 for numbers of 53 bits.
-_RANK_UNIT_S: Final = 1e-9
-
 
 # From here on the determinant is worth its time: 11 ms at n = 64, 0.3 s at 256.
 _LATTICE_BITS: Final = 640
@@ -141,8 +132,8 @@ def invert(
         before either is known.
     """
     bits, known = FIRST_BITS, None
-    with _FLINT:
-        exact = _Integers(a)
+    with FLINT:
+        exact = _Balls(a)
         rank: int | None = None
         while True:
             if suspect and rank is None:
@@ -165,27 +156,12 @@ def _roundoff(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).eps) / 2
 
 
-class _Integers:
-    """A matrix as integers times powers of two, its rows and columns brought to about one size.
-
-    ``A[i, j] * 2**(rows[i] + cols[j]) = B[i, j] = N[i, j] * 2**low``, with integers N.
-    """
+class _Balls(Integers):
+    """A matrix as integers, and what balls say of it."""
 
     def __init__(self, a: Matrix) -> None:
-        import flint  # noqa: PLC0415 - 25 MB that most workers never need
-
-        self.flint: Any = flint
-        self.n, self.complex = len(a), np.iscomplexobj(a)
-        self.rows, self.cols = scaling.equilibrate(a.astype(np.promote_types(a.dtype, np.float64)))
-        shifts = self.rows[:, None] + self.cols
-        self.parts: list[list[tuple[int, int]]] = []
-        for part in (a.real, a.imag) if self.complex else (a,):
-            fractions, exponents = np.frexp(part.astype(np.float64))
-            mantissas = np.ldexp(fractions, 53).astype(np.int64).ravel().tolist()
-            places = (exponents + (shifts - 53)).ravel().tolist()
-            self.parts.append(list(zip(mantissas, places, strict=True)))
-        lowest = (p + _trailing(m) for part in self.parts for m, p in part if m)
-        self.low = min(lowest, default=0)
+        wide = a.astype(np.promote_types(a.dtype, np.float64))
+        super().__init__(a, *scaling.equilibrate(wide))
         self._det: int | None = None
 
     def allowed(self, bits: int, budget: Budget) -> bool:
@@ -211,14 +187,6 @@ class _Integers:
             except ZeroDivisionError:  # a pivot's ball holds zero
                 return None
         return [found]
-
-    def rank(self, budget: Budget) -> int | None:
-        """Return the exact rank, or None if there is no time to find it."""
-        order, bits = self._order(), self._bits()
-        if not budget.allows(_RANK_UNIT_S * order**3 * bits):
-            return None
-        rank = int(self._matrix().rank())
-        return rank // 2 if self.complex else rank
 
     def rounded(self, balls: list[list[Any]], dtype: np.dtype[Any], bits: int) -> Enclosed:
         """Return the inverse of A in a dtype, given balls around that of B."""
@@ -306,35 +274,11 @@ class _Integers:
     def _multiple(self, ball: Any) -> Fraction | None:
         """Return the only multiple of ``1 / det(N)`` in a ball of B's inverse, if it is alone."""
         if self._det is None:
-            self._det = abs(int(self._matrix().det()))
+            self._det = abs(int(self.matrix().det()))
         number = (ball * self.flint.arb((self._det, self.low))).unique_fmpz()
         return (
             None if number is None else Fraction(int(number), self._det) / Fraction(2) ** self.low
         )
-
-    def _order(self) -> int:
-        return 2 * self.n if self.complex else self.n
-
-    def _bits(self) -> int:
-        """Return how many bits the largest element of N has."""
-        return max(place + m.bit_length() for part in self.parts for m, place in part) - self.low
-
-    def _matrix(self) -> Any:
-        """Return N; of a complex matrix ``[[Re, -Im], [Im, Re]]``, which has twice its rank."""
-        parts = [
-            [
-                m << (place - self.low) if place >= self.low else m >> (self.low - place)
-                for m, place in part
-            ]
-            for part in self.parts
-        ]
-        n = self.n
-        rows = [[part[i * n : (i + 1) * n] for i in range(n)] for part in parts]
-        if self.complex:
-            real, imag = rows
-            rows = [[r + [-v for v in i] for r, i in zip(real, imag, strict=True)]]
-            rows[0] += [i + r for r, i in zip(real, imag, strict=True)]
-        return self.flint.fmpz_mat(rows[0])
 
 
 def _sharp(balls: list[list[Any]]) -> bool:
@@ -342,11 +286,6 @@ def _sharp(balls: list[list[Any]]) -> bool:
     everything = [ball for part in balls for ball in part]
     widest = max(ball.rad() for ball in everything)
     return bool(widest * 2**_SHARP_BITS < max(abs(ball.mid()) for ball in everything))
-
-
-def _trailing(number: int) -> int:
-    """Return how many zeros an integer has at its end in binary."""
-    return (number & -number).bit_length() - 1
 
 
 def _fraction(ball: Any) -> Fraction:

@@ -51,6 +51,7 @@ class Flaw(IntEnum):
     INACCURATE = 9
     OVERWRITTEN = 10
     UNPROVEN = 11
+    PERHAPS_NOT_POSITIVE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,13 @@ class Measurements:
         """Give `flaw` to the slices where `where`, unless they have one."""
         self.flaw[(self.flaw == Flaw.NONE) & np.asarray(where)] = flaw
 
+    def demand_definite(self, proven: bool | None) -> bool:  # noqa: FBT001 - a verdict
+        """Refuse slices unless they are proven positive definite; None is no proof either way."""
+        if not proven:
+            flaw = Flaw.PERHAPS_NOT_POSITIVE if proven is None else Flaw.NOT_POSITIVE
+            self.mark(flaw, where=True)
+        return bool(proven)
+
     def fine(self, gates: Gates) -> NDArray[np.bool_]:
         """Return which slices need no other way: regular, with the digits that kappa promises.
 
@@ -309,6 +317,7 @@ _CODES: Final = {
     Flaw.INACCURATE: Code.INACCURATE,
     Flaw.OVERWRITTEN: Code.RESIDUAL,
     Flaw.UNPROVEN: Code.INACCURATE,
+    Flaw.PERHAPS_NOT_POSITIVE: Code.NOT_POSITIVE_DEFINITE,
 }
 
 _WIDER: Final = 'use "method": "pinv" for the pseudo-inverse, a wider dtype, or the large lane'
@@ -323,8 +332,13 @@ _TEXTS: Final = {
         'use "method": "auto", or make it symmetric: (A + A^H) / 2',
     ),
     Flaw.NOT_POSITIVE: (
-        "the matrix is symmetric (Hermitian) but not positive definite",
+        "the matrix is symmetric (Hermitian) but not positive definite: proven",
         'use "method": "auto"',
+    ),
+    Flaw.PERHAPS_NOT_POSITIVE: (
+        "the matrix cannot be told from one that is not positive definite"
+        " in the time and memory of this worker",
+        'use "method": "auto", or the large lane',
     ),
     Flaw.OVERFLOW: (
         "the inverse has elements too large for the matrix's dtype",

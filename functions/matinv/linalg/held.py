@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import hermitian, scaling
+from matinv.linalg import definite, hermitian, scaling
 from matinv.linalg.bounds import Row
+from matinv.linalg.budget import Budget
 from matinv.linalg.determinant import Determinants
 from matinv.linalg.kernels import Kernels
 from matinv.linalg.types import Matrix
@@ -90,6 +91,10 @@ class Held(Protocol):
         """Make the matrix Hermitian from the other triangle and a saved diagonal."""
         ...
 
+    def is_definite(self) -> bool | None:
+        """Whether a Hermitian matrix is positive definite; None if that is not proven."""
+        ...
+
     def through(self, row: Row, *, transposed: bool = False) -> Row:
         """Return the product of a row with the sizes of the elements."""
         ...
@@ -108,14 +113,16 @@ class InMemory:
         C-contiguous or Fortran-contiguous.
     kernels : Kernels
         What inverts.
+    budget : Budget
+        For proofs.
     """
 
-    def __init__(self, work: Matrix, kernels: Kernels) -> None:
+    def __init__(self, work: Matrix, kernels: Kernels, budget: Budget) -> None:
         self.n, self.dtype = len(work), work.dtype
         self.flipped = not work.flags.c_contiguous
         self.x = work  # in the end the inverse
         self._a = work.T if self.flipped else work
-        self._kernels = kernels
+        self._kernels, self._budget = kernels, budget
 
     def first_row(self) -> NDArray[Any]:
         """Return the first row."""
@@ -170,6 +177,10 @@ class InMemory:
     def restore(self, diagonal: NDArray[Any]) -> None:
         """Make the matrix Hermitian from its lower triangle and a diagonal."""
         hermitian.restore(self._a, diagonal)
+
+    def is_definite(self) -> bool | None:
+        """Whether the matrix is positive definite, as `matinv.linalg.definite.prove` finds it."""
+        return definite.prove(self._a, self._budget, overwrite=True)
 
     def through(self, row: Row, *, transposed: bool = False) -> Row:
         """Return the product of a row with the sizes of the elements."""

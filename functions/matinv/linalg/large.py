@@ -28,7 +28,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import scaling, step_up
+from matinv.linalg import definite, scaling, step_up
 from matinv.linalg.bounds import REGULAR, UNIT, Row
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
@@ -68,9 +68,13 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
                 kept = None
             else:
                 np.copyto(target, source)
-        held = InMemory(work, kernels)
+        held = InMemory(work, kernels, budget)
         need = Inversion(held, a.dtype, own, kept=kept is not None).run(method)
         result = held.x
+        if need is not Need.NOTHING and kept is not None and method is Method.SPD:
+            # Cholesky that shows a regular matrix proves it definite; other ways prove nothing.
+            proven = bool(own.regular[0]) or definite.prove(kept, budget)
+            need = need if own.demand_definite(proven) else Need.NOTHING
         if need is not Need.NOTHING and kept is not None:
             best = held.x if need is Need.BETTER else None
             result = step_up.by_other_ways(kept, best, own, kernels, budget)
@@ -118,37 +122,34 @@ class Inversion:
         if not (np.isfinite(self.before.cols).all() or self.held.finite()):  # sums may overflow
             self.findings.mark(Flaw.NON_FINITE, where=True)
             return Need.NOTHING
-        if method is not Method.GENERAL:
-            done = self._by_cholesky(method)
-            if done is not None:
-                return done
+        if method is not Method.GENERAL and self.held.is_hermitian():
+            if self._by_cholesky():
+                return self._checked()
+            if method is Method.SPD and not self.findings.demand_definite(self.held.is_definite()):
+                return Need.NOTHING
+        elif method is Method.SPD:
+            self.findings.mark(Flaw.NOT_HERMITIAN, where=True)
+            return Need.NOTHING
         if scaling.uneven(self.before.rows, self.before.cols, self.gates.dtype):
             # Columns first of a transpose: one scaling whatever the memory order.
             self._scale(*self.held.equilibrated(columns_first=self.held.flipped))
-        if self._eliminated(
-            definite=False
-        ):  # no zero pivot is believed: elimination may absorb one
+        if self._eliminated(definite=False):  # no zero pivot is believed: one may be absorbed
             self.findings.rcond[:] = 0
             return Need.ANOTHER
         return self._checked()
 
-    def _by_cholesky(self, method: Method) -> Need | None:
-        """Return how Cholesky ended, or None with the matrix left (or restored) for LU."""
-        flaw = Flaw.NOT_HERMITIAN
-        if self.held.is_hermitian():
-            flaw = Flaw.NOT_POSITIVE
-            diagonal = self.held.diagonal()
-            positive = bool((diagonal.real > 0).all() and (diagonal.imag == 0).all())
-            if positive and self._levelled(diagonal.real):
-                diagonal = self.held.diagonal()
-                if not self._eliminated(definite=True):
-                    self.held.complete()
-                    return self._checked()
-                self.held.restore(diagonal)
-        if method is Method.SPD:
-            self.findings.mark(flaw, where=True)
-            return Need.NOTHING
-        return None
+    def _by_cholesky(self) -> bool:
+        """Invert by Cholesky, or leave (or restore) the matrix and return False."""
+        diagonal = self.held.diagonal()
+        positive = bool((diagonal.real > 0).all() and (diagonal.imag == 0).all())
+        if not positive or not self._levelled(diagonal.real):
+            return False
+        diagonal = self.held.diagonal()
+        if self._eliminated(definite=True):
+            self.held.restore(diagonal)
+            return False
+        self.held.complete()
+        return True
 
     def _eliminated(self, *, definite: bool) -> bool:
         """Invert, keep the determinant, and return whether there was a zero pivot."""

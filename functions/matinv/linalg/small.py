@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import lapack, scaling, step_up
+from matinv.linalg import definite, lapack, scaling, step_up
 from matinv.linalg.bounds import NEAR, REGULAR, UNIT, Scaled
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
@@ -212,6 +212,8 @@ class _Work:
             norm = _norm(a)
             findings.scaled[:] = True
         y, doubt = _measured(kernel, a, norm, findings)
+        if kernel.method == "spd":
+            self._check_definite(given, ~findings.regular & ~waits, findings)
         unrounded = findings.bound.copy()
         if kernel is not self.chain[-1]:
             slack = Gates.of(n, a.dtype).slack
@@ -244,6 +246,14 @@ class _Work:
             self._postpone(_DETERMINANT, vague, places, a)
         return x
 
+    def _check_definite(
+        self, given: Matrix, doubtful: NDArray[np.bool_], findings: Measurements
+    ) -> None:
+        """Refuse slices that are not proven definite: Cholesky proves those it shows regular."""
+        for i in np.flatnonzero(doubtful & (findings.flaw == Flaw.NONE)).tolist():
+            proven = definite.prove(given[i], self.budget)
+            findings.part(slice(i, i + 1)).demand_definite(proven)
+
 
 def _measured(
     kernel: StackKernel, a: Matrix, norm: Vector, findings: Measurements
@@ -262,8 +272,6 @@ def _measured(
     findings.regular[:] = distance * (n + 2) < REGULAR
     findings.determinants[:] = determinants
     if broken.any():
-        if kernel.method == "spd":
-            findings.mark(Flaw.NOT_POSITIVE, broken)
         findings.rcond[broken] = 0
         findings.regular[broken] = False
         findings.bound[broken] = findings.residual[broken] = np.nan

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from matinv.linalg import ball, hermitian, pairs, step_up
+from matinv.linalg import ball, definite, hermitian, pairs, step_up
 from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.gates import Flaw, How, Measurements
@@ -19,7 +19,7 @@ _BY_PAIRS: Final = How("general", "pairs", Side.RIGHT, Checked.VERIFIED)
 def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
     """Invert each slice of `a` into that of `x`, which may be the same memory.
 
-    SPD refuses what is not Hermitian, or not positive definite as far as Cholesky can tell.
+    SPD refuses what is not Hermitian, or not proven to be positive definite.
     """
     findings = Measurements.blank(len(a), _BY_BALLS, a.dtype)
     for index, given in enumerate(a):
@@ -28,8 +28,8 @@ def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
             own.mark(Flaw.NON_FINITE, where=True)
         elif method is Method.SPD and not hermitian.is_hermitian(given):
             own.mark(Flaw.NOT_HERMITIAN, where=True)
-        elif method is Method.SPD and not _is_definite(given):
-            own.mark(Flaw.NOT_POSITIVE, where=True)
+        elif method is Method.SPD and not own.demand_definite(definite.prove(given, budget)):
+            continue
         elif step_up.has_zeros(given):
             own.mark(Flaw.SINGULAR, where=True)
         else:
@@ -53,11 +53,3 @@ def _solve_one(given: Matrix, x: Matrix, findings: Measurements, budget: Budget)
     else:
         step_up.write_enclosed(given, found, findings)
         np.copyto(x, found.x)
-
-
-def _is_definite(a: Matrix) -> bool:
-    try:
-        np.linalg.cholesky(a.astype(np.promote_types(a.dtype, np.float64)))
-    except np.linalg.LinAlgError:
-        return False
-    return True

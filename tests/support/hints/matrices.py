@@ -41,6 +41,12 @@ _SINGLE: Final = _RNG.standard_normal((64, 63)).astype(np.float32).astype(np.flo
 # Regular as it is, singular when its elements are rounded to float32.
 _ROUNDED: Final = np.concatenate([_SINGLE, 2 * _SINGLE[:, :1] * (1 + 1e-9)], axis=1)
 _ROUNDED[:32, 63] = 2 * _SINGLE[:32, 0]
+# Definite, but not by Cholesky in floating point.
+_BORDER: Final = np.eye(64)
+_BORDER[:2, :2] = [
+    [0.15272540380756114, -0.18834472880218725],
+    [-0.18834472880218725, 0.23227135750295677],
+]
 
 
 def text(value: Any) -> Any:
@@ -302,6 +308,12 @@ MATRICES: Final[tuple[Advice, ...]] = (
         'use "method": "auto"',
         inverted([[1.0, 2.0], [2.0, 1.0]], method="spd"),
         inverted([[1.0, 2.0], [2.0, 1.0]], method="auto"),
+    ),
+    advice(
+        'use "method": "auto", or the large lane',
+        hurried(_BORDER, MARGIN_S + 0.1, method="spd"),
+        hurried(_BORDER, MARGIN_S + 0.1, method="auto"),
+        hurried(_BORDER, LARGE_S, method="spd"),
     ),
     advice(
         "scale the matrix up, or use float64",
