@@ -32,8 +32,7 @@ from matinv.ports import Received, UploadUrl
 from matinv.telemetry import Context
 from matinv.testing.events import sqs_event
 from support.api_server import ApiServer
-from support.memory_service import MemoryService
-from support.world import INPUTS, RESULTS, World
+from support.memory_service import INPUTS, RESULTS, MemoryService
 
 VALUE = 81985529216486.5
 TAG = "zeisig-in-a-tag"
@@ -119,27 +118,27 @@ FAULTS: list[tuple[Code, Exception]] = [
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], str]:
-    """Return everything that is written of the last batch of a world, by the real logger too."""
+def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[MemoryService], str]:
+    """Return everything that is written of the last batch of a service, by the real logger too."""
     stream = io.StringIO()
     handler = telemetry.logger().registered_handler
     assert isinstance(handler, logging.StreamHandler)
     monkeypatch.setattr(handler, "stream", stream)
 
-    def seen_(world: World) -> str:
-        assert world.report is not None
+    def seen_(service: MemoryService) -> str:
+        assert service.report is not None
         with redirect_stdout(stream):
-            telemetry.publish(world.report, Context(60.0))
-        letters = [(x.error_code, x.error_message, x.source) for x in world.queue.dead]
-        return "\n".join([stream.getvalue(), str(letters), *published(world)])
+            telemetry.publish(service.report, Context(60.0))
+        letters = [(x.error_code, x.error_message, x.source) for x in service.queue.dead]
+        return "\n".join([stream.getvalue(), str(letters), *published(service)])
 
     return seen_
 
 
-def published(world: World) -> list[str]:
+def published(service: MemoryService) -> list[str]:
     """Return what records and events say, but for results and, where they belong, tags."""
-    texts = [event.body.replace(TAG, "") for event in world.events.published]
-    for outcome in world.report.outcomes if world.report else ():
+    texts = [event.body.replace(TAG, "") for event in service.events.published]
+    for outcome in service.report.outcomes if service.report else ():
         if record := outcome.record:
             said = dataclasses.replace(record, tags={}, result=None)
             texts.append(json.dumps(dataclasses.asdict(said), default=str))
@@ -151,22 +150,22 @@ def check_unseen(text: str) -> None:
         assert trace not in text, text[max(0, text.find(trace) - 200) :][:400]
 
 
-def refused(*bodies: str, receive_count: int = 1) -> tuple[World, list[Code]]:
-    """Deliver bodies to a world that knows a job; return it and the codes of their errors."""
-    world = World.make(topic=True)
-    world.deliver({"job_id": "taken", "matrix": [[3]]})
-    world.deliver(*bodies, receive_count=receive_count)
-    assert world.report
-    return world, [o.error.code for o in world.report.outcomes if o.error]
+def refused(*bodies: str, receive_count: int = 1) -> tuple[MemoryService, list[Code]]:
+    """Deliver bodies to a service that knows a job; return it and the codes of their errors."""
+    service = MemoryService(topic=True)
+    service.deliver({"job_id": "taken", "matrix": [[3]]})
+    service.deliver(*bodies, receive_count=receive_count)
+    assert service.report
+    return service, [o.error.code for o in service.report.outcomes if o.error]
 
 
 @pytest.mark.parametrize(("code", "body"), BODIES)
 def test_a_refusal_tells_nobody_what_was_in_the_body(
-    code: Code, body: str, seen: Callable[[World], str]
+    code: Code, body: str, seen: Callable[[MemoryService], str]
 ) -> None:
-    world, codes = refused(body)
+    service, codes = refused(body)
     assert codes == [code]
-    check_unseen(seen(world))
+    check_unseen(seen(service))
 
 
 def test_every_permanent_code_of_an_input_is_among_them() -> None:
@@ -186,7 +185,7 @@ def test_a_failure_in_the_middle_of_the_work_tells_nobody_either(
     fault: tuple[Code, Exception],
     where: str,
     receive_count: int,
-    seen: Callable[[World], str],
+    seen: Callable[[MemoryService], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code, error = fault
@@ -198,46 +197,46 @@ def test_a_failure_in_the_middle_of_the_work_tells_nobody_either(
             raise error from first
 
     monkeypatch.setattr(f"matinv.pipeline.{where}", broken)
-    world = World.make(topic=True)
-    dropped = world.drop("file.json", f'{{"matrix": {FIT}}}'.encode(), tag_bird=TAG)
-    world.deliver(matrix(FIT), dropped, receive_count=receive_count)
-    assert world.report
-    assert {o.error.code for o in world.report.outcomes if o.error} == {code}
-    text = seen(world)
+    service = MemoryService(topic=True)
+    dropped = service.drop("file.json", f'{{"matrix": {FIT}}}'.encode(), tag_bird=TAG)
+    service.deliver(matrix(FIT), dropped, receive_count=receive_count)
+    assert service.report
+    assert {o.error.code for o in service.report.outcomes if o.error} == {code}
+    text = seen(service)
     check_unseen(text)
     if code is Code.INTERNAL:
         assert "in broken" in text  # where it was
         assert "TypeError" in text  # and what was behind it
 
 
-def test_a_topic_that_breaks_tells_nobody(seen: Callable[[World], str]) -> None:
-    world = World.make(topic=True)
+def test_a_topic_that_breaks_tells_nobody(seen: Callable[[MemoryService], str]) -> None:
+    service = MemoryService(topic=True)
 
     def broken(moment: str) -> None:
         raise ValueError(SECRET)
 
-    world.events.fail = broken
-    world.deliver(matrix(FIT))
-    check_unseen(seen(world))
+    service.events.fail = broken
+    service.deliver(matrix(FIT))
+    check_unseen(seen(service))
 
 
-def test_a_success_tells_sizes_and_no_values(seen: Callable[[World], str]) -> None:
-    world = World.make(topic=True)
-    world.deliver(matrix(FIT), world.drop("file.npy", np.eye(90) * VALUE, tag_bird=TAG))
-    assert world.queue.dead == []
-    check_unseen(seen(world))
+def test_a_success_tells_sizes_and_no_values(seen: Callable[[MemoryService], str]) -> None:
+    service = MemoryService(topic=True)
+    service.deliver(matrix(FIT), service.drop("file.npy", np.eye(90) * VALUE, tag_bird=TAG))
+    assert service.queue.dead == []
+    check_unseen(seen(service))
 
 
 # Answers
 
 
 def answered(event: Any) -> Any:
-    world = World.make()
+    service = MemoryService()
     call = direct_call.call_of(event)
     deadline = pipeline.Deadline(lambda: 60.0, 60.0)
     try:
         return direct_call.reply(
-            pipeline.answer(world.app, call.parsed, deadline, stored=call.stored)
+            pipeline.answer(service.app, call.parsed, deadline, stored=call.stored)
         )
     except Transient as error:
         return str(error)
@@ -300,11 +299,11 @@ def test_the_api_s_own_urls_are_in_no_log(log: io.StringIO) -> None:
 
 @pytest.mark.parametrize(("code", "body"), BODIES)
 def test_the_command_line_does_not_repeat_what_it_refuses(code: Code, body: str) -> None:
-    service_ = MemoryService.make()
+    service_ = MemoryService()
     submitted = CliRunner().invoke(cli, ["submit", "-"], input=body, obj=service_.client)
     check_unseen(submitted.output)
-    world, _ = refused(body)
-    service_.queue.dead, service_.queue._letters = world.queue.dead, world.queue._letters
+    service, _ = refused(body)
+    service_.queue.dead, service_.queue._letters = service.queue.dead, service.queue._letters
     listed = CliRunner().invoke(cli, ["dlq", "list"], obj=service_.client)
     check_unseen(listed.output)
 
@@ -317,7 +316,7 @@ def test_no_object_shows_its_matrix_or_its_body_by_its_name() -> None:
     inverses = invert(np.diag([1 / VALUE, 1.0]))
     unread = Unread(matrix(SINGULAR).encode(), 0, 9)
     received = Received("m", "r", matrix(SINGULAR), 0, 1, {})
-    world = World.make()
-    world.deliver(matrix(f"[[{N[0]}]]"), npy([[VALUE]]))
-    for thing in (delivery, inverses, unread, received, world.report, world.record("bad")):
+    service = MemoryService()
+    service.deliver(matrix(f"[[{N[0]}]]"), npy([[VALUE]]))
+    for thing in (delivery, inverses, unread, received, service.report, service.record("bad")):
         check_unseen(repr(thing))

@@ -18,26 +18,26 @@ import pytest
 from matinv import telemetry
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.telemetry import Context, used_memory_mb
-from support.world import World
+from support.memory_service import MemoryService
 
 SECRET = 73.125
 
 
-Published = Callable[[World], tuple[list[dict[str, Any]], dict[str, Any]]]
+Published = Callable[[MemoryService], tuple[list[dict[str, Any]], dict[str, Any]]]
 
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> Published:
-    """Publish the last report of a world; return its log lines and its metrics."""
+    """Publish the last report of a service; return its log lines and its metrics."""
     stream = io.StringIO()
     handler = telemetry.logger().registered_handler
     assert isinstance(handler, logging.StreamHandler)
     monkeypatch.setattr(handler, "stream", stream)  # setStream would flush one that is closed
 
-    def publish(world: World) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        assert world.report is not None
+    def publish(service: MemoryService) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        assert service.report is not None
         with redirect_stdout(stream):
-            telemetry.publish(world.report, Context(60.0, aws_request_id="request-1"))
+            telemetry.publish(service.report, Context(60.0, aws_request_id="request-1"))
         lines = [json.loads(line) for line in stream.getvalue().splitlines()]
         emf: dict[str, Any] = {}
         for line in lines:
@@ -49,9 +49,9 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Published:
 
 
 def test_failed_job_has_its_own_line_with_ids_and_code(published: Published) -> None:
-    world = World.make()
-    world.deliver({"job_id": "bad", "matrix": [[SECRET, SECRET], [SECRET, SECRET]]})
-    lines, _ = published(world)
+    service = MemoryService()
+    service.deliver({"job_id": "bad", "matrix": [[SECRET, SECRET], [SECRET, SECRET]]})
+    lines, _ = published(service)
     assert [line["job_id"] for line in lines] == ["bad"]
     assert lines[0]["error_code"] == "SINGULAR"
     assert lines[0]["function_request_id"] == "request-1"
@@ -59,23 +59,23 @@ def test_failed_job_has_its_own_line_with_ids_and_code(published: Published) -> 
 
 
 def test_job_id_that_forges_a_log_line_stays_in_its_own(published: Published) -> None:
-    world = World.make()
-    world.deliver({"job_id": 'x\r\n{"level":"INFO"}', "matrix": [[1]]})
-    lines, _ = published(world)
+    service = MemoryService()
+    service.deliver({"job_id": 'x\r\n{"level":"INFO"}', "matrix": [[1]]})
+    lines, _ = published(service)
     assert len(lines) == 1
     assert lines[0]["error_code"] == "BAD_JOB_ID"
 
 
 def test_succeeded_jobs_share_a_line_that_names_them(published: Published) -> None:
-    world = World.make()
-    world.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(150)))
-    lines, _ = published(world)
+    service = MemoryService()
+    service.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(150)))
+    lines, _ = published(service)
     assert [len(line["job_ids"]) for line in lines] == [100, 50]
 
 
 def test_no_matrix_value_is_ever_logged(published: Published) -> None:
-    world = World.make()
-    world.deliver(
+    service = MemoryService()
+    service.deliver(
         {"job_id": "good", "matrix": [[SECRET]]},
         {"job_id": "singular", "matrix": [[SECRET, SECRET], [SECRET, SECRET]]},
         {"job_id": "ragged", "matrix": [[SECRET, 1], [SECRET]]},
@@ -83,7 +83,7 @@ def test_no_matrix_value_is_ever_logged(published: Published) -> None:
         f'{{"matrix": [[{SECRET}, ]]}}',
         {"matrix": [[SECRET]], "unknown": SECRET},
     )
-    lines, emf = published(world)
+    lines, emf = published(service)
     assert len(lines) == 6
     assert str(SECRET) not in json.dumps([lines, emf])
 
@@ -95,18 +95,18 @@ def test_bug_is_logged_with_its_traceback(
         raise ZeroDivisionError
 
     monkeypatch.setattr("matinv.pipeline.invert.draft", broken)
-    world = World.make()
-    world.deliver({"job_id": "bug", "matrix": [[1]]})
-    lines, emf = published(world)
+    service = MemoryService()
+    service.deliver({"job_id": "bug", "matrix": [[1]]})
+    lines, emf = published(service)
     assert lines[0]["level"] == "ERROR"
     assert "ZeroDivisionError" in lines[0]["exception"]
     assert emf["INTERNAL"] == [1.0]
 
 
 def test_metrics_count_jobs_by_outcome_and_code(published: Published) -> None:
-    world = World.make()
+    service = MemoryService()
     good = {"job_id": "good", "matrix": [[2]]}
-    world.deliver(
+    service.deliver(
         good,
         good,
         {"job_id": "stack", "matrix": [[[1]], [[0]]]},
@@ -114,7 +114,7 @@ def test_metrics_count_jobs_by_outcome_and_code(published: Published) -> None:
         "hello",
         receive_count=3,
     )
-    _, emf = published(world)
+    _, emf = published(service)
     expected = {
         "BatchSize": 5,
         "ReceivedAgain": 5,
@@ -137,15 +137,15 @@ def test_metrics_count_jobs_by_outcome_and_code(published: Published) -> None:
 
 
 def test_events_that_were_lost_are_counted_and_named(published: Published) -> None:
-    world = World.make(topic=True)
+    service = MemoryService(topic=True)
 
     def denied(moment: str) -> None:
         if moment == "publish:before":
             raise Transient(Code.ACCESS_DENIED, "no")
 
-    world.events.fail = denied
-    world.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(3)))
-    lines, emf = published(world)
+    service.events.fail = denied
+    service.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(3)))
+    lines, emf = published(service)
     assert emf["EventsLost"] == [3.0]
     assert emf["JobsSucceeded"] == [3.0]
     (warning,) = (line for line in lines if line["level"] == "WARNING")
@@ -155,35 +155,35 @@ def test_events_that_were_lost_are_counted_and_named(published: Published) -> No
 
 
 def test_bug_in_publishing_is_logged_with_its_traceback(published: Published) -> None:
-    world = World.make(topic=True)
+    service = MemoryService(topic=True)
 
     def broken(moment: str) -> None:
         raise ZeroDivisionError
 
-    world.events.fail = broken
-    world.deliver({"job_id": "a", "matrix": [[1]]})
-    lines, _ = published(world)
+    service.events.fail = broken
+    service.deliver({"job_id": "a", "matrix": [[1]]})
+    lines, _ = published(service)
     (warning,) = (line for line in lines if line["level"] == "WARNING")
     assert "ZeroDivisionError" in warning["exception"]
 
 
 def test_without_lost_events_there_is_no_metric_of_them(published: Published) -> None:
-    world = World.make(topic=True)
-    world.deliver({"job_id": "a", "matrix": [[1]]})
-    _, emf = published(world)
+    service = MemoryService(topic=True)
+    service.deliver({"job_id": "a", "matrix": [[1]]})
+    _, emf = published(service)
     assert "EventsLost" not in emf
 
 
 def test_batch_that_was_stopped_is_one_error_and_one_count(published: Published) -> None:
-    world = World.make()
+    service = MemoryService()
 
     def denied(moment: str) -> None:
         if moment == "get:before":
             raise Misconfigured(Code.ACCESS_DENIED, "reading 9 records failed", "see the policy")
 
-    world.table.fail = denied
-    world.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(9)))
-    lines, emf = published(world)
+    service.table.fail = denied
+    service.deliver(*({"job_id": f"job-{i}", "matrix": [[i + 1]]} for i in range(9)))
+    lines, emf = published(service)
     (line,) = lines
     assert line["level"] == "ERROR"
     assert (line["message"], line["hint"]) == ("reading 9 records failed", "see the policy")
@@ -195,15 +195,15 @@ def test_batch_that_was_stopped_is_one_error_and_one_count(published: Published)
 
 
 def test_without_a_stop_there_is_no_metric_of_it(published: Published) -> None:
-    world = World.make()
+    service = MemoryService()
 
     def denied(moment: str) -> None:
         if moment == "open:before":
             raise Transient(Code.ACCESS_DENIED, "this object's key is denied")
 
-    world.store.fail = denied
-    world.deliver(world.drop("a.npy", b""))
-    lines, emf = published(world)
+    service.store.fail = denied
+    service.deliver(service.drop("a.npy", b""))
+    lines, emf = published(service)
     assert [line["level"] for line in lines] == ["WARNING"]
     assert "Misconfigured" not in emf
     assert emf["ACCESS_DENIED"] == [1.0]
@@ -236,16 +236,16 @@ def test_powertools_variables_name_service_and_namespace() -> None:
 
 
 def test_every_acknowledged_delivery_is_accounted_for(published: Published) -> None:
-    world = World.make()
-    old, new = world.drop("x.npy", b""), world.drop("x.npy", b"")
+    service = MemoryService()
+    old, new = service.drop("x.npy", b""), service.drop("x.npy", b"")
 
     def fail(operation: str) -> None:
         if operation == "delete:before":
             raise Transient(Code.STORAGE, "no")
 
-    world.store.fail = fail
-    world.deliver(old, new, {"job_id": "a", "matrix": [[1]]}, {"job_id": "a", "matrix": [[2]]})
-    _, emf = published(world)
+    service.store.fail = fail
+    service.deliver(old, new, {"job_id": "a", "matrix": [[1]]}, {"job_id": "a", "matrix": [[2]]})
+    _, emf = published(service)
     parts = ("TerminalRecords", "Duplicates", "Stale", "Forwarded")
     assert sum(emf["Acknowledged"]) == sum(sum(emf.get(part, [0])) for part in parts) == 4
 
@@ -278,7 +278,7 @@ def test_a_worker_as_full_as_the_gate_admits_rings_no_alarm(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telemetry, "used_memory_mb", lambda: 1769.0 - 160 + 67)
-    world = World.make()
-    world.deliver({"job_id": "full", "matrix": [[1]]})
-    _, emf = published(world)
+    service = MemoryService()
+    service.deliver({"job_id": "full", "matrix": [[1]]})
+    _, emf = published(service)
     assert emf["MemoryUsed"] == [pytest.approx(100)]

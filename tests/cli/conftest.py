@@ -32,7 +32,7 @@ def api(log: io.StringIO) -> Iterator[ApiServer]:
 @pytest.fixture
 def service(way: str, request: pytest.FixtureRequest) -> MemoryService:
     api: ApiServer | None = request.getfixturevalue("api") if way == "http" else None
-    return api.service if api else MemoryService.make()
+    return api.service if api else MemoryService()
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from matinv.jobs.record import Status
 from matinv.linalg.certificate import Checked
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import s3_notification
-from support.memory_service import Cli, MemoryService, general
-from support.world import INPUTS
+from support.memory_service import INPUTS, Cli, MemoryService, general
 
 pytestmark = pytest.mark.way("memory", "an HTTP API shows no dead letters: test_cli_over_http.py")
 
@@ -40,7 +39,7 @@ def listed(run: Cli, *args: str) -> list[dict[str, Any]]:
 def age(service: MemoryService, message_id: str, seconds: float) -> None:
     """Let a dead letter be so old."""
     letters = service.queue._letters
-    sent_at_ms = int((service.world.now_s - seconds) * 1000)
+    sent_at_ms = int((service.now_s - seconds) * 1000)
     letters[message_id] = replace(letters[message_id], sent_at_ms=sent_at_ms)
 
 
@@ -134,7 +133,7 @@ def test_redrive_keeps_the_accuracy_that_was_asked_for_unless_told_otherwise(
         service.work()
     assert run("dlq", "redrive", "--accuracy", "standard").exit_code == 0
     service.work()
-    record = service.world.record("a")
+    record = service.record("a")
     assert (record.status, record.options["accuracy"]) == (Status.SUCCEEDED, "standard")
     assert record.certificate
     assert record.certificate.checked is not Checked.VERIFIED

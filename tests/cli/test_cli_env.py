@@ -97,7 +97,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
     def connect() -> Client:
         found.append(Settings.from_environment())
-        return MemoryService.make().client
+        return MemoryService().client
 
     monkeypatch.setattr(Client, "connect", connect)
     return found

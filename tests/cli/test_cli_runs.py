@@ -88,7 +88,7 @@ def test_status_of_a_run_counts_its_jobs(run: Cli, service: MemoryService) -> No
     assert queued.exit_code == 0
     if isinstance(service.queue.sent, list) and service.store.notifications:
         assert "queued" in queued.stdout
-    service.world.now_s += 10
+    service.now_s += 10
     service.work()
     result = run("status", "--run", "study")
     first, rate, failed = result.stdout.splitlines()
@@ -115,7 +115,7 @@ def test_time_to_go_is_said_while_jobs_are_open(run: Cli, service: MemoryService
     for k in range(4):
         service.client.submit(general(3, k), job_id=f"r/{k}")
     first = service.queue.sent.pop()
-    service.world.now_s += 6
+    service.now_s += 6
     service.work()
     service.queue.sent.append(first)
     text = run("status", "--run", "r").stdout
@@ -170,7 +170,7 @@ def test_a_run_is_fetched_into_a_folder(run: Cli, tmp_path: Path) -> None:
 
 def test_list_chooses_and_counts(run: Cli, service: MemoryService) -> None:
     sent(run, "--wait", "--tag", "team=fem")
-    service.world.now_s += 3600
+    service.now_s += 3600
     service.client.submit(general(3), job_id="new").wait()
     service.client.submit(2 * SINGULAR, job_id="r/bad").wait()
 

@@ -39,7 +39,7 @@ def busy(service: MemoryService) -> MemoryService:
     }
     service.monitor.counted = Figures({"standard": 75.0}, 40, 2)
     service.monitor.known_alarms = [
-        Alarm("backlog-standard", State.ALARM, timestamp(service.world.now_s), WHY, pages=True),
+        Alarm("backlog-standard", State.ALARM, timestamp(service.now_s), WHY, pages=True),
         Alarm("canary", State.INSUFFICIENT_DATA, timestamp(0), "no heartbeat"),
         Alarm("table", State.OK, timestamp(0), "it throttles"),
     ]
@@ -99,7 +99,7 @@ def test_json_is_the_health_document(run: Cli, busy: MemoryService) -> None:
 
 
 def test_the_window_is_chosen(run: Cli, busy: MemoryService) -> None:
-    busy.world.now_s += 120
+    busy.now_s += 120
     document = json.loads(run("top", "--output", "json", "--window", "1m").stdout)
     assert (document["window_s"], document["flow"]["ended"]) == (60.0, 0)
 

@@ -10,7 +10,7 @@ from support.memory_service import MemoryService
 
 @pytest.fixture
 def service() -> MemoryService:
-    return MemoryService.make()
+    return MemoryService()
 
 
 @pytest.fixture

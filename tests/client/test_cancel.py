@@ -19,7 +19,7 @@ GOOD = [[2.0, 0.0], [0.0, 4.0]]
 
 @pytest.fixture
 def service() -> MemoryService:
-    return MemoryService.make()
+    return MemoryService()
 
 
 @pytest.mark.parametrize("n", [3, 200], ids=["message", "file"])
@@ -28,9 +28,8 @@ def test_a_job_that_waits_is_cancelled_and_its_message_costs_one_read(
 ) -> None:
     job = service.client.submit(general(n), job_id="a")
     assert service.client.cancel([job])["a"].status is Status.CANCELLED
-    service.world.now_s += 1
     service.table.calls.clear()
-    service.work(waited_s=2)
+    service.pass_time(2)
     assert service.table.calls == {"get": 1}
     assert service.store.calls["open"] == 0
     with pytest.raises(JobFailed, match="CANCELLED"):
@@ -41,7 +40,7 @@ def test_a_job_that_waits_is_cancelled_and_its_message_costs_one_read(
 def test_a_job_that_is_submitted_again_is_done(service: MemoryService, n: int) -> None:
     service.client.cancel([service.client.submit(general(n), job_id="a")])
     service.work()
-    service.world.now_s += 1
+    service.now_s += 1
     job = service.client.submit(general(n), job_id="a")
     assert job.wait().status is Status.SUCCEEDED
 
@@ -52,7 +51,7 @@ def test_a_file_that_nobody_has_seen_is_cancelled_and_a_newer_one_is_work(
     service.store.upload("fem/a.npy", [service_npy(2.0)], {})
     cancelled = service.client.cancel(["fem/a.npy"])["fem/a"]
     assert (cancelled.status, cancelled.run) == (Status.CANCELLED, "fem")
-    service.world.now_s += 5  # S3 tells of it late
+    service.now_s += 5  # S3 tells of it late
     service.work()
     assert service.table.records["fem/a"].status is Status.CANCELLED
     service.store.upload("fem/a.npy", [service_npy(4.0)], {})

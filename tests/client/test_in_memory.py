@@ -44,6 +44,17 @@ def test_a_singular_matrix_fails_as_it_does_on_aws() -> None:
     assert [letter.error_code for letter in client.memory_queue.dead] == ["SINGULAR"]
 
 
+def test_a_job_that_expired_is_done_when_it_is_sent_again() -> None:
+    client = Client.in_memory()
+    client.working = False
+    job = client.submit([[2.0]], job_id="mine", expires_in_s=60)
+    client.sleep(61)
+    client.work()
+    assert job.status() is Status.EXPIRED
+    client.working = True
+    assert client.submit([[2.0]], job_id="mine", expires_in_s=60).status() is Status.SUCCEEDED
+
+
 def test_without_a_worker_jobs_wait_and_nobody_else_does() -> None:
     client = Client.in_memory()
     client.working = False

@@ -30,7 +30,7 @@ def test_list_is_newest_first_over_all_statuses(service: MemoryService, client: 
         client.submit((k + 1) * np.eye(2), job_id=job_id).wait()
     client.submit(SINGULAR, job_id="bad").wait()
     service.working = False
-    service.world.now_s += 1
+    service.now_s += 1
     client.submit(5 * np.eye(2), job_id="new")
     assert [record.job_id for record in client.list()] == ["new", "bad", "c", "b", "a"]
     assert [record.job_id for record in client.list(limit=2)] == ["new", "bad"]

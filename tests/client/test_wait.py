@@ -82,7 +82,7 @@ def test_unknown_id_is_not_found_after_a_grace_in_which_a_producer_s_message_may
     service.on_sleep = produce
     with pytest.raises(NotFound):
         client.job("typo").wait(timeout_s=10)
-    service.world.now_s += 100
+    service.now_s += 100
     service.queue.send('{"job_id": "typo", "matrix": [[2]]}')
     assert client.job("typo").wait().status is Status.SUCCEEDED
 

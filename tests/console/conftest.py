@@ -26,7 +26,7 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture
 def service() -> MemoryService:
-    return MemoryService.make()
+    return MemoryService()
 
 
 @pytest.fixture

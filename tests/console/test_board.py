@@ -34,7 +34,7 @@ class CountingTable(MemoryTable):
 @pytest.fixture
 def table(service: MemoryService) -> CountingTable:
     table = CountingTable()
-    service.world.table = table
+    service.table = table
     return table
 
 

@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_is_said_and_another_one_serves(
         found.append(sockets[0].getsockname()[1])
 
     monkeypatch.setattr(uvicorn.Server, "run", run_and_stop)
-    client = MemoryService.make().client
+    client = MemoryService().client
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         run = CliRunner().invoke(cli, ["console", "--no-browser", "--port", port], obj=client)

@@ -127,7 +127,7 @@ def test_the_view_follows_what_happens(page: Page, seen: MemoryService) -> None:
     page.get_by_role("link", name="Health").click()
     expect(page.get_by_text("1 of 2 alarms in alarm.")).to_be_visible()
     seen.monitor.known_alarms = [QUIET]
-    seen.world.now_s += 60
+    seen.now_s += 60
     expect(page.get_by_text("All 1 are quiet.")).to_be_visible()
 
 

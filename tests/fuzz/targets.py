@@ -40,7 +40,7 @@ from matinv.pipeline.app import Deadline
 from matinv.pipeline.publish import _key
 from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event, url_event
-from support.world import World
+from support.memory_service import MemoryService
 
 Target = Callable[[bytes], None]
 
@@ -238,7 +238,7 @@ def _check_delivery(delivery: Delivery, body_bytes: int) -> None:
     _check_parsed(Parsed(delivery.job_id, delivery.content))
     assert len(delivery.body.encode("utf-8", "surrogatepass")) <= body_bytes + 2**10
     if isinstance(delivery.content, Request):
-        task = task_of(World.make().app, delivery, None)
+        task = task_of(MemoryService().app, delivery, None)
         for form in Format:
             check_key(_key(task, form), delivery.job_id)
 

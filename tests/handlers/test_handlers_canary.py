@@ -15,7 +15,7 @@ from support.memory_service import MemoryService
 
 @pytest.fixture
 def stack() -> MemoryService:
-    return MemoryService.make(topic=True)
+    return MemoryService(topic=True)
 
 
 class Context:
@@ -59,8 +59,8 @@ def test_canary_beats_once_for_both_jobs(stack: MemoryService, sung: Any, log: i
     assert units == {"Heartbeat": "Count", "CanaryTime": "Milliseconds"}
     assert stack.table.records == {}
     assert stack.store.uris() == []
-    assert {e.attributes["status"] for e in stack.world.events.published} == {"SUCCEEDED"}
-    assert all('"tags":{"matinv":"canary"}' in e.body for e in stack.world.events.published)
+    assert {e.attributes["status"] for e in stack.events.published} == {"SUCCEEDED"}
+    assert all('"tags":{"matinv":"canary"}' in e.body for e in stack.events.published)
 
 
 def test_canary_says_nothing_when_no_worker_answers(

@@ -41,7 +41,7 @@ def test_a_matrix_with_a_job_id_is_kept_and_conflicts_with_another(ask: ApiServe
     other = ask.post("/invert", {"job_id": "a", "matrix": [[4]]})
     assert [answer.status for answer in (first, again, other)] == [200, 200, 409]
     assert other.code == "JOB_ID_CONFLICT"
-    assert ask.service.world.inverse("a") == [[0.5]]
+    assert ask.service.inverse("a") == [[0.5]]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def done(ask: ApiServer, job_id: str, **fields: Any) -> None:
 
 def test_jobs_are_listed_page_by_page_the_newest_first(ask: ApiServer) -> None:
     for number in range(7):
-        ask.service.world.now_s += number % 2  # some at the same time
+        ask.service.now_s += number % 2  # some at the same time
         done(ask, f"j{number}")
     seen: list[str] = []
     query = "limit=3"
@@ -34,7 +34,7 @@ def test_jobs_are_listed_page_by_page_the_newest_first(ask: ApiServer) -> None:
 
 def test_jobs_are_filtered_by_status_tag_and_time(ask: ApiServer) -> None:
     done(ask, "old", tags={"team": "a,b=c"})
-    ask.service.world.now_s += 10
+    ask.service.now_s += 10
     done(ask, "new", tags={"team": "a,b=c"})
     done(ask, "bad", matrix=[[0]])
 
@@ -57,7 +57,7 @@ def test_a_rare_tag_is_found_over_several_pages(
 ) -> None:
     monkeypatch.setattr("matinv.http_api.listing.LOOKED_THROUGH", 2)
     for number in range(5):
-        ask.service.world.now_s += 1
+        ask.service.now_s += 1
         done(ask, f"j{number}", tags={"rare": "yes"} if number == 0 else {})
     query, pages = "tag=rare=yes", 0
     while True:

@@ -51,7 +51,7 @@ def test_what_jobs_are_treated_fairly_by_is_a_setting() -> None:
 
 
 def test_client_and_redrive_send_a_job_in_its_group() -> None:
-    service = MemoryService.make()
+    service = MemoryService()
     service.client.submit([[1.0, 2.0], [2.0, 4.0]], job_id="fem/a")
     service.client.submit([[2.0]], job_id="b")
     assert sorted(service.queue.groups.values()) == ["", "fem"]

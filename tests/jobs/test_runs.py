@@ -19,7 +19,6 @@ from matinv.jobs.request import Inline, Options, Request
 from matinv.jobs.runs import checked_run, run_of, summary_of
 from matinv.testing.contracts import full_record
 from support.memory_service import MemoryService, general
-from support.world import World
 
 TWO = [[2, 0], [0, 4]]
 
@@ -98,35 +97,35 @@ class TestOnItsWay:
 
 class TestJobs:
     def test_messages_and_files_with_a_folder_are_of_one_run(self) -> None:
-        world = World.make()
-        world.deliver({"job_id": "fem/a", "matrix": TWO}, {"job_id": "b", "matrix": TWO})
-        world.deliver(world.drop("fem/c.npy", np.eye(2)))
-        world.deliver(world.drop("d.npy", np.eye(2), run="fem"))
-        world.deliver({"job_id": "e", "matrix": [[1, 2], [2, 4]], "run": "fem"})
-        summary = world.table.run_summary("fem")
+        service = MemoryService()
+        service.deliver({"job_id": "fem/a", "matrix": TWO}, {"job_id": "b", "matrix": TWO})
+        service.deliver(service.drop("fem/c.npy", np.eye(2)))
+        service.deliver(service.drop("d.npy", np.eye(2), run="fem"))
+        service.deliver({"job_id": "e", "matrix": [[1, 2], [2, 4]], "run": "fem"})
+        summary = service.table.run_summary("fem")
         assert summary.counts == {Status.SUCCEEDED: 3, Status.FAILED: 1}
         assert summary.failures == {Code.SINGULAR: 1}
-        ids = [entry.job_id for entry in world.table.run_entries("fem", Status.SUCCEEDED)]
+        ids = [entry.job_id for entry in service.table.run_entries("fem", Status.SUCCEEDED)]
         assert sorted(ids) == ["d", "fem/a", "fem/c"]
 
     def test_the_run_is_no_part_of_the_question(self) -> None:
         """A duplicate under another run changes nothing, and makes the same id."""
-        world = World.make()
+        service = MemoryService()
         for run in ("first", "second"):
-            world.deliver({"matrix": TWO, "run": run})
-        (record,) = world.table.records.values()
+            service.deliver({"matrix": TWO, "run": run})
+        (record,) = service.table.records.values()
         assert (record.run, record.revision) == ("first", 1)
 
     @pytest.mark.parametrize("n", [4, 200])
     def test_the_client_names_a_run_in_messages_and_uploads(self, n: int) -> None:
-        service = MemoryService.make()
+        service = MemoryService()
         service.client.submit(general(n), job_id="a", run="gro\u0308ße").wait()
         assert service.table.records["a"].run == "größe"
         service.client.submit(general(n), job_id="fem/a").wait()
         assert [entry.job_id for entry in service.table.run_entries("fem")] == ["fem/a"]
 
     def test_what_waits_in_the_queue_is_in_its_run_already(self) -> None:
-        service = MemoryService.make()
+        service = MemoryService()
         service.client.submit(general(3), job_id="a", run="gro\u0308ße")
         assert service.table.run_summary("größe").counts == {Status.QUEUED: 1}
 
@@ -134,8 +133,8 @@ class TestJobs:
 def test_a_job_that_moves_while_its_run_is_read_counts_once() -> None:
     entries = []
     for status in (Status.QUEUED, Status.RUNNING, Status.SUCCEEDED):
-        world = World.make()
-        world.deliver({"job_id": "a", "matrix": TWO, "run": "r"})
-        (entry,) = world.table.run_entries("r")
+        service = MemoryService()
+        service.deliver({"job_id": "a", "matrix": TWO, "run": "r"})
+        (entry,) = service.table.run_entries("r")
         entries.append(type(entry)("a", status, "2026-11-21", entry.updated_at))
     assert summary_of("r", entries).counts == {Status.SUCCEEDED: 1}

@@ -17,8 +17,8 @@ from matinv.jobs.ids import matrix_digest
 from matinv.local.samples import npy_bytes
 from matinv.pipeline import invert
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
+from support.memory_service import INPUTS
 from support.simulator import KILLER, Fault, Simulator, Then, process
-from support.world import INPUTS
 
 from .matrices import MATRICES, POISON
 from .witness import Witness
@@ -192,7 +192,7 @@ class Machine(RuleBasedStateMachine):
     def upload(self, key: str, matrix: Any, options: dict[str, str], at_once: bool) -> None:
         content = b"\x93NUMPY" if matrix is None else _written(key, matrix)
         metadata = {f"matinv-{name.replace('_', '-')}": str(v) for name, v in options.items()}
-        reference = self.simulator.world.store.upload(key, [content], metadata)
+        reference = self.simulator.service.store.upload(key, [content], metadata)
         number = len(self.uploaded)
         identity = f"version:{reference.version_id}"
         self.witness.uploads[identity] = number
@@ -286,10 +286,10 @@ class Machine(RuleBasedStateMachine):
         self.simulator.clock.sleep(days * DAY_S)
         for queue in (self.simulator.jobs, self.simulator.dead):
             queue.expire(self.simulator.clock.now_s)
-        for record in list(self.simulator.world.table.records.values()):
+        for record in list(self.simulator.service.table.records.values()):
             if record.expires_at < self.simulator.clock.now_s:
                 self.witness.look()
-                self.simulator.world.table.delete(record.job_id)
+                self.simulator.service.table.delete(record.job_id)
                 self.witness.forget(record.job_id)
 
     @precondition(lambda self: self.simulator.dead.messages)

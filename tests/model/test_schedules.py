@@ -42,7 +42,7 @@ def test_result_that_was_judged_strictly_is_not_adopted_by_a_lenient_job(
     simulator.step([Fault("put_result:after", then=Then.KILL)])
     simulator.send(stack)
     simulator.step()
-    record = simulator.world.record("a")
+    record = simulator.service.record("a")
     assert record.status is Status.SUCCEEDED
     simulator.drain()
     witness.conclude()
@@ -104,7 +104,7 @@ def test_an_upload_is_stale_because_of_one_whose_message_is_given_up() -> None:
     machine.announce_by_eventbridge(back=0)
     for _ in range(3):
         machine.work(faults=[Fault("put:before", then=Then.FAIL)] * 3, later_s=100.0)
-    assert machine.simulator.world.record("c").input.id == "version:v1"
+    assert machine.simulator.service.record("c").input.id == "version:v1"
     machine.teardown()
 
 
@@ -115,10 +115,10 @@ def test_an_attempt_that_opens_nothing_keeps_what_an_earlier_one_opened() -> Non
         machine.upload(at_once=False, key="a.npy", matrix=GOOD, options={})
     machine.refer_to_whatever_stands_there(key="a.npy", options={})
     machine.work(faults=[Fault("put:after", then=Then.KILL)], later_s=0.0)
-    running = machine.simulator.world.record("a")
+    running = machine.simulator.service.record("a")
     assert (running.status, running.input.id) == (Status.RUNNING, "version:v2")
     machine.work(faults=[Fault("open:before", then=Then.FAIL)], later_s=100.0)
-    retrying = machine.simulator.world.record("a")
+    retrying = machine.simulator.service.record("a")
     assert (retrying.status, retrying.input) == (Status.RETRYING, running.input)
     assert (retrying.question, retrying.created_at) == (running.question, running.created_at)
     machine.teardown()
@@ -156,6 +156,6 @@ def test_a_message_that_replaces_gives_way_to_a_later_question_that_never_ends()
     machine.send(job_id="a", matrix=GOOD, options={"output": "s3"})
     faults = [Fault("put_result:after", then=Then.FAIL), Fault("put:before", 0, 0.0, 1, Then.GO_ON)]
     machine.work(faults=faults, later_s=0.0)
-    assert machine.simulator.world.record("a").options["output"] == "s3"
+    assert machine.simulator.service.record("a").options["output"] == "s3"
     machine.wait_long(days=15)
     machine.teardown()

@@ -103,8 +103,8 @@ def test_no_promise_is_broken_where_some_records_of_a_batch_are_throttled(share:
     simulator = Simulator(polling=Polling(batch_size=10), visibility_s=90)
     simulator.jobs.max_receives = RECEIVES
     table = PartlyWritten(share, simulator)
-    table.fail = simulator.world.table.fail
-    simulator.world.table = table
+    table.fail = simulator.service.table.fail
+    simulator.service.table = table
     simulator.app = replace(simulator.app, table=table)
     witness = Witness(simulator)
     for n in range(60):

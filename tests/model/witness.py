@@ -61,11 +61,11 @@ class Witness:
 
     def look(self) -> None:
         """Look at what is new in the table and in the bucket."""
-        for job_id, record in self._simulator.world.table.records.items():
+        for job_id, record in self._simulator.service.table.records.items():
             if record is not self._seen.get(job_id):
                 self._look_at_change(self._seen.get(job_id), record)
                 self._seen[job_id] = record
-        for uri, versions in self._simulator.world.store._versions.items():
+        for uri, versions in self._simulator.service.store._versions.items():
             if uri.startswith("s3://results/"):
                 assert len(versions) == 1, f"{uri} was written twice"
                 assert self._objects.setdefault(uri, versions[0]) is versions[0], uri
@@ -171,7 +171,7 @@ class Witness:
         data = result.inline
         if result.uri:
             assert data is None
-            (stored,) = self._simulator.world.store._versions[result.uri]
+            (stored,) = self._simulator.service.store._versions[result.uri]
             assert stored
             assert stored.version_id == result.version_id
             data = stored.data
@@ -255,7 +255,7 @@ class Witness:
         if not (isinstance(delivery.content, Request) and delivery.content.dropped):
             return
         input_ = task_of(self._simulator.app, delivery, None).input
-        uploads = self._simulator.world.store._versions[input_.source]
+        uploads = self._simulator.service.store._versions[input_.source]
         older = {f"version:{upload.version_id}" for upload in uploads[:-1] if upload}
         assert input_.id in older, "the newest upload was called stale"
         self._stale.add((delivery.job_id, input_.id))
@@ -271,7 +271,7 @@ class Witness:
                 assert self._is_accounted_for(message, delivery), f"lost: {delivery}"
         for letter in self._simulator.dead.history:
             assert self._is_kept(letter), f"a dead letter was lost: {letter}"
-        for event in self._simulator.world.events.published:
+        for event in self._simulator.service.events.published:
             assert (event.job_id, event.attributes["status"]) in self._statuses
 
     def _is_accounted_for(self, message: Message, delivery: Delivery) -> bool:

@@ -10,6 +10,6 @@ from support.timed_records import NOW_S
 
 @pytest.fixture
 def service() -> MemoryService:
-    service = MemoryService.make()
-    service.world.now_s = NOW_S
+    service = MemoryService()
+    service.now_s = NOW_S
     return service

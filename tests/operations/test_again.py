@@ -20,8 +20,7 @@ from matinv.pipeline import invert
 from matinv.testing.events import sqs_event
 from support.api_server import ApiServer
 from support.hints.ways import ran
-from support.memory_service import MemoryService, general
-from support.world import INPUTS, STANDARD
+from support.memory_service import INPUTS, STANDARD, MemoryService, general
 
 _TINY: Final = replace(STANDARD, memory_mb=172)  # 12 MiB for jobs
 _LARGE: Final = general(1200)
@@ -55,21 +54,21 @@ def _crash(service: MemoryService) -> None:
     service.store.notifications.clear()
     event = sqs_event(bodies, receive_count=2, first=service.delivered)
     service.delivered += len(bodies)
-    isolation.process(service.world.app, event, _Context(), lambda _: _Dying())
+    isolation.process(service.app, event, _Context(), lambda _: _Dying())
 
 
 @contextmanager
 def _in(trouble: Code, service: MemoryService) -> Iterator[Callable[[], None]]:
     """Let a worker be in trouble for the block; yield what makes it do all that is on the queue."""
-    lane = service.world.app.lane
+    lane = service.app.lane
     with ExitStack() as held:
         match trouble:
             case Code.TOO_LARGE:
-                service.world.app = replace(service.world.app, lane=_TINY)
+                service.app = replace(service.app, lane=_TINY)
             case Code.OUT_OF_MEMORY:
                 held.enter_context(mock.patch.object(invert, "invert", side_effect=MemoryError))
         yield (lambda: _crash(service)) if trouble is Code.WORKER_CRASHED else service.work
-    service.world.app = replace(service.world.app, lane=lane)
+    service.app = replace(service.app, lane=lane)
 
 
 def _move_back(service: MemoryService, send: Callable[[], None]) -> None:
@@ -77,15 +76,11 @@ def _move_back(service: MemoryService, send: Callable[[], None]) -> None:
     letters = list(service.queue._letters.values())
     service.queue._letters.clear()
     for letter in letters:
-        event = sqs_event([letter.body], first=service.delivered)
-        service.delivered += 1
-        (record,) = event["Records"]
-        record["messageAttributes"] = {
+        service.attributes = {
             name: {"stringValue": text, "dataType": "String"}
             for name, text in letter.attributes.items()
         }
-        deadline = pipeline.Deadline(lambda: 60.0, 60.0)
-        pipeline.process(service.world.app, intake.deliveries(event), deadline)
+        service.deliver(letter.body)
 
 
 def _command(service: MemoryService, send: Callable[[], None]) -> None:
@@ -140,20 +135,20 @@ def test_after_the_cause_is_gone_the_job_works_again(trouble: Code, way: str, ho
     matrix = _LARGE if trouble is Code.TOO_LARGE else _SMALL
     if trouble is Code.TOO_LARGE and how == "http":
         how = "file"  # no lane is so small that what fits a request does not fit it
-    service = MemoryService.make()
+    service = MemoryService()
     send = _sender(service, how, matrix)
     with _in(trouble, service) as work:
         send()
         work()
-        assert service.world.error("a") == trouble
+        assert service.error("a") == trouble
         assert len(service.queue._letters) == 1
         if way != "console":
             WAYS[way](service, send)  # too early: it fails again, and leaves a letter again
             work()
-            assert service.world.error("a") == trouble
+            assert service.error("a") == trouble
     WAYS[way](service, send)
     service.work()
-    record = service.world.record("a")
+    record = service.record("a")
     assert record.status is Status.SUCCEEDED, record.error
     assert np.allclose(service.client.job("a").result() @ matrix, np.eye(len(matrix)))
     assert way == "sent again" or not service.queue._letters
@@ -168,10 +163,10 @@ def test_a_stack_that_took_too_much_memory_is_split() -> None:
             raise MemoryError
         return whole(array, *arguments, **options)
 
-    service = MemoryService.make()
+    service = MemoryService()
     with mock.patch.object(invert, "invert", hungry):
         service.client.submit(stack, job_id="whole").wait()
-        assert service.world.error("whole") == Code.OUT_OF_MEMORY
+        assert service.error("whole") == Code.OUT_OF_MEMORY
         halves = [service.client.submit(half) for half in (stack[:2], stack[2:])]
         service.work()
         found = np.concatenate([half.result() for half in halves])

@@ -82,7 +82,7 @@ def own_format(way: str) -> str:
 def test_another_question_is_refused_and_the_same_one_is_not_done_twice(
     log: object, first: str, second: str
 ) -> None:
-    service = MemoryService.make()
+    service = MemoryService()
     for stands, comes in product(OPTIONS, OPTIONS):
         service.table.records.clear()
         assert WAYS[first](service, MATRIX, stands) == ACCEPTED

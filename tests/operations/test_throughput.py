@@ -167,7 +167,7 @@ class TestRecent:
         recent = Recent(window_s=300)
         put(service, ended("a", 0))
         assert look(service, recent).flow
-        service.world.now_s += 301
+        service.now_s += 301
         found = look(service, recent).flow
         assert found
         assert (found.ended, found.bucket_s) == (0, 10.0)

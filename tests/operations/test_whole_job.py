@@ -16,7 +16,7 @@ from support.memory_service import MemoryService
 
 @pytest.fixture
 def stack() -> MemoryService:
-    return MemoryService.make(topic=True)
+    return MemoryService(topic=True)
 
 
 @pytest.mark.parametrize("way", Way)

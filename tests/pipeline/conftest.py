@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from support.world import World
+from support.memory_service import MemoryService
 
 
 @pytest.fixture
-def world() -> World:
-    return World.make()
+def service() -> MemoryService:
+    return MemoryService()

@@ -11,13 +11,13 @@ from matinv.errors import Code
 from matinv.jobs.lanes import large
 from matinv.local.samples import npy_bytes
 from support.bodies import job
-from support.world import STANDARD, World
+from support.memory_service import STANDARD, MemoryService
 
 
 def test_matrix_too_large_for_the_lane_is_refused_with_the_numbers() -> None:
-    world = World.make(lane=replace(STANDARD, memory_mb=300))
-    assert world.deliver(world.drop("big.npy", np.zeros((6000, 6000)))) == []
-    error = world.record("big").error
+    service = MemoryService(lane=replace(STANDARD, memory_mb=300))
+    assert service.deliver(service.drop("big.npy", np.zeros((6000, 6000)))) == []
+    error = service.record("big").error
     assert error is not None
     assert error.code is Code.TOO_LARGE
     assert error.observed is not None
@@ -26,14 +26,16 @@ def test_matrix_too_large_for_the_lane_is_refused_with_the_numbers() -> None:
 
 
 def test_matrix_too_large_for_the_lane_is_forwarded_where_there_is_another() -> None:
-    world = World.make(lane=replace(STANDARD, memory_mb=300, next=large("large")))
-    event = world.drop("big.npy", np.zeros((6000, 6000)))
-    assert world.deliver(event, job("small")) == []
-    assert [json.loads(d.body) for d in world.queue.forwarded["large"]] == [event]
-    assert "big" not in world.table.get(["big"])
+    service = MemoryService(lane=replace(STANDARD, memory_mb=300, next=large("large")))
+    event = service.drop("big.npy", np.zeros((6000, 6000)))
+    assert service.deliver(event, job("small")) == []
+    assert [json.loads(d.body) for d in service.queue.forwarded["large"]] == [event]
+    assert "big" not in service.table.get(["big"])
 
 
-def test_header_that_promises_too_much_is_refused_before_the_body_is_read(world: World) -> None:
+def test_header_that_promises_too_much_is_refused_before_the_body_is_read(
+    service: MemoryService,
+) -> None:
     header = npy_bytes(np.eye(2))[:128].replace(b"(2, 2), }      ", b"(1000000, 1000000), }")[:128]
-    world.deliver(world.drop("huge.npy", header))
-    assert world.error("huge") in {Code.TOO_LARGE, Code.BAD_LENGTH}
+    service.deliver(service.drop("huge.npy", header))
+    assert service.error("huge") in {Code.TOO_LARGE, Code.BAD_LENGTH}

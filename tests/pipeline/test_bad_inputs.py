@@ -17,7 +17,7 @@ from matinv.jobs.record import Status
 from matinv.local.samples import npy_bytes
 from matinv.pipeline import Verdict
 from matinv.testing.events import s3_notification, s3_test_event
-from support.world import INPUTS, RESULTS, World
+from support.memory_service import INPUTS, RESULTS, MemoryService
 
 GOOD = [[1, 2], [3, 4]]
 MATRIX = '"matrix": [[1, 2], [3, 4]]'
@@ -233,8 +233,8 @@ GOOD_OBJECTS: dict[str, np.ndarray] = {
 }
 
 
-def dead(world: World) -> list[tuple[str, str]]:
-    return [(letter.error_code, letter.delivery.job_id) for letter in world.queue.dead]
+def dead(service: MemoryService) -> list[tuple[str, str]]:
+    return [(letter.error_code, letter.delivery.job_id) for letter in service.queue.dead]
 
 
 def placements(bad: Any) -> Iterator[list[Any]]:
@@ -250,48 +250,48 @@ def placements(bad: Any) -> Iterator[list[Any]]:
 def test_bad_body_ends_with_its_code_and_hurts_nobody(name: str) -> None:
     body, code = BODIES[name]
     for batch in placements(body):
-        world = World.make()
-        assert world.deliver(*batch) == []
+        service = MemoryService()
+        assert service.deliver(*batch) == []
         once = name == "foreign notification"  # of two of one upload the second is a duplicate
-        assert [c for c, _ in dead(world)] == [code] * (1 if once else batch.count(body))
-        assert world.error(dead(world)[0][1]) == code
+        assert [c for c, _ in dead(service)] == [code] * (1 if once else batch.count(body))
+        assert service.error(dead(service)[0][1]) == code
         good = [b["job_id"] for b in batch if isinstance(b, dict)]
-        assert all(world.record(job_id).status is Status.SUCCEEDED for job_id in good)
+        assert all(service.record(job_id).status is Status.SUCCEEDED for job_id in good)
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_bad_body_is_refused_at_once(world: World, name: str) -> None:
+def test_bad_body_is_refused_at_once(service: MemoryService, name: str) -> None:
     begun = time.process_time()
-    world.deliver(BODIES[name][0])
+    service.deliver(BODIES[name][0])
     assert time.process_time() - begun < 0.1  # the specification's bound
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_unusual_body_is_inverted_exactly(world: World, name: str) -> None:
+def test_unusual_body_is_inverted_exactly(service: MemoryService, name: str) -> None:
     body, inverse = ACCEPTED[name]
-    assert world.deliver(body) == []
-    assert world.inverse("ok") == inverse
+    assert service.deliver(body) == []
+    assert service.inverse("ok") == inverse
 
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_bad_object_ends_with_its_code_and_hurts_nobody(name: str) -> None:
     data, codes = OBJECTS[name]
     for position in range(5):
-        world = World.make()
-        batch = list(placements(world.drop("bad.npy", data)))[position]
-        assert world.deliver(*batch) == []
-        assert len(dead(world)) == 1
-        assert dead(world)[0][0] in codes
-        assert dead(world)[0][1] == "bad"
-        assert world.error("bad") in codes
+        service = MemoryService()
+        batch = list(placements(service.drop("bad.npy", data)))[position]
+        assert service.deliver(*batch) == []
+        assert len(dead(service)) == 1
+        assert dead(service)[0][0] in codes
+        assert dead(service)[0][1] == "bad"
+        assert service.error("bad") in codes
 
 
 @pytest.mark.parametrize("name", GOOD_OBJECTS)
-def test_unusual_object_is_inverted(world: World, name: str) -> None:
+def test_unusual_object_is_inverted(service: MemoryService, name: str) -> None:
     array = GOOD_OBJECTS[name]
-    assert world.deliver(world.drop("ok.npy", array)) == []
-    assert world.record("ok").status is Status.SUCCEEDED
-    x = world.stored("ok")
+    assert service.deliver(service.drop("ok.npy", array)) == []
+    assert service.record("ok").status is Status.SUCCEEDED
+    x = service.stored("ok")
     exact = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
     kept = array.dtype.newbyteorder("=") if array.dtype.kind in "fc" else np.dtype(float)
     assert x.dtype == kept
@@ -302,10 +302,10 @@ def test_unusual_object_is_inverted(world: World, name: str) -> None:
 @pytest.mark.parametrize(
     "key", ["my file.npy", "a+b.npy", "a=b.npy", "Grüße.npy", "100%2F3.npy", "A.NPY"]
 )
-def test_key_of_any_kind_is_decoded_once(world: World, key: str) -> None:
-    assert world.deliver(world.drop(key, np.eye(2))) == []
-    assert world.report is not None
-    (outcome,) = world.report.outcomes
+def test_key_of_any_kind_is_decoded_once(service: MemoryService, key: str) -> None:
+    assert service.deliver(service.drop(key, np.eye(2))) == []
+    assert service.report is not None
+    (outcome,) = service.report.outcomes
     assert outcome.verdict is Verdict.DONE
     assert outcome.record is not None
     assert outcome.record.input.source == f"s3://{INPUTS}/{key}"
@@ -320,50 +320,52 @@ def test_key_of_any_kind_is_decoded_once(world: World, key: str) -> None:
         s3_notification(INPUTS, "x.npy", event_name="ObjectRemoved:DeleteMarkerCreated"),
     ],
 )
-def test_notification_of_nothing_is_acknowledged_and_ignored(world: World, body: Any) -> None:
-    assert world.deliver(body, {"job_id": "good", "matrix": GOOD}) == []
-    assert world.queue.dead == []
-    assert world.record("good").status is Status.SUCCEEDED
+def test_notification_of_nothing_is_acknowledged_and_ignored(
+    service: MemoryService, body: Any
+) -> None:
+    assert service.deliver(body, {"job_id": "good", "matrix": GOOD}) == []
+    assert service.queue.dead == []
+    assert service.record("good").status is Status.SUCCEEDED
 
 
 @pytest.mark.parametrize("key", ["notes.txt", "a.mat", "npy", "a.npy.gz"])
-def test_object_of_another_format_is_refused_unread(world: World, key: str) -> None:
-    assert world.deliver(world.drop(key, np.eye(2))) == []
-    assert dead(world)[0][0] == "BAD_FORMAT"
-    assert world.queue.dead[0].source == f"s3://{INPUTS}/{key}"
-    assert world.store.calls["open"] == 0
+def test_object_of_another_format_is_refused_unread(service: MemoryService, key: str) -> None:
+    assert service.deliver(service.drop(key, np.eye(2))) == []
+    assert dead(service)[0][0] == "BAD_FORMAT"
+    assert service.queue.dead[0].source == f"s3://{INPUTS}/{key}"
+    assert service.store.calls["open"] == 0
 
 
-def test_reference_to_a_foreign_bucket_is_refused_without_a_request(world: World) -> None:
-    world.deliver(s3_notification(RESULTS, "x.npy"))
-    assert world.error("x") == "FORBIDDEN_REF"
-    assert world.store.calls.total() == 0
+def test_reference_to_a_foreign_bucket_is_refused_without_a_request(service: MemoryService) -> None:
+    service.deliver(s3_notification(RESULTS, "x.npy"))
+    assert service.error("x") == "FORBIDDEN_REF"
+    assert service.store.calls.total() == 0
 
 
-def test_object_deleted_before_it_is_read_is_gone(world: World) -> None:
-    event = world.drop("x.npy", np.eye(2))
-    world.store.delete(f"s3://{INPUTS}/x.npy")
-    world.deliver(event)
-    assert world.error("x") in {"INPUT_GONE", None}
+def test_object_deleted_before_it_is_read_is_gone(service: MemoryService) -> None:
+    event = service.drop("x.npy", np.eye(2))
+    service.store.delete(f"s3://{INPUTS}/x.npy")
+    service.deliver(event)
+    assert service.error("x") in {"INPUT_GONE", None}
 
 
 def test_object_overwritten_before_it_is_read_leaves_the_word_to_the_newer_event(
-    world: World,
+    service: MemoryService,
 ) -> None:
-    old = world.drop("x.npy", np.eye(2))
-    new = world.drop("x.npy", 2 * np.eye(2))
+    old = service.drop("x.npy", np.eye(2))
+    new = service.drop("x.npy", 2 * np.eye(2))
     del old["Records"][0]["s3"]["object"]["versionId"]  # as from a bucket without versions
-    assert world.deliver(old) == []
-    assert world.queue.dead == []
-    assert world.deliver(new) == []
-    assert np.array_equal(world.stored("x"), 0.5 * np.eye(2))
+    assert service.deliver(old) == []
+    assert service.queue.dead == []
+    assert service.deliver(new) == []
+    assert np.array_equal(service.stored("x"), 0.5 * np.eye(2))
 
 
-def test_notification_that_comes_late_and_often_changes_nothing(world: World) -> None:
-    event = world.drop("x.npy", np.eye(80))
-    world.deliver(*[event] * 5)
-    before = world.record("x")
-    world.now_s += 3600
-    assert world.deliver(event, receive_count=4) == []
-    assert world.record("x") == before
-    assert world.store.calls["put_result"] == 1
+def test_notification_that_comes_late_and_often_changes_nothing(service: MemoryService) -> None:
+    event = service.drop("x.npy", np.eye(80))
+    service.deliver(*[event] * 5)
+    before = service.record("x")
+    service.now_s += 3600
+    assert service.deliver(event, receive_count=4) == []
+    assert service.record("x") == before
+    assert service.store.calls["put_result"] == 1

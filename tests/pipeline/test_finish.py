@@ -10,11 +10,11 @@ import pytest
 from matinv.errors import Code, Transient
 from matinv.jobs.record import Status
 from support.bodies import GOOD, SINGULAR, job
-from support.world import INPUTS, World
+from support.memory_service import INPUTS, MemoryService
 
 
-def dead_codes(world: World) -> list[str]:
-    return [letter.error_code for letter in world.queue.dead]
+def dead_codes(service: MemoryService) -> list[str]:
+    return [letter.error_code for letter in service.queue.dead]
 
 
 BAD = {
@@ -42,38 +42,38 @@ BAD = {
 @pytest.mark.parametrize("position", [0, 4, 9])
 @pytest.mark.parametrize("name", BAD)
 def test_bad_message_fails_alone_and_is_acknowledged(
-    world: World, name: str, position: int
+    service: MemoryService, name: str, position: int
 ) -> None:
     body, code = BAD[name]
     batch: list[Any] = [job(f"good-{i}", [[1, i], [3, 4 + 3 * i]]) for i in range(9)]
     batch.insert(position, body)
-    assert world.deliver(*batch) == []
-    assert all(world.record(f"good-{i}").status is Status.SUCCEEDED for i in range(9))
-    assert dead_codes(world) == [code]
-    letter = world.queue.dead[0]
-    assert world.error(letter.delivery.job_id) == code
+    assert service.deliver(*batch) == []
+    assert all(service.record(f"good-{i}").status is Status.SUCCEEDED for i in range(9))
+    assert dead_codes(service) == [code]
+    letter = service.queue.dead[0]
+    assert service.error(letter.delivery.job_id) == code
     assert letter.delivery.body == (body if isinstance(body, str) else json.dumps(body))
 
 
-def test_batch_of_only_bad_messages_is_reported_whole(world: World) -> None:
-    assert world.deliver(*(body for body, _ in BAD.values())) == []
-    assert sorted(dead_codes(world)) == sorted(code for _, code in BAD.values())
+def test_batch_of_only_bad_messages_is_reported_whole(service: MemoryService) -> None:
+    assert service.deliver(*(body for body, _ in BAD.values())) == []
+    assert sorted(dead_codes(service)) == sorted(code for _, code in BAD.values())
 
 
-def test_same_bad_message_delivered_again_is_buried_once(world: World) -> None:
-    world.deliver(job("bad", SINGULAR))
-    world.deliver_again()
-    assert dead_codes(world) == ["SINGULAR"]
+def test_same_bad_message_delivered_again_is_buried_once(service: MemoryService) -> None:
+    service.deliver(job("bad", SINGULAR))
+    service.deliver_again()
+    assert dead_codes(service) == ["SINGULAR"]
 
 
-def test_dead_letter_queue_that_cannot_be_written_keeps_the_message(world: World) -> None:
+def test_dead_letter_queue_that_cannot_be_written_keeps_the_message(service: MemoryService) -> None:
     def fail(operation: str) -> None:
         if operation == "dead_letter:before":
             raise Transient(Code.ACCESS_DENIED, "no")
 
-    world.queue.fail = fail
-    assert world.deliver(job("bad", SINGULAR), job("good")) == [0]
-    assert world.record("bad").status is Status.RETRYING
-    world.queue.fail = None
-    assert world.deliver(job("bad", SINGULAR), receive_count=2) == []
-    assert dead_codes(world) == ["SINGULAR"]
+    service.queue.fail = fail
+    assert service.deliver(job("bad", SINGULAR), job("good")) == [0]
+    assert service.record("bad").status is Status.RETRYING
+    service.queue.fail = None
+    assert service.deliver(job("bad", SINGULAR), receive_count=2) == []
+    assert dead_codes(service) == ["SINGULAR"]

@@ -12,7 +12,7 @@ import pytest
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.lanes import IDLE_BYTES, Lane, Ticket
 from matinv.jobs.record import Status
-from support.world import World
+from support.memory_service import MemoryService
 
 MIB: Final = 2**20
 IDLE_MB: Final = IDLE_BYTES // MIB
@@ -25,20 +25,20 @@ LARGE: Final = Lane("large", "large-queue", IDLE_MB + 20, 1, 60.0, HUGE)
 STANDARD: Final = Lane("standard", "jobs", IDLE_MB + 9, 1, 60.0, LARGE)
 
 
-def through(world: World, *bodies: Any) -> dict[str, list[str]]:
+def through(service: MemoryService, *bodies: Any) -> dict[str, list[str]]:
     """Deliver messages to the first lane, and to each next one what was forwarded to it.
 
     Returns which bodies each lane was sent.
     """
-    app, texts = world.app, [json.dumps(body) for body in bodies]
+    app, texts = service.app, [json.dumps(body) for body in bodies]
     sent: dict[str, list[str]] = {}
     for lane in app.lane:
         sent[lane.name] = texts
-        world.app = replace(app, lane=lane)
-        assert world.deliver(*texts) == []
-        gone = world.queue.forwarded.get(lane.next.queue_url, []) if lane.next else []
+        service.app = replace(app, lane=lane)
+        assert service.deliver(*texts) == []
+        gone = service.queue.forwarded.get(lane.next.queue_url, []) if lane.next else []
         texts = [delivery.body for delivery in gone]
-    world.app = app
+    service.app = app
     return sent
 
 
@@ -52,64 +52,64 @@ def through(world: World, *bodies: Any) -> dict[str, list[str]]:
     ],
 )
 def test_a_job_passes_each_lane_that_it_is_too_large_for(n: int, lanes: list[str]) -> None:
-    world = World.make(lane=STANDARD)
-    event = world.drop("job.npy", np.eye(n) * 2)
-    sent = through(world, event)
+    service = MemoryService(lane=STANDARD)
+    event = service.drop("job.npy", np.eye(n) * 2)
+    sent = through(service, event)
     assert [name for name, bodies in sent.items() if bodies] == lanes
-    record = world.record("job")
+    record = service.record("job")
     assert record.status is Status.SUCCEEDED
     assert record.certificate is not None
-    assert np.array_equal(world.stored("job"), np.eye(n) / 2)
+    assert np.array_equal(service.stored("job"), np.eye(n) / 2)
 
 
 def test_jobs_of_one_batch_part_ways() -> None:
-    world = World.make(lane=STANDARD)
+    service = MemoryService(lane=STANDARD)
     sizes = {"a": 100, "b": 1000, "c": 1700}
-    events = {name: world.drop(f"{name}.npy", np.eye(n)) for name, n in sizes.items()}
-    sent = through(world, *events.values())
+    events = {name: service.drop(f"{name}.npy", np.eye(n)) for name, n in sizes.items()}
+    sent = through(service, *events.values())
     found = [sorted(map(json.loads, bodies), key=str) for bodies in sent.values()]  # in any order
     expected = [["a", "b", "c"], ["b", "c"], ["c"], []]
     assert found == [sorted((events[name] for name in lane), key=str) for lane in expected]
-    assert {world.record(name).status for name in sizes} == {Status.SUCCEEDED}
+    assert {service.record(name).status for name in sizes} == {Status.SUCCEEDED}
 
 
 def test_what_is_too_large_for_the_last_lane_is_refused_there() -> None:
-    world = World.make(lane=STANDARD)
-    sent = through(world, world.drop("job.npy", np.eye(4000)))
+    service = MemoryService(lane=STANDARD)
+    sent = through(service, service.drop("job.npy", np.eye(4000)))
     assert all(sent.values())
-    error = world.record("job").error
+    error = service.record("job").error
     assert error is not None
     assert error.code is Code.TOO_LARGE
     assert error.limit == "100 MiB, 58 s"
-    assert len(world.queue.dead) == 1
+    assert len(service.queue.dead) == 1
 
 
 def test_a_lane_that_cannot_be_reached_keeps_the_message() -> None:
-    world = World.make(lane=STANDARD)
-    world.queue.unsendable = {"job"}
-    assert world.deliver(world.drop("job.npy", np.eye(1000))) == [0]
-    assert world.report is not None
-    (outcome,) = world.report.outcomes
+    service = MemoryService(lane=STANDARD)
+    service.queue.unsendable = {"job"}
+    assert service.deliver(service.drop("job.npy", np.eye(1000))) == [0]
+    assert service.report is not None
+    (outcome,) = service.report.outcomes
     assert outcome.error is not None
     assert (outcome.error.code, "large" in outcome.error.message) == (Code.STORAGE, True)
 
 
 def test_a_lane_without_a_ticket_is_asked_for_no_machine() -> None:
-    world = World.make(lane=STANDARD)
-    world.deliver(world.drop("job.npy", np.eye(1000)))
-    assert (world.capacity.requested, len(world.queue.forwarded["large-queue"])) == ([], 1)
+    service = MemoryService(lane=STANDARD)
+    service.deliver(service.drop("job.npy", np.eye(1000)))
+    assert (service.capacity.requested, len(service.queue.forwarded["large-queue"])) == ([], 1)
 
 
 TICKETED: Final = replace(STANDARD, next=replace(LARGE, ticket=Ticket("machines", "poller:3")))
 
 
 def test_each_job_has_its_machine_asked_for_before_its_message_is_sent_on() -> None:
-    world = World.make(lane=TICKETED)
+    service = MemoryService(lane=TICKETED)
     order: list[str] = []
-    world.capacity.fail = world.queue.fail = order.append
-    events = [world.drop(f"{name}.npy", np.eye(1000)) for name in "ab"]
-    assert world.deliver(*events) == []
-    assert world.capacity.requested == ["large", "large"]
+    service.capacity.fail = service.queue.fail = order.append
+    events = [service.drop(f"{name}.npy", np.eye(1000)) for name in "ab"]
+    assert service.deliver(*events) == []
+    assert service.capacity.requested == ["large", "large"]
     of_each = [moment for moment in order if moment.partition(":")[0] in {"request", "forward"}]
     assert of_each[:2] == ["request:before", "request:after"]
     assert of_each.count("request:after") == 2
@@ -120,52 +120,52 @@ def test_each_job_has_its_machine_asked_for_before_its_message_is_sent_on() -> N
 
 @pytest.mark.parametrize("code", [Code.THROTTLED, Code.STORAGE, Code.ACCESS_DENIED])
 def test_a_message_for_which_no_machine_was_had_stays(code: Code) -> None:
-    world = World.make(lane=TICKETED)
+    service = MemoryService(lane=TICKETED)
 
     def fail(moment: str) -> None:
         if moment == "request:before":
             kind = Misconfigured if code is Code.ACCESS_DENIED else Transient
             raise kind(code, "no machine", "wait")
 
-    world.capacity.fail = fail
-    big, small = world.drop("big.npy", np.eye(1000)), world.drop("small.npy", np.eye(3))
-    assert world.deliver(big, small) == [0]
-    assert world.queue.forwarded == {}
-    assert world.record("small").status is Status.SUCCEEDED  # it is not stopped by the other
-    record = world.record("big")
-    assert (record.status, world.error("big")) == (Status.RETRYING, code)
-    world.capacity.fail = None
-    assert world.deliver_again() == []
-    assert [d.job_id for d in world.queue.forwarded["large-queue"]] == ["big"]
+    service.capacity.fail = fail
+    big, small = service.drop("big.npy", np.eye(1000)), service.drop("small.npy", np.eye(3))
+    assert service.deliver(big, small) == [0]
+    assert service.queue.forwarded == {}
+    assert service.record("small").status is Status.SUCCEEDED  # it is not stopped by the other
+    record = service.record("big")
+    assert (record.status, service.error("big")) == (Status.RETRYING, code)
+    service.capacity.fail = None
+    assert service.deliver_again() == []
+    assert [d.job_id for d in service.queue.forwarded["large-queue"]] == ["big"]
 
 
 def test_a_worker_that_dies_after_the_ticket_leaves_the_message_and_a_machine() -> None:
-    world = World.make(lane=TICKETED)
+    service = MemoryService(lane=TICKETED)
 
     def die(moment: str) -> None:
         if moment == "forward:before":
             raise SystemExit
 
-    world.queue.fail = die
+    service.queue.fail = die
     with pytest.raises(SystemExit):
-        world.deliver(world.drop("job.npy", np.eye(1000)))
-    assert (world.capacity.requested, world.queue.forwarded) == (["large"], {})
-    world.queue.fail = None
-    assert world.deliver_again() == []
-    assert world.capacity.requested == ["large", "large"]
-    assert len(world.queue.forwarded["large-queue"]) == 1
+        service.deliver(service.drop("job.npy", np.eye(1000)))
+    assert (service.capacity.requested, service.queue.forwarded) == (["large"], {})
+    service.queue.fail = None
+    assert service.deliver_again() == []
+    assert service.capacity.requested == ["large", "large"]
+    assert len(service.queue.forwarded["large-queue"]) == 1
 
 
 def test_a_job_is_forwarded_in_the_group_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World.make(lane=STANDARD)
+    service = MemoryService(lane=STANDARD)
     found: list[Any] = []
-    forward = world.queue.forward
+    forward = service.queue.forward
 
     def watched(lane: Lane, deliveries: Any, groups: Any = ()) -> list[bool]:
         found.append([*groups])
         return forward(lane, deliveries, groups)
 
-    monkeypatch.setattr(world.queue, "forward", watched)
-    world.deliver(world.drop("fem/a.npy", np.eye(1000)))
-    world.deliver(world.drop("fem/b.npy", np.eye(1000), run="nightly"))
+    monkeypatch.setattr(service.queue, "forward", watched)
+    service.deliver(service.drop("fem/a.npy", np.eye(1000)))
+    service.deliver(service.drop("fem/b.npy", np.eye(1000), run="nightly"))
     assert found == [["fem"], ["nightly"]]

@@ -18,7 +18,7 @@ from matinv.jobs.ids import valid_job_id
 from matinv.jobs.record import Status
 from matinv.pipeline import Verdict
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
-from support.world import INPUTS, World
+from support.memory_service import INPUTS, MemoryService
 
 MATRIX = '"matrix": [[1, 2], [3, 4]]'
 
@@ -100,15 +100,15 @@ BODIES: dict[str, tuple[Code, str]] = {
 @pytest.mark.parametrize("name", BODIES)
 def test_it_is_one_refusal_that_costs_two_calls_and_hurts_nobody(name: str) -> None:
     code, body = BODIES[name]
-    world = World.make()
+    service = MemoryService()
     good = [{"job_id": f"good-{i}", "matrix": [[1, i], [3, 4 + 3 * i]]} for i in range(4)]
-    assert world.deliver(*good[:2], body, *good[2:]) == []
-    assert world.table.calls == {"get": 1, "put": 2}  # of the good ones, and of the refused
-    assert world.store.calls["open"] == (code is Code.INPUT_GONE)
-    assert world.queue.calls["dead_letter"] == 1
-    (letter,) = world.queue.dead
+    assert service.deliver(*good[:2], body, *good[2:]) == []
+    assert service.table.calls == {"get": 1, "put": 2}  # of the good ones, and of the refused
+    assert service.store.calls["open"] == (code is Code.INPUT_GONE)
+    assert service.queue.calls["dead_letter"] == 1
+    (letter,) = service.queue.dead
     assert (letter.error_code, letter.delivery.body) == (code, body)
-    assert all(world.record(str(job["job_id"])).status is Status.SUCCEEDED for job in good)
+    assert all(service.record(str(job["job_id"])).status is Status.SUCCEEDED for job in good)
 
 
 @pytest.mark.parametrize(
@@ -123,17 +123,17 @@ def test_it_is_one_refusal_that_costs_two_calls_and_hurts_nobody(name: str) -> N
     ],
 )
 def test_what_only_looks_hostile_is_inverted(body: str, inverse: Any) -> None:
-    world = World.make()
-    assert world.deliver(body) == []
-    assert world.record("ok").status is Status.SUCCEEDED
-    assert inverse is None or world.inverse("ok") == inverse
+    service = MemoryService()
+    assert service.deliver(body) == []
+    assert service.record("ok").status is Status.SUCCEEDED
+    assert inverse is None or service.inverse("ok") == inverse
 
 
 def test_a_batch_of_very_many_jobs_costs_a_call_for_each_hundred_at_most() -> None:
-    world = World.make()
-    assert world.deliver(*({"job_id": f"j/{i}", "matrix": [[i + 1]]} for i in range(3000))) == []
-    assert world.table.calls["get"] + world.table.calls["put"] <= 60
-    assert len(world.table.get([f"j/{i}" for i in range(3000)])) == 3000
+    service = MemoryService()
+    assert service.deliver(*({"job_id": f"j/{i}", "matrix": [[i + 1]]} for i in range(3000))) == []
+    assert service.table.calls["get"] + service.table.calls["put"] <= 60
+    assert len(service.table.get([f"j/{i}" for i in range(3000)])) == 3000
 
 
 HOSTILE_METADATA = [
@@ -152,20 +152,20 @@ HOSTILE_METADATA = [
 
 @pytest.mark.parametrize("metadata", HOSTILE_METADATA, ids=repr)
 def test_a_file_whose_metadata_means_nothing_is_refused_unread(metadata: dict[str, str]) -> None:
-    world = World.make()
-    good = world.drop("good.npy", np.eye(3))
-    assert world.deliver(world.drop("bad.npy", np.eye(3), **metadata), good) == []
-    assert world.error("bad") == "BAD_MESSAGE"
-    assert world.record("good").status is Status.SUCCEEDED
-    assert len(world.queue.dead) == 1
+    service = MemoryService()
+    good = service.drop("good.npy", np.eye(3))
+    assert service.deliver(service.drop("bad.npy", np.eye(3), **metadata), good) == []
+    assert service.error("bad") == "BAD_MESSAGE"
+    assert service.record("good").status is Status.SUCCEEDED
+    assert len(service.queue.dead) == 1
 
 
 @pytest.mark.parametrize("text", ["\x01\x1b[31m", "\u202e\ufffe", "é" * 256, "", " \t", '"}{'])
 def test_a_tag_of_any_letters_is_carried_as_it_is(text: str) -> None:
-    world = World.make(topic=True)
-    assert world.deliver({"job_id": "a", "matrix": [[2]], "tags": {"k": text}}) == []
-    assert world.record("a").tags == {"k": text}
-    assert json.loads(world.events.published[0].body)["tags"] == {"k": text}
+    service = MemoryService(topic=True)
+    assert service.deliver({"job_id": "a", "matrix": [[2]], "tags": {"k": text}}) == []
+    assert service.record("a").tags == {"k": text}
+    assert json.loads(service.events.published[0].body)["tags"] == {"k": text}
 
 
 @pytest.mark.parametrize(
@@ -173,22 +173,22 @@ def test_a_tag_of_any_letters_is_carried_as_it_is(text: str) -> None:
     ["/a.npy", "a//b.npy", "a/./b.npy", "..a/b..npy", "\0.npy", "%00.npy", "é" * 500 + ".npy"],
 )
 def test_a_key_of_any_letters_has_a_result_below_its_own_job(key: str) -> None:
-    world = World.make()
-    assert world.deliver(world.drop(key, np.eye(90))) == []
-    assert world.report
-    (outcome,) = world.report.outcomes
+    service = MemoryService()
+    assert service.deliver(service.drop(key, np.eye(90))) == []
+    assert service.report
+    (outcome,) = service.report.outcomes
     assert outcome.verdict is Verdict.DONE
     job_id = outcome.delivery.job_id
     assert valid_job_id(job_id)
     assert job_id == key[:-4] or re.fullmatch(r"(.+)-[0-9a-f]{32}", job_id)
-    (uri,) = (uri for uri in world.store.uris() if uri.startswith("s3://results/"))
+    (uri,) = (uri for uri in service.store.uris() if uri.startswith("s3://results/"))
     check_key(uri.removeprefix("s3://results/"), job_id)
 
 
 @given(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._/-]{0,30}\Z").filter(valid_job_id))
 @settings(max_examples=60, deadline=None)
 def test_the_result_of_any_job_is_below_its_own_id(job_id: str) -> None:
-    world = World.make()
-    assert world.deliver({"job_id": job_id, "matrix": [[2]], "output": "s3"}) == []
-    (uri,) = world.store.uris()
+    service = MemoryService()
+    assert service.deliver({"job_id": job_id, "matrix": [[2]], "output": "s3"}) == []
+    (uri,) = service.store.uris()
     check_key(uri.removeprefix("s3://results/"), job_id)

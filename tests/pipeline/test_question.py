@@ -10,13 +10,13 @@ import pytest
 
 from matinv.jobs.record import Status
 from support.bodies import SINGULAR, job
-from support.world import INPUTS, World
+from support.memory_service import INPUTS, MemoryService
 
 A, B = np.diag([2.0, 4.0]), np.diag([5.0, 8.0])
 
 
-def codes(world: World) -> list[str]:
-    return [letter.error_code for letter in world.queue.dead]
+def codes(service: MemoryService) -> list[str]:
+    return [letter.error_code for letter in service.queue.dead]
 
 
 def without_sequencer(event: dict[str, Any]) -> dict[str, Any]:
@@ -29,76 +29,84 @@ def reference(key: str = "x.npy", **fields: Any) -> dict[str, Any]:
     return {"s3": {"bucket": INPUTS, "key": key}, **fields}
 
 
-def moved_back(world: World, body: str, code: str) -> None:
+def moved_back(service: MemoryService, body: str, code: str) -> None:
     """Deliver what the console's redrive moved: a new message with the letter's attributes."""
-    world.attributes = {"error_code": {"stringValue": code, "dataType": "String"}}
+    service.attributes = {"error_code": {"stringValue": code, "dataType": "String"}}
     try:
-        assert world.deliver(body) == []
+        assert service.deliver(body) == []
     finally:
-        world.attributes = {}
+        service.attributes = {}
 
 
-def test_a_replay_without_a_sequencer_does_not_hide_later_uploads(world: World) -> None:
-    first = world.drop("x.npy", A)
-    world.deliver(first)
-    world.deliver(without_sequencer(first))
-    assert world.deliver(world.drop("x.npy", B)) == []
-    assert np.array_equal(world.stored("x"), np.linalg.inv(B))
-    world.deliver(without_sequencer(first))
-    assert np.array_equal(world.stored("x"), np.linalg.inv(B))
+def test_a_replay_without_a_sequencer_does_not_hide_later_uploads(service: MemoryService) -> None:
+    first = service.drop("x.npy", A)
+    service.deliver(first)
+    service.deliver(without_sequencer(first))
+    assert service.deliver(service.drop("x.npy", B)) == []
+    assert np.array_equal(service.stored("x"), np.linalg.inv(B))
+    service.deliver(without_sequencer(first))
+    assert np.array_equal(service.stored("x"), np.linalg.inv(B))
 
 
-def test_uploads_without_sequencers_are_ordered_by_what_stands_there(world: World) -> None:
-    first, second = (without_sequencer(world.drop("x.npy", a)) for a in (A, B))
+def test_uploads_without_sequencers_are_ordered_by_what_stands_there(
+    service: MemoryService,
+) -> None:
+    first, second = (without_sequencer(service.drop("x.npy", a)) for a in (A, B))
     for event in (second, first):
-        assert world.deliver(event) == []
-    assert np.array_equal(world.stored("x"), np.linalg.inv(B))
-    assert world.queue.dead == []
+        assert service.deliver(event) == []
+    assert np.array_equal(service.stored("x"), np.linalg.inv(B))
+    assert service.queue.dead == []
 
 
-def test_a_message_that_came_before_its_object_works_when_it_is_sent_again(world: World) -> None:
+def test_a_message_that_came_before_its_object_works_when_it_is_sent_again(
+    service: MemoryService,
+) -> None:
     message = reference(job_id="race-1")
-    world.deliver(message)
-    assert world.error("race-1") == "INPUT_GONE"
-    world.drop("x.npy", A)
-    assert world.deliver(message) == []
-    assert np.array_equal(world.stored("race-1"), np.linalg.inv(A))
+    service.deliver(message)
+    assert service.error("race-1") == "INPUT_GONE"
+    service.drop("x.npy", A)
+    assert service.deliver(message) == []
+    assert np.array_equal(service.stored("race-1"), np.linalg.inv(A))
 
 
 @pytest.mark.parametrize("kind", ["message", "upload"])
-def test_a_letter_that_the_console_moves_back_is_worked_on(world: World, kind: str) -> None:
-    body = job("x", SINGULAR) if kind == "message" else world.drop("x.npy", np.zeros((2, 2)))
-    world.deliver(body)
-    (letter,) = world.queue.dead
-    moved_back(world, letter.delivery.body, letter.error_code)
-    assert codes(world) == ["SINGULAR", "SINGULAR"]
+def test_a_letter_that_the_console_moves_back_is_worked_on(
+    service: MemoryService, kind: str
+) -> None:
+    body = job("x", SINGULAR) if kind == "message" else service.drop("x.npy", np.zeros((2, 2)))
+    service.deliver(body)
+    (letter,) = service.queue.dead
+    moved_back(service, letter.delivery.body, letter.error_code)
+    assert codes(service) == ["SINGULAR", "SINGULAR"]
 
 
 def test_the_notification_of_a_failed_upload_that_s3_sends_twice_is_a_duplicate(
-    world: World,
+    service: MemoryService,
 ) -> None:
-    event = world.drop("x.npy", np.zeros((2, 2)))
+    event = service.drop("x.npy", np.zeros((2, 2)))
     for _ in range(3):
-        assert world.deliver(event) == []
-    assert codes(world) == ["SINGULAR"]
+        assert service.deliver(event) == []
+    assert codes(service) == ["SINGULAR"]
 
 
-def test_the_hint_of_singular_works_under_the_same_id(world: World) -> None:
-    world.deliver(job("x", SINGULAR))
-    world.deliver(job("x", SINGULAR, method="pinv"))
-    assert world.record("x").status is Status.SUCCEEDED
-    assert world.record("x").options["method"] == "pinv"
+def test_the_hint_of_singular_works_under_the_same_id(service: MemoryService) -> None:
+    service.deliver(job("x", SINGULAR))
+    service.deliver(job("x", SINGULAR, method="pinv"))
+    assert service.record("x").status is Status.SUCCEEDED
+    assert service.record("x").options["method"] == "pinv"
 
 
 @pytest.mark.parametrize("by_file", [False, True])
-def test_other_options_after_a_success_are_refused_by_name(world: World, by_file: bool) -> None:
-    world.deliver(world.drop("x.npy", A) if by_file else job("x"))
-    before = world.record("x")
+def test_other_options_after_a_success_are_refused_by_name(
+    service: MemoryService, by_file: bool
+) -> None:
+    service.deliver(service.drop("x.npy", A) if by_file else job("x"))
+    before = service.record("x")
     other = reference(method="pinv") if by_file else job("x", method="pinv")
-    assert world.deliver(other) == []
-    assert world.record("x") == before
-    assert world.report
-    (outcome,) = world.report.outcomes
+    assert service.deliver(other) == []
+    assert service.record("x") == before
+    assert service.report
+    (outcome,) = service.report.outcomes
     assert outcome.error
     assert (outcome.error.code, outcome.error.observed, outcome.error.limit) == (
         "JOB_ID_CONFLICT",
@@ -107,45 +115,49 @@ def test_other_options_after_a_success_are_refused_by_name(world: World, by_file
     )
 
 
-def test_two_questions_never_share_an_object(world: World) -> None:
+def test_two_questions_never_share_an_object(service: MemoryService) -> None:
     asked = [{}, {"method": "pinv"}, {"on_ill_conditioned": "fail"}, {"format": "npy"}]
     for options in asked:
-        assert world.deliver(job("x", output="s3", replace=True, **options)) == []
-        assert world.record("x").options.items() >= options.items()
-    assert len([u for u in world.store.uris() if u.startswith("s3://results/")]) == len(asked)
+        assert service.deliver(job("x", output="s3", replace=True, **options)) == []
+        assert service.record("x").options.items() >= options.items()
+    assert len([u for u in service.store.uris() if u.startswith("s3://results/")]) == len(asked)
 
 
-def test_a_job_begun_by_a_reference_accepts_a_newer_upload_of_its_key(world: World) -> None:
-    first = world.drop("x.npy", A)
-    world.deliver(reference())
-    assert world.deliver(world.drop("x.npy", B)) == []
-    assert np.array_equal(world.stored("x"), np.linalg.inv(B))
-    assert world.deliver(first) == []
-    assert np.array_equal(world.stored("x"), np.linalg.inv(B))
-    assert world.queue.dead == []
+def test_a_job_begun_by_a_reference_accepts_a_newer_upload_of_its_key(
+    service: MemoryService,
+) -> None:
+    first = service.drop("x.npy", A)
+    service.deliver(reference())
+    assert service.deliver(service.drop("x.npy", B)) == []
+    assert np.array_equal(service.stored("x"), np.linalg.inv(B))
+    assert service.deliver(first) == []
+    assert np.array_equal(service.stored("x"), np.linalg.inv(B))
+    assert service.queue.dead == []
 
 
 def test_replace_lets_other_content_take_the_id_and_an_older_one_never_takes_it_back(
-    world: World,
+    service: MemoryService,
 ) -> None:
-    world.deliver(job("x", [[2.0]]))
-    world.deliver(job("x", [[4.0]], replace=True))
-    older = world.event
-    assert world.inverse("x") == [[0.25]]
-    world.deliver(job("x", [[8.0]], replace=True))
-    world.event = older
-    assert world.deliver_again() == []
-    assert world.inverse("x") == [[0.125]]
-    assert world.deliver(job("x", [[2.0]])) == []
-    assert codes(world) == ["JOB_ID_CONFLICT"]
+    service.deliver(job("x", [[2.0]]))
+    service.deliver(job("x", [[4.0]], replace=True))
+    older = service.event
+    assert service.inverse("x") == [[0.25]]
+    service.deliver(job("x", [[8.0]], replace=True))
+    service.event = older
+    assert service.deliver_again() == []
+    assert service.inverse("x") == [[0.125]]
+    assert service.deliver(job("x", [[2.0]])) == []
+    assert codes(service) == ["JOB_ID_CONFLICT"]
 
 
-def test_an_upload_takes_the_id_of_a_message_only_if_its_metadata_says_so(world: World) -> None:
-    world.deliver(job("x", [[2.0]]))
-    world.deliver(world.drop("x.npy", A))
-    assert codes(world) == ["JOB_ID_CONFLICT"]
-    world.deliver(world.drop("x.npy", B, replace="true"))
-    assert np.array_equal(world.stored("x"), np.linalg.inv(B))
+def test_an_upload_takes_the_id_of_a_message_only_if_its_metadata_says_so(
+    service: MemoryService,
+) -> None:
+    service.deliver(job("x", [[2.0]]))
+    service.deliver(service.drop("x.npy", A))
+    assert codes(service) == ["JOB_ID_CONFLICT"]
+    service.deliver(service.drop("x.npy", B, replace="true"))
+    assert np.array_equal(service.stored("x"), np.linalg.inv(B))
 
 
 # A file of text that is a message itself
@@ -168,22 +180,22 @@ def asked_in_file(**fields: Any) -> bytes:
     ],
 )
 def test_an_option_that_a_message_names_wins_over_that_of_its_file_even_a_default(
-    world: World, in_file: dict[str, str], in_message: dict[str, str]
+    service: MemoryService, in_file: dict[str, str], in_message: dict[str, str]
 ) -> None:
-    world.drop("x.json", asked_in_file(**in_file))
-    world.deliver(reference("x.json", job_id="y", **in_message))
-    assert world.record("y").status is Status.SUCCEEDED
-    assert world.record("y").options.items() >= in_message.items()
-    world.deliver(reference("x.json", job_id="z"))
-    assert world.record("z").options.items() >= in_file.items()
+    service.drop("x.json", asked_in_file(**in_file))
+    service.deliver(reference("x.json", job_id="y", **in_message))
+    assert service.record("y").status is Status.SUCCEEDED
+    assert service.record("y").options.items() >= in_message.items()
+    service.deliver(reference("x.json", job_id="z"))
+    assert service.record("z").options.items() >= in_file.items()
 
 
 @pytest.mark.parametrize("how", ["message", "metadata"])
 def test_a_verified_pseudo_inverse_is_refused_wherever_the_two_words_stand(
-    world: World, how: str
+    service: MemoryService, how: str
 ) -> None:
     content = asked_in_file(accuracy="verified")
-    event = world.drop("x.json", content, **({"method": "pinv"} if how == "metadata" else {}))
-    world.deliver(event if how == "metadata" else reference("x.json", method="pinv"))
-    assert world.error("x") == "BAD_MESSAGE"
-    assert world.record("x").result is None
+    event = service.drop("x.json", content, **({"method": "pinv"} if how == "metadata" else {}))
+    service.deliver(event if how == "metadata" else reference("x.json", method="pinv"))
+    assert service.error("x") == "BAD_MESSAGE"
+    assert service.record("x").result is None

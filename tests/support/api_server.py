@@ -59,7 +59,7 @@ class ApiServer:
     is on the queue after each request if it is ``working``.
     """
 
-    service: MemoryService = field(default_factory=MemoryService.make)
+    service: MemoryService = field(default_factory=MemoryService)
     remaining_ms: int = 60_000
     change: Callable[[dict[str, Any]], object] = lambda event: None
     url: str = ""
@@ -125,14 +125,14 @@ class ApiServer:
         if self.busy:
             self.busy -= 1
             return _answer(429)
-        services = Services(self.service.world.app, self.service.client)
+        services = Services(self.service.app, self.service.client)
         answer = respond(services, event, Context(60.0))
         if self.working:
             self.service.work()
         return answer
 
     def _respond(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        services = Services(self.service.world.app, self.service.client)
+        services = Services(self.service.app, self.service.client)
         return respond(services, event, Context(self.remaining_ms / 1000))
 
     def _object(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class ApiServer:
         return Client(
             wiring.api_backend(self.url),
             of_api(self.url),
-            now=lambda: service.world.now_s,
+            now=lambda: service.now_s,
             sleep=service.sleep,
             jitter=lambda: 0.5,
         )
@@ -174,7 +174,7 @@ def _answer(status: int, content: bytes = b"", headers: Any = None) -> dict[str,
 @contextmanager
 def serving(service: MemoryService | None = None) -> Iterator[ApiServer]:
     """Serve for the length of the block."""
-    made = ApiServer(service or MemoryService.make())
+    made = ApiServer(service or MemoryService())
     assert isinstance(made.service.store, NotifyingStore)
     made.play_s3()
     with server(0, made.invoke) as listening:

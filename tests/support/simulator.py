@@ -33,8 +33,8 @@ from matinv.jobs.lanes import standard
 from matinv.operations.dead_letters import redrive
 from matinv.ports import Backend
 from matinv.settings import DAY_S, Settings
+from support.memory_service import INPUTS, RESULTS, MemoryService
 from support.simulated_sqs import SimulatedSQS, VirtualClock, refusal
-from support.world import INPUTS, RESULTS, World
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -151,7 +151,7 @@ def process(app: pipeline.App, event: Event, context: Context) -> pipeline.Repor
 
 
 class Simulator:
-    """A world whose queue is polled by workers that fail as told.
+    """A service whose queue is polled by workers that fail as told.
 
     Parameters
     ----------
@@ -184,9 +184,9 @@ class Simulator:
         self.sqs = SimulatedSQS(self.clock)
         self.dead = self.sqs.add_queue(DEAD)
         self.jobs = self.sqs.add_queue(JOBS, visibility_s, self.dead, MAX_RECEIVES)
-        self.world = World.make(topic=True)
+        self.service = MemoryService(topic=True)
         self.app = replace(
-            self.world.app,
+            self.service.app,
             now=self.clock.now,
             pool=lambda _size, _name: Direct(),
             retention_s=30 * DAY_S,
@@ -207,7 +207,7 @@ class Simulator:
 
     def _hook(self) -> None:
         transient = Transient(Code.THROTTLED, "for tests")
-        for port in (self.world.store, self.world.table, self.world.events):
+        for port in (self.service.store, self.service.table, self.service.events):
             port.fail = partial(self._moment, error=transient)
         self.sqs.fail = partial(self._moment, error=refusal("InternalError", "Any"))
 
@@ -316,7 +316,7 @@ class Simulator:
     def _client(self) -> Client:
         settings = Settings(INPUTS, RESULTS, "table", standard(JOBS), DEAD)
         queue = SQSQueue(self._sqs, JOBS, DEAD)
-        backend = Backend(self.world.store, self.app.table, queue)
+        backend = Backend(self.service.store, self.app.table, queue)
         return Client(backend, settings, now=self.clock.now)
 
     def move(self, limit: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -18,6 +20,9 @@ from matinv.jobs.request import Reference
 from matinv.ports import Backend, Part
 from matinv.settings import DAY_S, Settings
 
+SETTINGS: Final = Settings(
+    "inputs", "results", "jobs", standard("https://memory/jobs"), "https://memory/dead"
+)
 _BATCH_S: Final = 900.0  # what Lambda gives an invocation
 _BEGIN_S: Final = 1_700_000_000.0  # of the clock, which only waiting moves
 
@@ -61,12 +66,34 @@ class _SameThread(Executor):
         return done
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message that was received, `receives` times by now."""
+
+    message_id: str
+    body: str
+    sent_at_s: float
+    receives: int = 1
+
+    def record(self) -> intake.Record:
+        """Return it as Lambda hands it over."""
+        return {
+            "eventSource": "aws:sqs",
+            "messageId": self.message_id,
+            "body": self.body,
+            "attributes": {
+                "ApproximateReceiveCount": str(self.receives),
+                "SentTimestamp": str(int(1000 * self.sent_at_s)),
+            },
+        }
+
+
 class MemoryWorker:
     """The worker of `Client.in_memory`, with its backend and its clock.
 
     Attributes
     ----------
-    store, table, queue
+    store, table, queue, monitor
         The backend.
     settings : Settings
         Its names.
@@ -78,19 +105,18 @@ class MemoryWorker:
         The clock, seconds since the epoch.
     """
 
-    def __init__(self) -> None:
-        self.settings = settings = Settings(
-            "inputs", "results", "jobs", standard("https://memory/jobs"), "https://memory/dead"
-        )
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.settings = settings
         self.store = NotifyingStore(settings.inputs_bucket, settings.results_bucket)
         self.table = MemoryTable()
         self.queue = MemoryQueue()
+        self.monitor = MemoryMonitor()
         self.working = True
         self.now_s = _BEGIN_S
-        # What was handed back, how often it came, and when it was sent; then when the messages in
-        # the queue and the notifications were.
-        self._receives: list[tuple[str, int, float]] = []
+        self._handed_back: list[_Message] = []
+        # When the messages in the queue were sent, and when the notifications were.
         self._sent_at_s: tuple[list[float], list[float]] = ([], [])
+        self._numbers = count(1)
         self.app = pipeline.App(
             self.store,
             self.table,
@@ -107,54 +133,45 @@ class MemoryWorker:
 
     def backend(self) -> Backend:
         """Return the ports of the service."""
-        return Backend(self.store, self.table, self.queue, MemoryMonitor())
+        return Backend(self.store, self.table, self.queue, self.monitor)
 
     def pass_time(self, seconds: float) -> None:
         """Let what was sent arrive, move the clock, and work."""
-        self._new()
+        self._note_times()
         self.now_s += seconds
         if self.working:
             self.work()
 
     def work(self) -> None:
         """Do all that is on the queue, once: a job that is put off comes again in the next call."""
-        messages = [*self._receives, *self._new()]
-        self._receives.clear()
+        self._note_times()
+        messages, self._handed_back = self._handed_back, []
         for bodies, times in zip(self._bodies(), self._sent_at_s, strict=True):
+            # Each has its own id: an ended job is not done again by the message that it had.
+            messages += [
+                _Message(f"message-{next(self._numbers)}", body, at_s)
+                for body, at_s in zip(bodies, times, strict=True)
+            ]
             bodies.clear()
             times.clear()
         if not messages:
             return
-        records = [
-            {
-                "eventSource": "aws:sqs",
-                "messageId": f"message-{number}",
-                "body": body,
-                "attributes": {
-                    "ApproximateReceiveCount": str(count),
-                    "SentTimestamp": str(int(1000 * at_s)),
-                },
-            }
-            for number, (body, count, at_s) in enumerate(messages)
-        ]
         deadline = pipeline.Deadline(lambda: _BATCH_S, _BATCH_S)
-        report = pipeline.process(self.app, intake.deliveries({"Records": records}), deadline)
+        deliveries = intake.deliveries({"Records": [message.record() for message in messages]})
+        report = pipeline.process(self.app, deliveries, deadline)
         back = {f["itemIdentifier"] for f in report.batch_item_failures()["batchItemFailures"]}
-        for number, (body, count, at_s) in enumerate(messages):
-            if f"message-{number}" not in back:
+        for message in messages:
+            if message.message_id not in back:
                 continue
-            if count < self.queue.max_receive_count():
-                self._receives.append((body, count + 1, at_s))
+            if message.receives < self.queue.max_receive_count():
+                self._handed_back.append(replace(message, receives=message.receives + 1))
             else:
-                self.queue.give_up(body)
+                self.queue.give_up(message.body)
 
-    def _bodies(self) -> tuple[list[Any], list[Any]]:
+    def _bodies(self) -> tuple[list[str], list[str]]:
         return self.queue.sent, self.store.notifications
 
-    def _new(self) -> list[tuple[Any, int, float]]:
-        """Return what no worker has seen, each with when it was first seen here."""
-        new = []
+    def _note_times(self) -> None:
+        """Note when it was that messages came which nobody has seen yet."""
         for bodies, times in zip(self._bodies(), self._sent_at_s, strict=True):
             times.extend([self.now_s] * (len(bodies) - len(times)))
-            new += [(body, 1, at_s) for body, at_s in zip(bodies, times, strict=True)]
-        return new

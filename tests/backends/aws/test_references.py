@@ -17,7 +17,7 @@ from matinv.formats import npy
 from matinv.jobs import intake
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import eventbridge, s3_notification, sqs_event
-from support.world import World
+from support.memory_service import MemoryService
 
 pytestmark = pytest.mark.deep  # 4 s; the contracts read objects in the quick run
 
@@ -34,7 +34,7 @@ class Wire:
     requests: list[Any]
 
     def app(self) -> pipeline.App:
-        return replace(World.make().app, store=self.store, inputs_bucket=self.inputs)
+        return replace(MemoryService().app, store=self.store, inputs_bucket=self.inputs)
 
     def deliver(self, *bodies: Any) -> list[Any]:
         """Do the jobs of bodies, for the first time each; return the codes of their errors."""

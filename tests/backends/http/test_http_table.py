@@ -21,7 +21,7 @@ def test_jobs_are_listed_over_several_pages(
     monkeypatch.setattr("matinv.backends.http.table._PAGE", 2)
     for number in range(5):
         api.client.submit([[number + 1.0]], job_id=f"j{number}")
-        api.service.world.now_s += 1
+        api.service.now_s += 1
     assert [r.job_id for r in api.client.list(limit=4)] == ["j4", "j3", "j2", "j1"]
     assert [r.job_id for r in api.client.list("FAILED")] == []
 

@@ -80,7 +80,7 @@ def _changed_result(*then: Any) -> Way:
 
 def _changed_record(*then: str) -> Way:
     """Let a record name another hash than its result has."""
-    service = MemoryService.make()
+    service = MemoryService()
     service.client.submit(GOOD, job_id="a").wait()
     record = service.table.records["a"]
     assert record.result is not None
@@ -129,7 +129,7 @@ def _unknown_over_http() -> str:
 
 def _letter_that_is_no_job(*then: str) -> Way:
     """Redrive a dead letter that cannot be sent back."""
-    service = MemoryService.make()
+    service = MemoryService()
     service.queue.give_up('{"matrx": [[1]]}')
     lines = then or ("dlq redrive",)
     return lambda: ran(service.client, lines, {"a_npy": EYE})

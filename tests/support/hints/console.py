@@ -41,7 +41,7 @@ def clicked(
     """Send the console of a service in memory a request of its own page, with changed headers."""
 
     def way() -> str:
-        service = MemoryService.make()
+        service = MemoryService()
         if before:
             before(service)
         session = Session(_PORT)
@@ -121,7 +121,7 @@ def _without_drawing(way: Way) -> Way:
 
 def _read_from_s3() -> str:
     """Fetch the object that a record names as its input."""
-    service = MemoryService.make()
+    service = MemoryService()
     job = service.client.submit(general(200), job_id="a")
     job.wait()
     with service.store.open(reference_of(job.record().input)) as blob:

@@ -33,7 +33,7 @@ from support.hints.ways import (
     message,
     npy,
 )
-from support.world import INPUTS, STANDARD, World
+from support.memory_service import INPUTS, STANDARD, MemoryService
 
 _REFERENCE: Final = Path(__file__).parents[3] / "functions" / "matinv" / "jobs" / "README.md"
 _LARGE: Final = np.random.default_rng(1).standard_normal((200, 200)) + 20 * np.eye(200)
@@ -65,13 +65,13 @@ def _late(expires_in_s: int) -> Any:
     def before(api: ApiServer) -> None:
         body = {"job_id": "a", "matrix": GOOD, "expires_in_s": expires_in_s}
         assert api.post("/jobs", body).status == HTTPStatus.ACCEPTED
-        api.service.work(waited_s=60)
+        api.service.pass_time(60)
 
     return before
 
 
 def _again(api: ApiServer) -> None:
-    api.service.world.now_s += 1
+    api.service.now_s += 1
     _posted(matrix=GOOD)(api)
 
 
@@ -87,18 +87,18 @@ def _uploaded() -> str:
         put = urllib.request.Request(place["url"], content, place["headers"], method="PUT")
         with urllib.request.urlopen(put, timeout=30):
             api.service.work()
-        assert api.service.world.record("a").status is Status.SUCCEEDED
+        assert api.service.record("a").status is Status.SUCCEEDED
     return ""
 
 
 def _fetched_after_a_call() -> str:
     """Make a call whose answer does not fit, and fetch its result by the job's id."""
-    world = World.make()
+    service = MemoryService()
     call = direct_call.call_of({"job_id": "a", **_ANSWER})
     deadline = pipeline.Deadline(lambda: 60.0, 60.0)
-    answer = pipeline.answer(world.app, call.parsed, deadline, stored=call.stored)
+    answer = pipeline.answer(service.app, call.parsed, deadline, stored=call.stored)
     assert direct_call.reply(answer)["error"]["code"] == "TOO_LARGE"
-    return "" if world.stored("a").shape == (620, 620) else "nothing is stored"
+    return "" if service.stored("a").shape == (620, 620) else "nothing is stored"
 
 
 def _documented(*names: str) -> Way:

@@ -25,8 +25,7 @@ from matinv.jobs.lanes import Lane
 from matinv.jobs.record import Status
 from matinv.pipeline import direct_call
 from support.api_server import ApiServer, serving
-from support.memory_service import MemoryService
-from support.world import STANDARD, World
+from support.memory_service import STANDARD, MemoryService
 
 Way = Callable[[], str]
 """Does something in a service of its own, and returns the hint that it got."""
@@ -74,10 +73,10 @@ def npz(**arrays: Any) -> bytes:
     return buffer.getvalue()
 
 
-def hint_of(world: World) -> str:
+def hint_of(service: MemoryService) -> str:
     """Return what became of the one job of the last delivery."""
-    assert world.report is not None
-    (outcome,) = world.report.outcomes
+    assert service.report is not None
+    (outcome,) = service.report.outcomes
     record = outcome.record
     error = outcome.error or (record.error if record else None)
     if error is None:
@@ -95,12 +94,12 @@ def delivered(*bodies: object, lane: Lane = STANDARD, **files: bytes) -> Way:
     """
 
     def way() -> str:
-        world = World.make(lane=lane)
+        service = MemoryService(lane=lane)
         for name, content in files.items():
-            world.store.upload(f"{name}.npy", [content], {})
+            service.store.upload(f"{name}.npy", [content], {})
         for body in bodies:
-            world.deliver(body)
-        return hint_of(world)
+            service.deliver(body)
+        return hint_of(service)
 
     return way
 
@@ -114,9 +113,9 @@ def dropped(key: str, content: Any, **metadata: str) -> Way:
     """Drop a file into the inputs bucket; an array as numpy.save writes it."""
 
     def way() -> str:
-        world = World.make()
-        world.deliver(world.drop(key, content, **metadata))
-        return hint_of(world)
+        service = MemoryService()
+        service.deliver(service.drop(key, content, **metadata))
+        return hint_of(service)
 
     return way
 
@@ -125,10 +124,10 @@ def hurried(matrix: Any, seconds: float, **metadata: str) -> Way:
     """Drop a matrix where a worker has so many seconds for it, by its own estimates."""
 
     def way() -> str:
-        world = World.make(lane=replace(STANDARD, timeout_s=seconds))
-        world.remaining_s = seconds
-        world.deliver(world.drop("a.npy", matrix, **metadata))
-        return hint_of(world)
+        service = MemoryService(lane=replace(STANDARD, timeout_s=seconds))
+        service.remaining_s = seconds
+        service.deliver(service.drop("a.npy", matrix, **metadata))
+        return hint_of(service)
 
     return way
 
@@ -160,7 +159,7 @@ def command(*lines: str, working: bool = True, **files: Any) -> Way:
     """
 
     def way() -> str:
-        service = MemoryService.make()
+        service = MemoryService()
         service.working = working
         return ran(service.client, lines, files)
 
@@ -218,10 +217,10 @@ def called(event: object) -> Way:
     """Call the function directly, as Lambda's ``invoke`` does."""
 
     def way() -> str:
-        world = World.make()
+        service = MemoryService()
         call = direct_call.call_of(event)
         deadline = pipeline.Deadline(lambda: 60.0, 60.0)
-        answer = pipeline.answer(world.app, call.parsed, deadline, stored=call.stored)
+        answer = pipeline.answer(service.app, call.parsed, deadline, stored=call.stored)
         found: dict[str, Any] = direct_call.reply(answer)
         return str(found["error"]["hint"]) if "error" in found else ""
 
