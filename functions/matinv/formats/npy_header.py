@@ -40,6 +40,7 @@ _SPACE: Final = r"[ \t\r\n]*+"
 # (CPython gh-106052).
 _TUPLE: Final = r"\([0-9L, \t\r\n]*+\)"
 _LENGTH: Final = re.compile(rf"{_SPACE}(0|[1-9][0-9]{{0,18}}+)[ \t]*+L?{_SPACE}(?:,|\Z)")
+_LONG: Final = re.compile(rb"[0-9][ \t]*+L")  # an integer as only Python 2 writes it
 _ENTRY: Final = re.compile(
     rf"""{_SPACE}[uU]?(?P<quote>['"])(?P<key>[a-z_]{{1,16}})(?P=quote){_SPACE}:{_SPACE}(?:"""
     rf"""(?P<bool>True|False)|(?P<tuple>{_TUPLE})|[uU]?(?P<mark>['"])(?P<text>[^'"\\]{{0,64}})(?P=mark)"""
@@ -132,6 +133,8 @@ def read_text(reader: Reader) -> tuple[str, int]:
     text = reader.read(text_bytes)
     if len(length) < width or len(text) < text_bytes:
         raise _bad_format("the file ends inside its .npy header", f"{len(text)} bytes", text_bytes)
+    if start[6] == 3 and _LONG.search(text):  # numpy reads none there: Python 2 never wrote it
+        raise _not_the_dict()
     return text.decode("latin-1"), header_bytes
 
 
