@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from support.lambda_emulator import EmulatorMissing, find_emulator
@@ -38,6 +39,15 @@ _NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once, on this ma
 
 def _quick(config: pytest.Config) -> bool:
     return bool(config.getoption("markexpr") == "not deep")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose Hypothesis' settings for all tests, which none has to repeat."""
+    # No deadline: times are for scripts/bench, and other work on the machine takes some.
+    hypothesis.settings.register_profile("all", deadline=None)
+    # A quick run makes a fifth of the examples: `support.examples`.
+    hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+    hypothesis.settings.load_profile("quick" if _quick(config) else "all")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from matinv.errors import Code, Refused
 from matinv.formats import json_matrix, json_rows
+from support.examples import examples
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SHAPES = st.sampled_from([(1, 1), (2, 2), (5, 5), (1, 1, 1), (3, 2, 2), (2, 5, 5)])
@@ -275,7 +276,7 @@ def test_a_complex_matrix_is_put_together() -> None:
 
 @pytest.mark.usefixtures("pieces")
 @given(array=hnp.arrays(np.float64, SHAPES, elements=FINITE), indent=st.sampled_from([None, 1]))
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_what_python_writes_is_read_to_the_last_bit(array: Any, indent: int | None) -> None:
     assert json_matrix.decode(json.dumps(array.tolist(), indent=indent).encode()).tobytes() == (
         array.tobytes()
@@ -288,7 +289,7 @@ def test_what_python_writes_is_read_to_the_last_bit(array: Any, indent: int | No
         np.complex128, SHAPES, elements=st.complex_numbers(allow_nan=False, allow_infinity=False)
     )
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_what_is_written_is_read_to_the_last_bit(array: Any) -> None:
     text = json_matrix.encode(array)
 
@@ -303,7 +304,7 @@ def test_what_is_written_is_read_to_the_last_bit(array: Any) -> None:
         np.float32, (3, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
     )
 )
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_float32_is_written_short_and_exact(array: Any) -> None:
     text = json_matrix.encode(array)
 
@@ -452,7 +453,7 @@ LISTS = st.recursive(
     | st.text('[[[]]]{{}},,"":\\reim0123456789.eE+- \nnulltruefals', max_size=80).map(str.encode),
     piece_bytes=st.sampled_from([1, 20, 2**17]),
 )
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_any_text_is_refused_or_read_as_numpy_reads_it(text: bytes, piece_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_rows, "_PIECE_BYTES", piece_bytes)
@@ -465,7 +466,7 @@ def test_any_text_is_refused_or_read_as_numpy_reads_it(text: bytes, piece_bytes:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_the_size_of_pieces_changes_no_verdict(data: st.DataObject) -> None:
     text = data.draw(LISTS).encode()
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from matinv.errors import Code, Refused, Transient
 from matinv.formats import npy
 from matinv.formats.npy_header import HEADER_LIMIT_BYTES, parse
+from support.examples import examples
 
 SQUARE = np.arange(16.0).reshape(4, 4)
 
@@ -279,6 +280,14 @@ def test_a_header_that_numpy_wrote_under_python_2_is_read_like_numpy_does(
     assert np.array_equal(npy.decode(data), expected)
 
 
+@pytest.mark.parametrize("shape", ["(4L, 4L)", "( 4L , 4 L )"])
+def test_python_2_never_wrote_version_3_and_numpy_reads_no_number_of_its_there(shape: str) -> None:
+    data = with_header(dict_text(shape=shape), SQUARE.tobytes(), (3, 0))
+    with pytest.raises(ValueError, match="header"):
+        np.load(io.BytesIO(data))
+    assert refusal(data)[0].code is Code.BAD_FORMAT
+
+
 @pytest.mark.parametrize("name", ["py2-long.npy", "py2-long-v2.npy", "descr-d.npy"])
 def test_files_from_the_field_are_read(name: str) -> None:
     data = (Path(__file__).parent / "field" / name).read_bytes()
@@ -330,7 +339,7 @@ def headers(draw: st.DrawFn) -> str:
 
 
 @given(headers(), st.sampled_from([(1, 0), (2, 0)]))
-@settings(max_examples=600, deadline=None)
+@examples(600)
 def test_a_header_is_taken_if_and_only_if_numpy_takes_it(
     text: str, version: tuple[int, int]
 ) -> None:
@@ -481,7 +490,7 @@ def test_a_body_that_ends_early_is_the_connection_s_fault() -> None:
     ),
     order=st.sampled_from("CF"),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_numpy_reads_what_parts_writes_and_so_do_we(array: Any, order: Any) -> None:
     array = np.asarray(array, order=order)
     data = b"".join(npy.parts(array))
@@ -507,7 +516,7 @@ def test_parts_of_a_view_are_those_of_its_copy() -> None:
     | st.builds(lambda tail: b"\x93NUMPY\x01\x00" + tail, st.binary(max_size=300))
     | st.text("{}(),:' descrshapfotn_L0123456789<f8TrueFalse[]\n", max_size=120).map(with_header)
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     with suppress(Refused):
         npy.decode(data)
@@ -518,7 +527,7 @@ def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     value=st.integers(0, 255),
     cut=st.integers(0, 256) | st.none(),
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_damaged_file_is_refused_or_read_as_numpy_reads_it(
     position: int, value: int, cut: int | None
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from matinv.errors import Code, Refused, Transient
@@ -21,6 +21,7 @@ from matinv.formats.codecs import CODECS, Format, open_file
 from matinv.formats.opened import OpenedFile
 from matinv.formats.result import Result
 from matinv.linalg.inverse import invert
+from support.examples import examples
 
 SQUARE = np.arange(16.0).reshape(4, 4)
 STACK = np.stack([np.eye(2), np.ones((2, 2)), np.diag([2.0, 4.0])])
@@ -288,7 +289,7 @@ def test_bytes_that_do_not_come_are_no_fault_of_the_archive(cut: int) -> None:
     st.sampled_from([STORED, DEFLATED, saved(a=SQUARE, b=SQUARE)]),
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4),
 )
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_damaged_archive_is_refused_unless_its_array_is_whole(
     data: bytes, changes: list[tuple[int, int]]
 ) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.oracles import memory_traced
@@ -21,10 +21,11 @@ from matinv.jobs import intake
 from matinv.jobs.request import Reference, Request
 from matinv.local.samples import npy_bytes
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped, sqs_event
+from support.examples import examples
 
 pytestmark = pytest.mark.deep
 
-BOUNDED = settings(max_examples=100, deadline=None)
+BOUNDED = examples(100)
 PIECES = st.sampled_from([b"\0", b"\1", b"\2"])
 
 

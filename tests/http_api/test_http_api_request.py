@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from matinv.http_api.request import REQUEST_BYTES
@@ -74,7 +74,6 @@ def test_a_request_is_one_line_of_the_log(ask: ApiServer, log: io.StringIO) -> N
 _TEXTS = st.none() | st.text() | st.integers()
 
 
-@settings(deadline=None)  # times are for scripts/bench: other work on the machine takes some
 @given(
     st.fixed_dictionaries(
         {"requestContext": st.fixed_dictionaries({"http": st.dictionaries(st.text(), _TEXTS)})},

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from matinv.errors import Code, Refused
@@ -20,6 +20,7 @@ from matinv.testing.events import (
     sns_wrapped,
     sqs_event,
 )
+from support.examples import examples
 
 RECORDED = Path(__file__).parents[1] / "events"
 ORDER = "0055AED6DCD90281E5".ljust(32, "0")
@@ -179,7 +180,7 @@ def test_the_key_of_a_notification_is_decoded_once() -> None:
         lambda key: key.encode("utf-8", "ignore").decode() == key
     )
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_any_key_survives_the_encoding_of_s3(key: str) -> None:
     for body in (s3_notification("b", f"{key}.npy"), eventbridge("b", f"{key}.npy")):
         assert reference_of(sole(delivered(body))).key == f"{key}.npy"
@@ -427,7 +428,7 @@ HEADS = st.sampled_from(["Records", "Message", "Type", "Event", "detail-type", "
         HEADS, FRAGMENTS | st.sampled_from(["Notification", "aws.s3", "{}"]), max_size=4
     )
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_any_body_becomes_deliveries(body: dict[str, Any]) -> None:
     for delivery in delivered(body):
         assert isinstance(delivery.content, Request | Refused)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused
@@ -18,6 +18,7 @@ from matinv.jobs.ids import hashed_id, matrix_digest
 from matinv.jobs.message import options_of_metadata, parse_file, parse_message
 from matinv.jobs.request import Inline, Options, Output, Reference, Request
 from matinv.linalg.types import Method, OnIllConditioned
+from support.examples import examples
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
 DROPPED = Request("exp-1", Reference("inputs", "exp-1.json", order="1"), Options(Method.SPD))
@@ -567,7 +568,7 @@ FIELDS = ["v", "job_id", "matrix", "npy", "s3", "method", "output", "format", "t
     | st.binary(max_size=80)
     | st.text(max_size=80).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_any_body_is_parsed_or_refused(body: bytes) -> None:
     parsed = parse_message(body)
 
@@ -581,7 +582,7 @@ def test_any_body_is_parsed_or_refused(body: bytes) -> None:
     replacement=st.binary(max_size=2),
     width=st.integers(0, 3),
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_a_damaged_message_means_what_it_says_or_nothing(
     position: int, replacement: bytes, width: int
 ) -> None:

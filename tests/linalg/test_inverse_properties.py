@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from matinv.errors import Refused
 from matinv.linalg.inverse import SMALL_N, invert
+from support.examples import examples
 
 ORDERS = st.sampled_from([1, 2, 3, 4, 5, 9, SMALL_N, SMALL_N + 1, 80])
 SEEDS = st.integers(0, 2**32 - 1)
 DTYPES = st.sampled_from(["float32", "float64", "complex64", "complex128"])
 
-quick = settings(max_examples=40, deadline=None)
+quick = examples(40)
 
 
 def regular(n, seed, dtype="float64"):
@@ -72,7 +73,7 @@ def test_the_inverse_of_the_inverse_is_the_matrix(n, seed, dtype):
     assert np.abs(back.x - a).max() <= 20 * n * unit * np.abs(a).max()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     hnp.arrays(
         np.float64,
@@ -90,7 +91,7 @@ def test_any_floats_end_in_a_small_residual_or_a_permanent_error(a):
         assert inverses.certificate().residual < 30
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(hnp.arrays(np.int64, (3, 3), elements=st.integers(-1000, 1000)))
 def test_integers_of_order_3_are_singular_exactly_when_their_determinant_is_zero(a):
     exact = [[int(x) for x in row] for row in a]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.targets import check_key
@@ -18,6 +18,7 @@ from matinv.jobs.ids import valid_job_id
 from matinv.jobs.record import Status
 from matinv.pipeline import Verdict
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
+from support.examples import examples
 from support.memory_service import INPUTS, MemoryService
 
 MATRIX = '"matrix": [[1, 2], [3, 4]]'
@@ -186,7 +187,7 @@ def test_a_key_of_any_letters_has_a_result_below_its_own_job(key: str) -> None:
 
 
 @given(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._/-]{0,30}\Z").filter(valid_job_id))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_result_of_any_job_is_below_its_own_id(job_id: str) -> None:
     service = MemoryService()
     assert service.deliver({"job_id": job_id, "matrix": [[2]], "output": "s3"}) == []
