@@ -45,8 +45,8 @@ def _read(stack: Stack, job_ids: Sequence[str]) -> dict[str, Any]:
     table = stack.settings.jobs_table
     wanted: Any = {
         "Keys": [{"job_id": {"S": job_id}} for job_id in job_ids],
-        "ProjectionExpression": "job_id, #status, #result.inline, #result.#uri",
-        "ExpressionAttributeNames": {"#status": "status", "#result": "result", "#uri": "uri"},
+        "ProjectionExpression": "job_id, #status, #result",
+        "ExpressionAttributeNames": {"#status": "status", "#result": "result"},
         "ConsistentRead": True,
     }
     answer = stack.client("dynamodb").batch_get_item(RequestItems={table: wanted})
@@ -56,6 +56,11 @@ def _read(stack: Stack, job_ids: Sequence[str]) -> dict[str, Any]:
 def _inverse(s3: S3Client, result: dict[str, Any]) -> Array:
     if "uri" not in result:
         (content,) = result["inline"].values()  # text, or bytes
+        if "array" in result:  # the elements of a .npy
+            dtype, *shape = result["array"]["S"].removesuffix(" F").split()
+            order: Any = "F" if result["array"]["S"].endswith(" F") else "C"
+            x: Array = np.frombuffer(content, dtype).reshape([*map(int, shape)], order=order)
+            return x
         return _parsed(content)
     bucket, _, key = result["uri"]["S"].removeprefix("s3://").partition("/")
     content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

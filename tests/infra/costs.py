@@ -58,9 +58,9 @@ ORDERS = (8, 64, 256, 2048)
 
 
 @cache
-def counted(n: int) -> counted_jobs.Counted:
-    """Return what the table and the buckets count of a job, in a batch of a hundred if small."""
-    return counted_jobs.count(n, 100 if n <= 256 else 1)
+def counted(n: int, *, together: bool = True) -> counted_jobs.Counted:
+    """Return what queue, table and buckets count of a job, in a batch of a hundred if small."""
+    return counted_jobs.count(n, 100 if n <= 256 else 1, together=together)
 
 
 def gb_seconds(seconds: float, memory_mb: int) -> float:
@@ -81,11 +81,11 @@ def seconds(n: int, lane: Lane) -> float:
     return compute / (0.8 * lane.vcpus if n >= 1024 else 1) + moved + 0.050
 
 
-def job(n: int, lane: Lane) -> dict[str, float]:
+def job(n: int, lane: Lane, *, together: bool = True) -> dict[str, float]:
     """Return what one job costs, by service."""
+    used = counted(n, together=together)
     # Send; receive and delete of ten at once. The large lane adds: forwarded, received, deleted.
-    requests = 1 + 2 / 10 + (0.1 + 2 if lane.batch == 1 else 0)
-    used = counted(n)
+    requests = used.sends + 2 / 10 + (0.1 + 2 if lane.batch == 1 else 0)
     return {
         "messages": requests * prices.SQS_REQUEST,
         "compute": prices.LAMBDA_REQUEST / lane.batch
@@ -101,13 +101,16 @@ def jobs_table() -> Iterator[str]:
     names = list(job(8, LANES["standard"]))
     yield "| n | lane | ms | " + " | ".join(names) + " | **total** |"
     yield "|" + "---|" * (len(names) + 4)
-    for n in ORDERS:
-        for name, lane in LANES.items():
-            parts = job(n, lane)
-            cells = [f"{MILLION * value:,.2f}" for value in parts.values()]
-            total = MILLION * sum(parts.values())
-            spent = f"{1000 * seconds(n, lane):,.1f}"
-            yield f"| {n} | {name} | {spent} | {' | '.join(cells)} | **{total:,.2f}** |"
+    rows = [(n, name, True) for n in ORDERS for name in LANES]
+    rows.insert(1, (8, "standard", False))
+    for n, name, together in rows:
+        lane = LANES[name]
+        parts = job(n, lane, together=together)
+        cells = [f"{MILLION * value:,.2f}" for value in parts.values()]
+        total = MILLION * sum(parts.values())
+        spent = f"{1000 * seconds(n, lane):,.1f}"
+        order = n if together else f"{n}, sent one by one"
+        yield f"| {order} | {name} | {spent} | {' | '.join(cells)} | **{total:,.2f}** |"
 
 
 def idle(alarm_metrics: int) -> Mapping[str, float]:

@@ -7,9 +7,11 @@ named outright in the Python, which knows boto3 and numpy alone.
 from __future__ import annotations
 
 import shlex
+from io import BytesIO
 from posixpath import splitext
 from typing import Final
 
+from matinv.formats import npy
 from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.record import Record
 from matinv.jobs.request import MESSAGE_SOURCE, Options, answer_options, reference_of
@@ -40,7 +42,7 @@ _FLAGS: Final = {
 _FETCH: Final = """\
 table = boto3.resource("dynamodb").Table({table!r})
 record = table.get_item(Key={{"job_id": {job_id!r}}})["Item"]
-print(record["status"], record.get("certificate", record.get("error")))"""
+print(record["status"], record.get("error", ""))"""
 _INLINE: Final = """\
 content = record["result"]["inline"]  # small results are in the record"""
 _OBJECT: Final = """\
@@ -81,9 +83,13 @@ def python(record: Record, settings: Settings) -> str:
     if record.result:
         inline = record.result.inline is not None
         output = CODECS[record.result.format].output
-        # boto3 wraps the bytes of a record.
+        # boto3 wraps the bytes of a record, which has the elements of a .npy without its header.
         content = "bytes(content)" if inline and not output.is_text else "content"
         read = output.python.format(content=content)
+        if record.result.inline and record.result.inline.startswith(npy.MAGIC):
+            header = npy.read_header(BytesIO(record.result.inline), None)
+            order = ', order="F"' if header.fortran_order else ""
+            read = f"np.frombuffer({content}, {header.dtype.str!r}).reshape({header.shape}{order})"
         fetch = f"{fetch}\n{_INLINE if inline else _OBJECT}\ninverse = {read}"
     return "\n".join(
         [

@@ -22,6 +22,7 @@ __all__ = [
     "Reader",
     "as_read",
     "decode",
+    "head",
     "opened",
     "parts",
     "read_body",
@@ -165,10 +166,18 @@ def parts(array: Matrix) -> list[bytes | memoryview]:
     """
     if not (array.flags.c_contiguous or array.flags.f_contiguous):
         array = np.ascontiguousarray(array)
-    header = io.BytesIO()
-    numpy_format.write_array_header_1_0(header, numpy_format.header_data_from_array_1_0(array))
+    known = numpy_format.header_data_from_array_1_0(array)
+    begin = head(known["descr"], known["shape"], fortran_order=known["fortran_order"])
     flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
-    return [header.getvalue(), flat.view(np.uint8).data]
+    return [begin, flat.view(np.uint8).data]
+
+
+def head(dtype: str, shape: tuple[int, ...], *, fortran_order: bool) -> bytes:
+    """Return what `numpy.save` writes before the elements of an array."""
+    header = io.BytesIO()
+    fields = {"descr": dtype, "fortran_order": fortran_order, "shape": shape}
+    numpy_format.write_array_header_1_0(header, fields)
+    return header.getvalue()
 
 
 def _fill(reader: Reader, flat: NDArray[Any]) -> None:

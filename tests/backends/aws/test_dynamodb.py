@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -38,7 +39,9 @@ class TestReads:
     ) -> None:
         table.put([record("a"), record("b")])
         left = {table_name: {"Keys": [{"job_id": {"S": "b"}}], "ConsistentRead": True}}
-        some = {table_name: [item_of(record("a"))]}
+        item = item_of(record("a"))
+        packed = {"facts": {"B": b64encode(item["facts"]["B"]).decode()}}
+        some = {table_name: [item | packed]}
         nothing = success(Responses={}, UnprocessedKeys=left)
         faults.script.extend([success(Responses=some, UnprocessedKeys=left), nothing])
         assert table.get(["a", "b"]) == {"a": record("a"), "b": record("b")}
