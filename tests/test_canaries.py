@@ -315,7 +315,7 @@ def test_no_object_shows_its_matrix_or_its_body_by_its_name() -> None:
     (delivery,) = intake.deliveries(sqs_event([matrix(f"[[{N[0]}, 0], [0, 1]]")]))
     inverses = invert(np.diag([1 / VALUE, 1.0]))
     unread = Unread(matrix(SINGULAR).encode(), 0, 9)
-    received = Received("m", "r", matrix(SINGULAR), 0, 1, {})
+    received = Received("m", "r", matrix(SINGULAR), 0, 0, 1, {})
     service = MemoryService()
     service.deliver(matrix(f"[[{N[0]}]]"), npy([[VALUE]]))
     for thing in (delivery, inverses, unread, received, service.report, service.record("bad")):

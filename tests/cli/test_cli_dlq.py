@@ -363,12 +363,17 @@ def test_redrive_touches_only_letters_that_were_there_before(
     assert {letter["job_id"] for letter in listed(run)} == ids  # new ones, of the same jobs
 
 
-def test_letters_sent_after_the_command_began_are_left(run: Cli, service: MemoryService) -> None:
+@pytest.mark.parametrize("off_s", [-3600.0, 0.0, 3600.0])
+def test_letters_sent_after_the_command_began_are_left_whatever_the_clients_clock_says(
+    run: Cli, service: MemoryService, off_s: float
+) -> None:
+    service.off_s = off_s
     fail(service, job_id="old")
     fail(service, job_id="new")
     age(service, "dead-2", -5.0)
     result = run("dlq", "redrive", "--output", "json")
     assert [json.loads(line)["job_id"] for line in result.stdout.splitlines()] == ["old"]
+    service.now_s += 5
     assert [letter["job_id"] for letter in listed(run)] == ["new"]
 
 
@@ -432,9 +437,22 @@ def test_delete_of_a_job_without_a_letter_exits_6(run: Cli, service: MemoryServi
     assert len(listed(run)) == 1
 
 
+@pytest.mark.parametrize("off_s", [-3600.0, 0.0, 3600.0])
+def test_the_age_of_a_letter_is_by_the_clock_of_the_queue(
+    run: Cli, service: MemoryService, off_s: float
+) -> None:
+    service.off_s = off_s
+    fail(service, job_id="old")
+    fail(service, 2 * np.array(SINGULAR), job_id="new")
+    age(service, "dead-1", 120)
+    assert [letter["job_id"] for letter in listed(run, "--older-than", "1m")] == ["old"]
+    assert [letter["job_id"] for letter in listed(run, "--newer-than", "1m")] == ["new"]
+
+
 def test_letters_that_come_while_others_are_deleted_stay(run: Cli, service: MemoryService) -> None:
     fail(service, job_id="old")
     fail(service, 2 * np.array(SINGULAR), job_id="new")
     age(service, "dead-2", -60)
     assert run("dlq", "delete", "--all").exit_code == 0
+    service.now_s += 60
     assert [letter["job_id"] for letter in listed(run)] == ["new"]

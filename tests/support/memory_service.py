@@ -62,6 +62,8 @@ class MemoryService(MemoryWorker):
         Those of the messages that are delivered next.
     pauses : list of float
         How long the client slept, each time.
+    off_s : float
+        By how much the client's clock is wrong.
     """
 
     def __init__(self, *, lane: Lane = STANDARD, topic: bool = False) -> None:
@@ -82,6 +84,7 @@ class MemoryService(MemoryWorker):
         self.attributes: dict[str, Any] = {}
         self.delivered = 0
         self.pauses: list[float] = []
+        self.off_s = 0.0
         self.on_sleep: Callable[[], None] | None = None
 
     @property
@@ -89,7 +92,7 @@ class MemoryService(MemoryWorker):
         return Client(
             self.backend(),
             self.settings,
-            now=lambda: self.now_s,
+            now=lambda: self.now_s + self.off_s,
             sleep=self.sleep,
             jitter=lambda: 0.5,
         )

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from itertools import count
 from typing import Any, Final
 
@@ -206,7 +207,9 @@ class SimulatedSQS(FaultInjection):
             while not taken and clock.now_s < end_s:
                 clock.now_s = min([end_s, *(m.visible_at_s for m in queue.messages)])
                 taken = queue.take(limit, visibility_s, clock.now_s, self._numbers)
-        return {"Messages": taken} if taken else {}
+        date = formatdate(clock.now_s, usegmt=True)
+        answer = {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+        return answer | ({"Messages": taken} if taken else {})
 
     def delete_message_batch(self, **request: Any) -> Answer:
         """Delete messages, of which any receipt will do: it might, says SQS."""

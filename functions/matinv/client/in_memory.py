@@ -109,7 +109,7 @@ class MemoryWorker:
         self.settings = settings
         self.store = NotifyingStore(settings.inputs_bucket, settings.results_bucket)
         self.table = MemoryTable()
-        self.queue = MemoryQueue()
+        self.queue = MemoryQueue(now=lambda: self.now_s)
         self.monitor = MemoryMonitor()
         self.working = True
         self.now_s = _BEGIN_S

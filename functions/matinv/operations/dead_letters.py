@@ -102,6 +102,11 @@ class Letter:
             tags |= job.record.tags if job.record else {}
         return tags
 
+    @property
+    def age_s(self) -> float:
+        """For how long it had been there when it was received, by the queue's clock."""
+        return (self.received.received_at_ms - self.received.sent_at_ms) / 1000
+
     def follows(self, sent: Mapping[str, int]) -> bool:
         """Whether a job of it was sent back (`sent`: with which count) and has failed again."""
         jobs = ((job.redrive, sent.get(job.delivery.job_id)) for job in self.jobs)
@@ -131,6 +136,7 @@ class Redriven:
 class DeadLetters:
     """The letters of the dead-letter queue, one after the other; to be used in a ``with`` block.
 
+    Only those that were there when the first was received, by the queue's own clock.
     While the block runs nobody else sees the letters that it has looked at. In the end those that
     were not deleted are released at once.
     """
@@ -150,6 +156,7 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[Letter]:
         seen: set[str] = set()
+        began_ms = 0
         while True:
             batch = self._queue.receive_dead(_AT_A_TIME, _VISIBILITY_S)
             fresh = [message for message in batch if message.message_id not in seen]
@@ -159,6 +166,8 @@ class DeadLetters:
                 self._taken[message.message_id] = replace(message, body="")
             if not fresh:  # the queue is empty, or this is its second round
                 return
+            began_ms = began_ms or batch[0].received_at_ms
+            fresh = [message for message in fresh if message.sent_at_ms <= began_ms]
             found: dict[str, list[Delivery]] = {}
             for message in fresh:
                 event = {
@@ -215,11 +224,10 @@ def redrive(  # noqa: PLR0913 - two say how it is done
         One for each letter that was selected.
     """
     done: list[Redriven] = []
-    began_ms = 1000 * client.now()
     sent: dict[str, int] = {}  # whatever the clocks say: of each job the redrive that was sent
     with DeadLetters(client) as letters:
         for letter in filter(selected, letters):
-            if letter.received.sent_at_ms > began_ms or letter.follows(sent):
+            if letter.follows(sent):
                 continue
             problem = letter.problem or _send(client, letter, changes, dry_run=dry_run)
             if not problem and not dry_run:
@@ -261,10 +269,8 @@ def delete(
         Those that were selected.
     """
     done: list[Letter] = []
-    began_ms = 1000 * client.now()
     with DeadLetters(client) as letters:
-        before = (letter for letter in letters if letter.received.sent_at_ms <= began_ms)
-        for letter in islice(filter(selected, before), limit):
+        for letter in islice(filter(selected, letters), limit):
             if not dry_run:
                 letters.delete(letter)
             done.append(letter)

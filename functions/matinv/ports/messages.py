@@ -26,12 +26,17 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message taken from the dead-letter queue, invisible to others until its timeout ends."""
+    """A message taken from the dead-letter queue, invisible to others until its timeout ends.
+
+    ``sent_at_ms`` and ``received_at_ms`` are by the queue's clock, in milliseconds since the epoch;
+    the latter may be up to a second late, never early. A client's own clock may be wrong by hours.
+    """
 
     message_id: str
     receipt: str
     body: str = field(repr=False)
     sent_at_ms: int
+    received_at_ms: int
     receive_count: int
     attributes: Mapping[str, str]
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from matinv.backends.aws.calls import message_bytes, packed, pages, pause
@@ -236,6 +237,9 @@ class SQSQueue:
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["All"],
             )
+        # RFC 9110, 6.6.1: any server with a clock says its time, in whole seconds.
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date") or formatdate(usegmt=True)
+        received_at_ms = 1000 * int(parsedate_to_datetime(date).timestamp()) + 999
         received = []
         for message in answer.get("Messages", []):
             system: Mapping[Any, str] = message.get("Attributes", {})
@@ -247,6 +251,7 @@ class SQSQueue:
                     receipt=message["ReceiptHandle"],
                     body=message["Body"],
                     sent_at_ms=int(system.get("SentTimestamp", 0)),
+                    received_at_ms=received_at_ms,
                     receive_count=int(system.get("ApproximateReceiveCount", 1)),
                     attributes={**system, **texts},
                 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Final
@@ -25,6 +26,8 @@ class MemoryQueue(FaultInjection):
     ----------
     max_receive_count : int or None
         What the queue's redrive policy says; None if it has none.
+    now : callable
+        The queue's clock, seconds since the epoch.
 
     Attributes
     ----------
@@ -42,8 +45,14 @@ class MemoryQueue(FaultInjection):
         Job ids that `dead_letter` and `forward` fail on.
     """
 
-    def __init__(self, *, max_receive_count: int | None = _MAX_RECEIVES) -> None:
+    def __init__(
+        self,
+        *,
+        max_receive_count: int | None = _MAX_RECEIVES,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__()
+        self._now_ms = lambda: int(1000 * now())
         self.dead: list[DeadLetter] = []
         self.forwarded: dict[str, list[Delivery]] = {}
         self.delays: list[tuple[Delivery, int]] = []
@@ -87,7 +96,9 @@ class MemoryQueue(FaultInjection):
 
     def _add_letter(self, body: str, attributes: Mapping[str, str]) -> None:
         message_id = f"dead-{next(self._numbers)}"
-        self._letters[message_id] = Received(message_id, "", body, 0, 0, attributes)
+        self._letters[message_id] = Received(
+            message_id, "", body, self._now_ms(), 0, 0, attributes
+        )
 
     def forward(
         self,
@@ -143,7 +154,7 @@ class MemoryQueue(FaultInjection):
                 refusals.append(None)
         return refusals
 
-    def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:  # noqa: ARG002 - no clock here
+    def receive_dead(self, limit: int, visibility_s: int) -> Sequence[Received]:  # noqa: ARG002 - no timeouts here
         """Take dead letters; they stay invisible until they are released."""
         with self.operation("receive_dead"):
             visible = [m for i, m in self._letters.items() if i not in self._in_flight][:limit]
@@ -151,6 +162,7 @@ class MemoryQueue(FaultInjection):
                 replace(
                     message,
                     receipt=f"receipt-{next(self._numbers)}",
+                    received_at_ms=self._now_ms(),
                     receive_count=message.receive_count + 1,
                 )
                 for message in visible

@@ -79,7 +79,7 @@ def list_(ctx: click.Context, /, *, limit: int, output: str, **filters: Any) -> 
     """
     client = client_of(ctx)
     with DeadLetters(client) as letters:
-        chosen = list(islice(filter(_selector(client, **filters), letters), limit))
+        chosen = list(islice(filter(_selector(**filters), letters), limit))
     emit(map(_row, chosen), _COLUMNS, output)
     return Exit.OK
 
@@ -132,7 +132,7 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     if isinstance(client.backend, ApiBackend):
         unknown = _redrive_by_id(client.backend, changes, limit, dry_run=dry_run, **filters)
         return _complain_none(client, unknown)
-    selected, progress = _selector(client, **filters), _progress()
+    selected, progress = _selector(**filters), _progress()
     done = redrive(client, selected, changes, limit, dry_run=dry_run, on_done=progress)
     for one in done:
         if one.problem:
@@ -172,7 +172,7 @@ def delete_(
     if not (all_ or any(filters.values())):
         raise click.UsageError("nothing says which letters (allowed: a filter, or --all)")
     client = client_of(ctx)
-    done = delete(client, _selector(client, **filters), limit, dry_run=dry_run)
+    done = delete(client, _selector(**filters), limit, dry_run=dry_run)
     deleted = "would be" if dry_run else "yes"
     emit((_row(letter) | {"deleted": deleted} for letter in done), _DELETED_COLUMNS, output)
     found = {job_id for letter in done for job_id in letter.job_ids}
@@ -218,8 +218,7 @@ def _redrive_by_id(
     return missing
 
 
-def _selector(  # noqa: PLR0913 - the filters
-    client: Client,
+def _selector(
     *,
     job_ids: tuple[str, ...],
     tags: tuple[tuple[str, str], ...],
@@ -228,16 +227,14 @@ def _selector(  # noqa: PLR0913 - the filters
     codes: tuple[Code, ...],
 ) -> Callable[[Letter], bool]:
     """Return the condition that all filters together are; a notification counts as a whole."""
-    now = client.now()
     wanted = {job_id_of(name) for name in job_ids}
 
     def selected(letter: Letter) -> bool:
-        age_s = now - letter.received.sent_at_ms / 1000
         return (
             (not job_ids or bool(wanted & set(letter.job_ids)))
             and set(tags) <= letter.tags.items()
-            and (newer_than is None or age_s <= newer_than)
-            and (older_than is None or age_s >= older_than)
+            and (newer_than is None or letter.age_s <= newer_than)
+            and (older_than is None or letter.age_s >= older_than)
             and (not codes or letter.reason[0] in codes)
         )
 

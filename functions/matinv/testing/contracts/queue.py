@@ -73,6 +73,11 @@ class JobQueueContract(ClientQueueContract):
         why = {"error_code": "BAD_FORMAT", "error_message": "no good"}
         assert found.attributes.items() >= (why | {"job_id": "j1", "source": "message"}).items()
 
+    def test_a_letter_is_dated_by_the_clock_of_the_queue(self, queue: JobQueue) -> None:
+        queue.dead_letter([letter(1)])
+        (found,) = queue.receive_dead(10, 60)
+        assert 0 <= found.received_at_ms - found.sent_at_ms < 60_000
+
     def test_many_letters_are_sent(self, queue: JobQueue) -> None:
         assert queue.dead_letter([]) == []
         assert queue.dead_letter([letter(n) for n in range(25)]) == [True] * 25
