@@ -102,3 +102,26 @@ def test_a_job_keeps_what_was_sent_whatever_becomes_of_the_caller_s_array(client
     array[:] = 0
     job.wait()
     np.testing.assert_allclose(job.result(verify=True) @ general(5), np.eye(5), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [4, 300], ids=["message", "file"])
+def test_what_stands_there_and_is_to_replace_what_comes_is_sent_without_its_file(
+    service: MemoryService, n: int
+) -> None:
+    """Somebody's older message that replaces may yet be on its way."""
+    client, matrix = service.client, general(n)
+    client.submit(matrix, job_id="a").wait()
+    before = service.record("a")
+    other_at_s = service.now_s
+    service.sleep(10)
+    again = client.submit(matrix, job_id="a", replace=True)
+    assert again.had_ended
+    assert service.store.notifications == []
+    service.work()
+    service.now_s, now_s = other_at_s + 5, service.now_s
+    service.deliver({"job_id": "a", "matrix": [[2.0]], "replace": True})
+    service.now_s = now_s
+    after = service.record("a")
+    assert (after.result, after.updated_at) == (before.result, before.updated_at)
+    assert after.message_at_ms == 1000 * now_s
+    np.testing.assert_allclose(again.result(verify=True) @ matrix, np.eye(n), atol=1e-9)

@@ -10,7 +10,7 @@ import pytest
 
 from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import Format
-from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
+from matinv.jobs.ownership import Ownership, Question, asked_again, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import Options, answer_options
 from matinv.jobs.times import timestamp
@@ -237,6 +237,18 @@ def test_of_two_that_replace_each_other_the_one_sent_later_stays() -> None:
     worked = record(Status.SUCCEEDED, OTHER, message_id="another", message_at_ms=6)
     assert owner(worked, early) is STALE
     assert owner(record(Status.SUCCEEDED, INLINE, message_at_ms=5), late) is OURS
+
+
+def test_an_answered_question_that_is_asked_again_to_replace_others_is_as_new_as_that() -> None:
+    first = record(Status.SUCCEEDED, INLINE, message_at_ms=5)
+    other, again = (comes(i, replaces=True, sent_at_ms=t) for i, t in ((OTHER, 6), (INLINE, 7)))
+    assert owner(first, again) is ENDED
+    noted = asked_again(first, again)
+    assert noted == replace(first, message_id="another", message_at_ms=7, revision=1)
+    assert owner(noted, other) is STALE
+    assert asked_again(noted, again) is None
+    assert asked_again(first, replace(again, replaces=False)) is None
+    assert asked_again(first, replace(again, sent_at_ms=4)) is None
 
 
 # Invariants over everything that can come

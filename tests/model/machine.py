@@ -83,7 +83,11 @@ _changes = st.sampled_from(
     [{}, {}, {"method": "pinv"}, {"on_ill_conditioned": "warn"}, {"output": "s3"}]
 )
 _takes = st.sampled_from(
-    [{"replace": True, "output": "s3"}, {"replace": True, "output": "s3", "method": "pinv"}]
+    [
+        {"replace": True},
+        {"replace": True, "output": "s3"},
+        {"replace": True, "output": "s3", "method": "pinv"},
+    ]
 )
 
 

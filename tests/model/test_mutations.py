@@ -101,6 +101,10 @@ def let_an_older_one_replace_a_newer(patch: Patch) -> None:
     patch.setattr("matinv.jobs.ownership._if_it_replaces", whenever)
 
 
+def forget_when_an_answered_question_was_asked_again(patch: Patch) -> None:
+    patch.setattr(settle, "asked_again", lambda record, question: None)
+
+
 def answer_null(patch: Patch) -> None:
     none = {"batchItemFailures": [{"itemIdentifier": None}]}
     patch.setattr(pipeline.Report, "batch_item_failures", lambda report: none)
@@ -161,6 +165,7 @@ def let_nothing_expire(patch: Patch) -> None:
         (take_failures_for_final, Messages),
         (share_a_key_between_questions, Messages),
         (let_an_older_one_replace_a_newer, Messages),
+        (forget_when_an_answered_question_was_asked_again, Messages),
         (answer_null, Machine),
         (fail_the_batch_with_its_poison, Messages),
         (work_on_what_was_cancelled, Messages),

@@ -54,6 +54,7 @@ class Witness:
         self._begun: set[tuple[str, str]] = set()
         self._last_ended_ms: dict[tuple[str, str], int] = {}
         self._owned_ms: dict[tuple[str, Any], int] = {}
+        self._replaced_ms: dict[str, int] = {}
         simulator.watch = self.look
         simulator.judge = self.judge
 
@@ -73,6 +74,7 @@ class Witness:
     def forget(self, job_id: str) -> None:
         """Take note that a record is dropped because it is too old."""
         self._seen.pop(job_id)
+        self._replaced_ms.pop(job_id, None)
 
     def _look_at_change(self, old: Record | None, new: Record) -> None:
         assert new.revision == (old.revision if old else 0) + 1
@@ -133,7 +135,8 @@ class Witness:
             assert passing or new.message_id != old.message_id, "one message failed twice"
             return
         if new.message_id in self._replacing():
-            assert new.message_at_ms >= old.message_at_ms, "an older message replaced a newer one"
+            newest_ms = max(old.message_at_ms, self._replaced_ms.get(new.job_id, -1))
+            assert new.message_at_ms >= newest_ms, "an older message replaced a newer one"
             return
         assert not old.status.terminal, f"{old.status} was reopened"
         # Until its object was opened, no question owns the id: of two references to it the first
@@ -205,6 +208,8 @@ class Witness:
         for outcome in report.outcomes:
             if outcome.exception:  # a bug, or one of the assertions above
                 raise outcome.exception
+            if outcome.verdict in {Verdict.DONE, Verdict.DUPLICATE}:
+                self._note_replacing(outcome)
             if outcome.verdict is Verdict.DONE:
                 self._judge_done(outcome, frame)
             if outcome.verdict is Verdict.DUPLICATE:
@@ -222,6 +227,13 @@ class Witness:
         if alone and not frame.paused:
             jobs = {o.delivery.job_id for o in report.outcomes if o.verdict is Verdict.RETRY}
             assert len(jobs) <= len(frame.faults), "one job's fault came upon others"
+
+    def _note_replacing(self, outcome: Outcome) -> None:
+        """Note when the last question was sent that replaces others and has its answer."""
+        record, delivery = outcome.record, outcome.delivery
+        if record and record.status.succeeded and _REPLACES.search(delivery.body):
+            newest_ms = self._replaced_ms.get(delivery.job_id, -1)
+            self._replaced_ms[delivery.job_id] = max(delivery.sent_at_ms, newest_ms)
 
     def _judge_done(self, outcome: Outcome, frame: Frame) -> None:
         """Look whether a job had time left when the invocation began that did it."""

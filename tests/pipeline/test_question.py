@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,28 @@ def test_replace_lets_other_content_take_the_id_and_an_older_one_never_takes_it_
     assert service.inverse("x") == [[0.125]]
     assert service.deliver(job("x", [[2.0]])) == []
     assert codes(service) == ["JOB_ID_CONFLICT"]
+
+
+@pytest.mark.parametrize("kind", ["message", "reference"])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_of_questions_that_replace_each_other_the_one_asked_last_stays_in_any_order(
+    service: MemoryService, kind: str, order: tuple[int, ...]
+) -> None:
+    def upload(key: str, matrix: Any) -> dict[str, Any]:
+        service.drop(key, matrix)
+        return reference(key, job_id="x", replace=True)
+
+    if kind == "message":
+        first, second = (job("x", a.tolist(), format="npy", replace=True) for a in (A, B))
+    else:
+        first, second = upload("a.npy", A), upload("b.npy", B)
+    asked = [first, second, first]
+    begin_s = service.now_s
+    for number in order:
+        service.now_s = begin_s + number
+        assert service.deliver(asked[number]) == []
+    assert np.array_equal(service.stored("x"), np.linalg.inv(A))
+    assert service.queue.dead == []
 
 
 def test_an_upload_takes_the_id_of_a_message_only_if_its_metadata_says_so(

@@ -175,7 +175,8 @@ class Client:
         -------
         Job
             If a job with this id has succeeded for this very matrix and these options, that job;
-            nothing is sent. One that failed is done again.
+            nothing is sent, unless `replace` makes it the newest question. One that failed is done
+            again.
 
         Raises
         ------

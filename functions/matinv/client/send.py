@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from matinv.client.message_text import edited
 from matinv.client.results import read_input
 from matinv.client.submission import Submission
 from matinv.errors import Code, MatinvError, Refused, Transient
 from matinv.jobs.fairness import group_of
 from matinv.jobs.ids import matrix_digest
-from matinv.jobs.message import CONTENT, REPLACE
+from matinv.jobs.message import CONTENT, REPLACE, encode
 from matinv.jobs.ownership import Ownership, Question, differing, digest_of, owner
 from matinv.jobs.record import InputInfo, Record, Status
 from matinv.jobs.request import (
@@ -186,7 +187,8 @@ def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Be
         raise _conflict(submission.job_id, record, question)
     if record and found is Ownership.ENDED:
         info = question.input if submission.body is not None else record.input
-        return _Begun(Sent(submission.job_id, info, submission.matrix, ended=True, record=record))
+        sent = Sent(submission.job_id, info, submission.matrix, ended=True, record=record)
+        return _Begun(sent, _again(submission, record) if submission.replaces else None)
     over = found is Ownership.OURS and record is not None and record.status.terminal
     revision = record.revision if record and over else 0
     if submission.body is None:
@@ -206,6 +208,15 @@ def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Be
         record=queued if record is None or over else record,
     )
     return _Begun(sent, submission.body, queued if record is None else None)
+
+
+def _again(submission: Submission, record: Record) -> str:
+    """Return a message that asks for what was answered: one that replaces may yet be on its way."""
+    if submission.body is not None:
+        return submission.body
+    reference = reference_of(record.input)
+    body = encode(Request(submission.job_id, reference, submission.options))
+    return edited(body, {"replace": True})
 
 
 def _holds(store: ClientStore, record: Record, submission: Submission, sha256: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from matinv.jobs.record import InputInfo, Record, Status
@@ -106,6 +106,22 @@ def owner(
     return Ownership.OURS if record.status.failed else _if_it_replaces(record, question)
 
 
+def asked_again(record: Record, question: Question) -> Record | None:
+    """Return what is to stand in place of the record that a duplicate found; None if that itself.
+
+    Of questions that replace each other the one that was sent last stays. One whose answer is there
+    already is no exception: one that was sent before it, and comes later, must find its time.
+    """
+    if not (question.replaces and record.status.succeeded and _is_sent_later(record, question)):
+        return None
+    return replace(
+        record,
+        message_id=question.message_id,
+        message_at_ms=question.sent_at_ms,
+        revision=record.revision + 1,
+    )
+
+
 def differing(record: Record, question: Question) -> tuple[str, str] | None:
     """Return which options of the same input differ: as they come, and as the record has them."""
     if question.input.id != record.input.id:
@@ -155,9 +171,13 @@ def _if_it_replaces(record: Record, question: Question) -> Ownership:
         return Ownership.OPEN_FIRST
     if not question.replaces:
         return Ownership.CONFLICT
-    stands = (record.message_at_ms, record.message_id)
-    newer = not question.message_id or (question.sent_at_ms, question.message_id) > stands
+    newer = not question.message_id or _is_sent_later(record, question)
     return Ownership.OURS if newer else Ownership.STALE
+
+
+def _is_sent_later(record: Record, question: Question) -> bool:
+    stands = (record.message_at_ms, record.message_id)
+    return (question.sent_at_ms, question.message_id) > stands
 
 
 def _is_again(record: Record, question: Question) -> bool:

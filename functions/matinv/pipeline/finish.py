@@ -14,7 +14,7 @@ from typing import Final
 from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
 from matinv.jobs.fairness import group_of
 from matinv.jobs.lanes import Lane
-from matinv.jobs.ownership import Ownership
+from matinv.jobs.ownership import Ownership, asked_again
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery
 from matinv.pipeline.app import App
@@ -27,6 +27,7 @@ from matinv.ports import DeadLetter
 
 # Two workers on one job lose to each other once each; more rounds mean a hot loop somewhere.
 _ROUNDS: Final = 5
+_HOT: Final = Transient(Code.STORAGE, "the record changed under every attempt to write it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def settle(app: App, ended: Sequence[Finished]) -> Iterator[Outcome]:
     others = [end for end in ended if not isinstance(end.result, Record)]
     failed: list[Finished] = []
     forwarded: list[Task] = []
-    for end in [*write(app, succeeded), *others]:
+    for end in _noted(app, [*write(app, succeeded), *others]):
         match end.result:
             case Record() as record:
                 yield Outcome(end.task.delivery, Verdict.DONE, record)
@@ -114,6 +115,27 @@ def _forward(app: App, lane: Lane, tasks: Sequence[Task]) -> Iterator[Finished]:
     unsent = Transient(Code.STORAGE, unwritable, "see the worker's role")
     for task, ok in zip(served, sent, strict=True):
         yield Finished(task, NotOurs(Verdict.FORWARDED) if ok else unsent)
+
+
+def _noted(app: App, ended: list[Finished]) -> list[Finished]:
+    """Return how tasks ended, once the records of duplicates say when they were asked for last."""
+    for _ in range(_ROUNDS):
+        again = {
+            id(end): (end.task, record)
+            for end in ended
+            if isinstance(end.result, NotOurs) and end.result.verdict is Verdict.DUPLICATE
+            if end.task.record and (record := asked_again(end.task.record, end.task.question()))
+        }
+        if not again:
+            return ended
+        ended = [end for end in ended if id(end) not in again]
+        for end in write(app, [*again.values()]):
+            if isinstance(end.result, Record):
+                end.task.record = end.result
+                ended.append(Finished(end.task, NotOurs(Verdict.DUPLICATE)))
+            else:
+                ended.append(end)
+    raise _HOT
 
 
 def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> Iterator[Outcome]:
@@ -242,5 +264,4 @@ def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Finished]:
             pending = rebased
     except MatinvError as error:
         return ended + [Finished(task, error) for task, _ in pending]
-    hot = Transient(Code.STORAGE, "the record changed under every attempt to write it")
-    return ended + [Finished(task, hot) for task, _ in pending]
+    return ended + [Finished(task, _HOT) for task, _ in pending]

@@ -29,6 +29,7 @@ _SENDS: Final = 300  # in the second that SQS's time is exact to, a tenth of the
 
 @pytest.mark.parametrize("off_s", [-3600, 3600])
 def test_redrive_skips_no_letter_and_ends_while_new_ones_come(
+    *,
     sqs: SQSClient,
     s3: S3Client,
     dynamodb: DynamoDBClient,

@@ -96,9 +96,7 @@ class MemoryQueue(FaultInjection):
 
     def _add_letter(self, body: str, attributes: Mapping[str, str]) -> None:
         message_id = f"dead-{next(self._numbers)}"
-        self._letters[message_id] = Received(
-            message_id, "", body, self._now_ms(), 0, 0, attributes
-        )
+        self._letters[message_id] = Received(message_id, "", body, self._now_ms(), 0, 0, attributes)
 
     def forward(
         self,
