@@ -52,7 +52,7 @@ class MemoryQueue(FaultInjection):
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self._now_ms = lambda: int(1000 * now())
+        self._now: Callable[[], float] = now
         self.dead: list[DeadLetter] = []
         self.forwarded: dict[str, list[Delivery]] = {}
         self.delays: list[tuple[Delivery, int]] = []
@@ -96,7 +96,9 @@ class MemoryQueue(FaultInjection):
 
     def _add_letter(self, body: str, attributes: Mapping[str, str]) -> None:
         message_id = f"dead-{next(self._numbers)}"
-        self._letters[message_id] = Received(message_id, "", body, self._now_ms(), 0, 0, attributes)
+        self._letters[message_id] = Received(
+            message_id, "", body, int(1000 * self._now()), 0, 0, attributes
+        )
 
     def forward(
         self,
@@ -160,7 +162,7 @@ class MemoryQueue(FaultInjection):
                 replace(
                     message,
                     receipt=f"receipt-{next(self._numbers)}",
-                    received_at_ms=self._now_ms(),
+                    received_at_ms=int(1000 * self._now()),
                     receive_count=message.receive_count + 1,
                 )
                 for message in visible
