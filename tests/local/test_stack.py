@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 import boto3
 import pytest
 
+from matinv import Client, Transient
 from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.s3_bodies import Pieces
 from matinv.local.stack import MESSAGE_BYTES, OVERRULED, Shape, Stack, StackError
@@ -65,6 +66,21 @@ def test_any_client_of_sqs_works_after_sourcing_the_exports(stack: Stack, client
         ["sh", "-c", script], env=env, capture_output=True, text=True, check=True, timeout=60
     )
     assert stack.settings.jobs_queue_url in done.stdout
+
+
+def test_a_stack_that_has_ended_is_named_and_a_new_one_serves(
+    monkeypatch: pytest.MonkeyPatch, no_real_aws: None
+) -> None:
+    for serves in (False, True):
+        with Stack.start() as stack:
+            for name, value in stack.environment().items():
+                monkeypatch.setenv(name, value)
+            if serves:
+                assert list(Client.connect().list()) == []
+        with pytest.raises(
+            Transient, match=r"the local stack has ended.*source its new --env-file"
+        ):
+            list(Client.connect().list())
 
 
 def test_the_exports_make_the_environment_in_any_shell(stack: Stack) -> None:

@@ -18,10 +18,15 @@ from support.processes import SOON_S, alive, children, matinv, until
 
 pytestmark = pytest.mark.deep
 
+LOOPBACK = ("127.0.0.1", 0)
 
-def test_up_serves_jobs_and_ends_in_order(tmp_path: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    env_file = tmp_path / "stack.env"
-    with matinv("local", "up", "--env-file", str(env_file), stdout=subprocess.PIPE) as up:
+
+def test_up_serves_jobs_quietly_and_ends_in_order(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env_file, log = tmp_path / "stack.env", tmp_path / "log"
+    arguments = ["--env-file", str(env_file), "--log-file", str(log)]
+    with matinv("local", "up", *arguments, stdout=subprocess.PIPE) as up:
         until(env_file.exists)
         assert up.stdout
         exports = [up.stdout.readline() for _ in env_file.read_text().splitlines()[1:]]
@@ -37,8 +42,10 @@ def test_up_serves_jobs_and_ends_in_order(tmp_path: Any, capfd: pytest.CaptureFi
         assert not env_file.exists()
         assert not any(map(alive, processes))
         assert up.stdout.read() == ""
-    err = capfd.readouterr().err
-    assert "Traceback" not in err
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith(f"; log: {log}")
+    assert '"TerminalRecords":[1.0]' in log.read_text()
 
 
 def test_ups_processes_do_not_outlive_it_when_it_is_killed(
@@ -112,13 +119,29 @@ def test_up_leaves_a_file_alone_that_it_did_not_write(
 
 def test_up_replaces_the_file_of_an_earlier_run_that_was_killed(tmp_path: Any) -> None:
     path = tmp_path / "stack.env"
-    with supervisor.env_file(path) as write:
-        write("export A=1\n")
+    notes: list[str] = []
+    with supervisor.env_file(path, notes.append) as write, socket.create_server(LOOPBACK) as server:
+        write(f"export AWS_ENDPOINT_URL=http://127.0.0.1:{server.getsockname()[1]}\n")
         left = path.read_text()
     assert not path.exists()
+    assert notes == []
     path.write_text(left)
-    with supervisor.env_file(path):
+    with supervisor.env_file(path, notes.append):
         assert not path.exists()
+    assert notes == [f"replacing {path}, which a stack that was killed left behind"]
+
+
+def test_up_leaves_the_file_of_a_stack_that_runs(tmp_path: Any) -> None:
+    path = tmp_path / "stack.env"
+    with supervisor.env_file(path, print) as write, socket.create_server(LOOPBACK) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        write(f"export AWS_ENDPOINT_URL={url}\n")
+        with (
+            pytest.raises(FileExistsError, match=f"the stack that runs at {url}"),
+            supervisor.env_file(path, print),
+        ):
+            pass
+        assert url in path.read_text()
 
 
 def test_a_worker_that_crashes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +158,7 @@ def test_a_worker_that_crashes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> N
         return real_start(["-c", "raise SystemExit(9)"])
 
     monkeypatch.setattr(child, "start", start)
-    worker = supervisor.Kept("a worker", ["local", "worker"], {}, notes.append)
+    worker = supervisor.Kept("a worker", ["local", "worker"], {}, notes.append, log=sys.stderr)
 
     def tended() -> bool:
         worker.tend()

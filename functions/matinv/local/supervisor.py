@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from matinv import processes
 from matinv.jobs.lanes import Lane
@@ -19,6 +19,7 @@ _LOOK_S: Final = 0.1
 _STOP_S: Final = 10.0  # for the batch in hand
 _HEALTHY_S: Final = 10.0  # a worker that lived so long is replaced at once
 _RESTART_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)  # for one that did not; the last repeats
+_ENDPOINT: Final = re.compile(r"^export AWS_ENDPOINT_URL=http://127\.0\.0\.1:(\d+)$", re.M)
 _HEADER: Final = "# Written by `matinv local up`; gone when it stops.\n"
 
 
@@ -35,26 +36,37 @@ class Kept:
         Its environment.
     note : callable
         Takes a line for people.
+    log : file
+        Takes its output.
+    for_people : bool
+        Whether its standard error is for the person at the terminal instead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a process, and where its lines go
         self,
         name: str,
         arguments: Sequence[str],
         env: Mapping[str, str],
         note: Callable[[str], object],
+        *,
+        log: IO[str],
+        for_people: bool = False,
     ) -> None:
         self._name = name
         self._command = ["-m", *arguments]
         self._env = env
         self._note = note
+        self._log = log
+        self._errors = None if for_people else log
         self._short_lives = 0
         self._start_at = 0.0
         self._start()
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        self._process = processes.start(self._command, env=self._env, stdout=sys.stderr)
+        self._process = processes.start(
+            self._command, env=self._env, stdout=self._log, stderr=self._errors
+        )
 
     def tend(self) -> None:
         """Start it again if it has ended, after a pause if it keeps ending."""
@@ -85,6 +97,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     ready: Callable[[Stack], object],
     note: Callable[[str], object],
     *,
+    log: IO[str],
     api_port: int | None = None,
     console: Sequence[str] | None = None,
 ) -> None:
@@ -102,6 +115,8 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
         Called once with the stack, when everything exists.
     note : callable
         Takes a line for people.
+    log : file
+        Takes what the workers and the HTTP API log.
     api_port : int, optional
         Where to serve the HTTP API too.
     console : sequence of str, optional
@@ -118,14 +133,15 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
         for lane in stack.settings.lane:
             own = stack.of_lane(lane).process_environment(os.environ)
             count = workers if lane is stack.settings.lane else min(workers, 1)
-            kept += [Kept("a worker", arguments(lane), own, note) for _ in range(count)]
+            kept += [Kept("a worker", arguments(lane), own, note, log=log) for _ in range(count)]
         env = stack.process_environment(os.environ)
-        if console is not None:
-            kept.append(Kept("the console", ["matinv.cli", "console", *console], env, note))
+        if console is not None:  # it prints its link
+            served = ["matinv.cli", "console", *console]
+            kept.append(Kept("the console", served, env, note, log=log, for_people=True))
         if api_port is not None:
             note(f"the HTTP API is going to be at http://127.0.0.1:{api_port}")
-            serving = ["matinv.cli", "local", "api", "--port", str(api_port)]
-            kept.append(Kept("the HTTP API", serving, env, note))
+            served = ["matinv.cli", "local", "api", "--port", str(api_port)]
+            kept.append(Kept("the HTTP API", served, env, note, log=log))
         for process in kept:
             ending.callback(process.stop)
         announced = False
@@ -134,8 +150,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
                 message = "the embedded AWS ended; its state is lost"
                 raise StackError(message)
             if not announced:
-                with socket.socket() as attempt:
-                    announced = api_port is None or attempt.connect_ex(("127.0.0.1", api_port)) == 0
+                announced = api_port is None or _listens(api_port)
                 if announced:
                     ready(stack)
             for process in kept:
@@ -143,21 +158,39 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             time.sleep(_LOOK_S)
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
-def env_file(path: Path | None) -> Iterator[Callable[[str], None]]:
+def env_file(path: Path | None, note: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
     """Give the block a function that writes `path` in one step; the file goes with the block.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file, if there is to be one.
+    note : callable
+        Takes a line for people, if a stack that was killed left the file behind.
 
     Raises
     ------
     FileExistsError
-        If there is a file that no earlier run wrote.
+        If the file belongs to a stack that runs, or no stack wrote it.
     """
     if path is None:
         yield lambda _: None
         return
-    if path.exists() and not path.read_text(errors="replace").startswith(_HEADER):
-        raise FileExistsError(0, "exists, and `matinv local up` did not write it", str(path))
-    path.unlink(missing_ok=True)
+    if path.exists():
+        left = path.read_text(errors="replace")
+        if not left.startswith(_HEADER):
+            raise FileExistsError(0, "exists, and `matinv local up` did not write it", str(path))
+        if (running := _ENDPOINT.search(left)) and _listens(int(running[1])):
+            message = f"belongs to the stack that runs at http://127.0.0.1:{running[1]}"
+            raise FileExistsError(0, message, str(path))
+        note(f"replacing {path}, which a stack that was killed left behind")
+        path.unlink()
 
     def write(text: str) -> None:
         part = path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -111,6 +111,12 @@ ELSEWHERE: Final = (
         "cli/test_cli_env.py::test_error_of_terraform_is_repeated_on_one_line",
     ),
     Elsewhere(
+        "the local stack has ended, so the settings of this shell are stale: start `matinv local "
+        "up` again, and source its new --env-file",
+        Kind.SHOWN,
+        "local/test_stack.py::test_a_stack_that_has_ended_is_named_and_a_new_one_serves",
+    ),
+    Elsewhere(
         "choose another --port",
         Kind.SHOWN,
         "console/test_command.py::test_a_port_that_is_taken_is_said_and_another_one_serves",

@@ -103,6 +103,10 @@ HINTS: Final = {
     Code.ACCESS_DENIED: "an operator must check credentials, the role's policy and the MATINV_* "
     "settings: the table, queues and buckets that they name, and the region",
 }
+_STALE: Final = (
+    "the local stack has ended, so the settings of this shell are stale: start `matinv local up` "
+    "again, and source its new --env-file"
+)
 CODES: Final = {
     **dict.fromkeys(_THROTTLED, Code.THROTTLED),
     **dict.fromkeys(_DENIED, Code.ACCESS_DENIED),
@@ -166,7 +170,9 @@ def transient(error: Exception, action: str) -> Transient:
         code = Code.ACCESS_DENIED if isinstance(error, _NO_CREDENTIALS) else Code.STORAGE
         found = f"{type(error).__name__}: {error}"
     kind = Misconfigured if code is Code.ACCESS_DENIED else Transient
-    return kind(code, f"{action} failed: {found}", HINTS[code])
+    gone = isinstance(error, boto.EndpointConnectionError) and "://127.0.0.1:" in found
+    hint = _STALE if gone else HINTS[code]
+    return kind(code, f"{action} failed: {found}", hint)
 
 
 def of_code(code: str, status: int = 0) -> Code:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -98,6 +99,11 @@ def _worker_options(command: Command) -> Command:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the exports here, once everything is ready; removed at the end.",
 )
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the logs of workers and API. Default: a temporary file, removed at the end.",
+)
 @_worker_options
 @click.option(
     "--visibility",
@@ -151,6 +157,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     *,
     port: int,
     env_file: Path | None,
+    log_file: Path | None,
     visibility_s: int | None,
     max_receives: int,
     workers: int,
@@ -166,7 +173,8 @@ def up(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
 
-    Exports go to stdout, everything else to stderr. The state is in memory and ends with it.
+    The exports go to stdout, notes for you to stderr, and what the workers log to a file. The state
+    is in memory and ends with the command.
     """
     from matinv.local import supervisor  # noqa: PLC0415 - see the module's docstring
     from matinv.local.stack import Shape, StackError  # noqa: PLC0415
@@ -190,12 +198,16 @@ def up(  # noqa: PLR0913 - each is an option of the command
     if large_memory_mb:
         behind = lane("large", large_memory_mb, behind)
     shape = Shape(port, max_receives, visibility_s, lane("standard", memory_mb, behind))
-    with supervisor.env_file(env_file) as write:
+    with (
+        tempfile.NamedTemporaryFile(prefix="matinv-", suffix=".log") as temporary,
+        (log_file or Path(temporary.name)).open("a") as log,
+        supervisor.env_file(env_file, _note) as write,
+    ):
 
         def ready(stack: Stack) -> None:
             click.echo(stack.exports(), nl=False)
             write(stack.exports())
-            _note(f"S3, SQS and DynamoDB at {stack.endpoint_url}; Ctrl-C ends it")
+            _note(f"S3, SQS and DynamoDB at {stack.endpoint_url}; Ctrl-C ends it; log: {log.name}")
 
         try:
             supervisor.serve(
@@ -204,6 +216,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
                 lambda lane: _worker_of(lane, polling),
                 ready,
                 _note,
+                log=log,
                 api_port=api_port,
                 console=opened if console else None,
             )
