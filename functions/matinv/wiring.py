@@ -115,7 +115,7 @@ def backend(settings: Settings) -> Backend:
 
 def watched_backend(settings: Settings) -> Backend:
     """Return the stack on AWS, for `matinv.client.Client`."""
-    return replace(backend(settings), monitor=monitor(settings))
+    return replace(backend(settings), monitor=monitor(settings), capacity=capacity(settings.lane))
 
 
 def poller(queue_url: str, invoke: Invoke, polling: Polling) -> Poller:

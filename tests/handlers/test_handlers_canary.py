@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from matinv.client import Client, ClientError
+from matinv.errors import Code, Misconfigured
 from matinv.handlers import canary
+from matinv.jobs.lanes import Ticket, huge, standard
+from matinv.ports.monitor import Depth
 from support.memory_service import MemoryService
 
 
@@ -61,6 +65,38 @@ def test_canary_beats_once_for_both_jobs(stack: MemoryService, sung: Any, log: i
     assert stack.store.uris() == []
     assert {e.attributes["status"] for e in stack.events.published} == {"SUCCEEDED"}
     assert all('"tags":{"matinv":"canary"}' in e.body for e in stack.events.published)
+
+
+def test_canary_asks_for_the_machine_that_a_lane_lacks(stack: MemoryService, sung: Any) -> None:
+    behind = replace(huge("h"), ticket=Ticket("machines", "poller"))
+    stack.settings = replace(stack.settings, lane=standard("https://sqs/jobs", behind))
+    asked = stack.capacity.requested
+    sung()
+    assert asked == []  # nothing waits
+    stack.monitor.depths |= {"standard": Depth(5), "huge": Depth(working=1)}
+    sung()
+    assert asked == []  # what is in work has its machine
+    stack.monitor.depths["huge"] = Depth(2)
+    for _ in range(2):
+        sung()
+        assert asked == ["huge"]  # one is enough, until it has ended
+    stack.capacity.ended = 1
+    sung()
+    assert asked == ["huge", "huge"]
+
+
+def test_canary_does_not_beat_when_no_machine_can_be_had(stack: MemoryService, sung: Any) -> None:
+    behind = replace(huge("h"), ticket=Ticket("machines", "poller"))
+    stack.settings = replace(stack.settings, lane=standard("https://sqs/jobs", behind))
+    stack.monitor.depths["huge"] = Depth(1)
+
+    def fail(moment: str) -> None:
+        if moment == "request:before":
+            raise Misconfigured(Code.ACCESS_DENIED, "no machine", "wait")
+
+    stack.capacity.fail = fail
+    with pytest.raises(Misconfigured):
+        sung()
 
 
 def test_canary_says_nothing_when_no_worker_answers(

@@ -22,6 +22,7 @@ from matinv.jobs.lanes import Lane, large, standard
 from matinv.jobs.record import Record
 from matinv.linalg.types import Matrix
 from matinv.local.samples import npy_bytes
+from matinv.ports import Backend
 from matinv.settings import Settings
 from matinv.testing.events import sqs_event
 
@@ -86,6 +87,9 @@ class MemoryService(MemoryWorker):
         self.pauses: list[float] = []
         self.off_s = 0.0
         self.on_sleep: Callable[[], None] | None = None
+
+    def backend(self) -> Backend:
+        return replace(super().backend(), capacity=self.capacity)
 
     @property
     def client(self) -> Client:

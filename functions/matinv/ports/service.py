@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from matinv.jobs.record import Record
+from matinv.ports.capacity import Capacity
 from matinv.ports.messages import ClientQueue, JobQueue
 from matinv.ports.objects import ClientStore, MatrixStore
 from matinv.ports.records import ClientTable, JobTable
@@ -25,12 +26,15 @@ class Backend:
         Buckets, records, queues: all that can be done with them.
     monitor : Monitor, optional
         What AWS knows of the stack.
+    capacity : Capacity, optional
+        Machines of its lanes, if some have tickets.
     """
 
     store: MatrixStore
     table: JobTable
     queue: JobQueue
     monitor: Monitor | None = None
+    capacity: Capacity | None = None
 
 
 class RedrivingQueue(ClientQueue, Protocol):
