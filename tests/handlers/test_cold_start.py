@@ -64,7 +64,8 @@ OURS = """
     matinv.linalg.step_up matinv.linalg.certificate matinv.linalg.closed_form matinv.linalg.gates
     matinv.linalg.determinant matinv.linalg.doubled matinv.linalg.pairs
     matinv.linalg.gauss_jordan matinv.linalg.hermitian matinv.linalg.inverse matinv.linalg.kernels
-    matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout matinv.linalg.pseudo_inverse
+    matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout
+    matinv.linalg.progress matinv.linalg.pseudo_inverse
     matinv.linalg.scaling matinv.linalg.schulz matinv.linalg.self_test matinv.linalg.small
     matinv.linalg.types matinv.linalg.verified
     matinv.formats matinv.formats.codecs matinv.formats.foreign matinv.formats.json_matrix
@@ -81,7 +82,7 @@ OURS = """
     matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
     matinv.pipeline.finish
     matinv.pipeline.invert matinv.pipeline.load matinv.pipeline.outcome matinv.pipeline.publish
-    matinv.pipeline.retry matinv.pipeline.task
+    matinv.pipeline.retry matinv.pipeline.task matinv.pipeline.watch
     matinv.backends matinv.backends.aws matinv.backends.aws.calls matinv.backends.aws.clients
     matinv.backends.aws.dynamodb matinv.backends.aws.dynamodb_items
     matinv.backends.aws.dynamodb_runs matinv.backends.aws.dynamodb_writes

@@ -123,6 +123,13 @@ class Slices(_Model):
     failures: list[SliceFailure]
 
 
+class Progress(_Model):
+    """How far a long job is."""
+
+    percent: float = Field(description="Of its arithmetic, as of updated_at.")
+    ends_at: str = Field(description="When that is done at this pace.")
+
+
 class Job(_Model):
     """The record of a job."""
 
@@ -143,6 +150,7 @@ class Job(_Model):
     result: Result | Absent = None
     certificate: Certificate | Absent = None
     slices: Slices | Absent = None
+    progress: Progress | Absent = Field(None, description="Of a long job that is running.")
     timings: dict[str, float] | Absent = None
     warnings: list[str] | Absent = None
     tags: dict[str, str] | Absent = None

@@ -125,6 +125,22 @@ class Slices:
     failures: tuple[SliceFailure, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job is.
+
+    Parameters
+    ----------
+    percent : float
+        Of the inversion's arithmetic, 0 to 100, as of the record's ``updated_at``.
+    ends_at : str
+        When that is done at this pace, in the form of a record's times.
+    """
+
+    percent: float
+    ends_at: str
+
+
 def result_facts(
     job_id: str,
     certificate: Certificate | None,
@@ -167,6 +183,7 @@ class Record:
     result: ResultInfo | None = None
     certificate: Certificate | None = None
     slices: Slices | None = None
+    progress: Progress | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,15 @@ from typing import Any
 
 from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import Format
-from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.jobs.record import (
+    InputInfo,
+    Progress,
+    Record,
+    ResultInfo,
+    SliceFailure,
+    Slices,
+    Status,
+)
 from matinv.linalg.certificate import Certificate
 
 Document = dict[str, Any]
@@ -38,9 +46,11 @@ def document_of(record: Record) -> Document:
 
 
 def note(record: Record) -> str | None:
-    """Return what a person should know of a job: its error, failed slices, warnings."""
+    """Return what a person should know of a job: error, progress, failed slices, warnings."""
     if record.error:
         return f"{record.error.code}: {record.error.message}"
+    if record.progress:
+        return f"{record.progress.percent:g} % done, until {record.progress.ends_at}"
     parts = list(record.warnings)
     if record.slices and record.slices.failed:
         parts.insert(0, f"{record.slices.failed} of {record.slices.count} slices failed")
@@ -132,6 +142,7 @@ def record_of(document: Mapping[str, Any]) -> Record:
         result=result,
         certificate=certificate,
         slices=slices,
+        progress=Progress(**document["progress"]) if "progress" in document else None,
         timings_ms=document.get("timings", {}),
         warnings=tuple(document.get("warnings", ())),
         tags=document.get("tags", {}),

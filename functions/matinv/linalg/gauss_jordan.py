@@ -38,7 +38,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from matinv.linalg import lapack, scaling
+from matinv.linalg import lapack, progress, scaling
 from matinv.linalg.determinant import parity
 from matinv.linalg.types import Matrix
 
@@ -76,6 +76,7 @@ def invert_general(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) 
     factors, rows, spare = np.empty((3, width, n), dtype=a.dtype)
     triangles = _Triangles(width, a.dtype)
     for begin in range(0, n, width):
+        progress.report(begin / n)
         end = min(begin + width, n)
         count = end - begin
         column, block = factors[:count], slice(begin, end)
@@ -127,6 +128,7 @@ def invert_hermitian(a: Matrix, width: int = 0, pivots_out: Matrix | None = None
     upper = np.tri(width, dtype=np.bool_).T
     factor = scaling.evening_out(a)
     for begin in range(0, n, width):
+        progress.report(begin / n)
         end = min(begin + width, n)
         count, block = end - begin, slice(begin, end)
         corner = a[block, block] * factor

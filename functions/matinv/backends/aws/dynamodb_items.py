@@ -22,7 +22,15 @@ from matinv.errors import Code, ErrorInfo, Refused
 from matinv.formats import npy, npy_header
 from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.ownership import digest_of
-from matinv.jobs.record import InputInfo, Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.jobs.record import (
+    InputInfo,
+    Progress,
+    Record,
+    ResultInfo,
+    SliceFailure,
+    Slices,
+    Status,
+)
 from matinv.jobs.runs import STATUSES, RunEntry, RunPlace, entry_of, run_order
 from matinv.linalg.certificate import Certificate
 
@@ -153,6 +161,7 @@ def record_of(item: Item) -> Record:
         result=_result_of(item["result"]["M"], facts["result"]) if "result" in item else None,
         certificate=_certificate_of(facts["certificate"]) if "certificate" in facts else None,
         slices=_slices_of(facts["slices"]) if "slices" in facts else None,
+        progress=Progress(**facts["progress"]) if "progress" in facts else None,
         timings_ms={name: float(ms) for name, ms in facts.get("timings", {}).items()},
         warnings=tuple(facts.get("warnings", ())),
         tags=facts.get("tags", {}),
@@ -195,6 +204,7 @@ def _facts_of(record: Record) -> bytes:
         "redrive": record.redrive,
         "slices": record.slices,
         "warnings": record.warnings,
+        "progress": record.progress,
         "tags": record.tags,
     }
     if certificate:
