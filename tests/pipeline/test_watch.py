@@ -23,8 +23,7 @@ from matinv.pipeline import invert, watch
 from matinv.pipeline.app import App
 from matinv.pipeline.task import Task
 from matinv.pipeline.watch import RunningJob
-from support.memory_service import SETTINGS
-from support.world import World
+from support.memory_service import SETTINGS, MemoryService
 
 N: Final = 640
 BLOCKS: Final = -(-N // width_of(N))
@@ -40,7 +39,7 @@ def test_an_inversion_says_at_each_block_how_far_it_is(method: Method) -> None:
 
 
 @pytest.fixture
-def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
+def watched(service: MemoryService, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
     """Let a job's record be seen to before each block, after something else has happened."""
 
     def arrange(happens: Callable[[int], object] = lambda _: None) -> list[float]:
@@ -53,7 +52,7 @@ def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
             def hear(done: float) -> None:
                 happens(len(heard))
                 heard.append(done)
-                world.now_s += 60
+                service.now_s += 60
                 own.beat()
                 own.hear(done)
 
@@ -67,10 +66,10 @@ def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     return arrange
 
 
-def cancel(world: World, job_id: str) -> Record:
-    canceller = Canceller(world.store, world.table, SETTINGS, lambda: world.now_s)
+def cancel(service: MemoryService, job_id: str) -> Record:
+    canceller = Canceller(service.store, service.table, SETTINGS, lambda: service.now_s)
     canceller.cancel([_Named(job_id)])
-    return world.record(job_id)
+    return service.record(job_id)
 
 
 class _Named:
@@ -80,12 +79,14 @@ class _Named:
         self.job_id = job_id
 
 
-def test_its_record_says_how_far_it_is_and_when_it_ends(world: World, watched: Any) -> None:
+def test_its_record_says_how_far_it_is_and_when_it_ends(
+    service: MemoryService, watched: Any
+) -> None:
     seen: list[Record] = []
-    watched(lambda block: seen.append(world.record("job")) if block > 1 else None)
-    event = world.drop("job.npy", np.eye(N) * 2)
-    begun_s = world.now_s
-    assert world.deliver(event) == []
+    watched(lambda block: seen.append(service.record("job")) if block > 1 else None)
+    event = service.drop("job.npy", np.eye(N) * 2)
+    begun_s = service.now_s
+    assert service.deliver(event) == []
     assert {record.status for record in seen} == {Status.RUNNING}
     told = [record.progress for record in seen]
     # By the beat before block b, b - 1 of all are done in b minutes.
@@ -99,57 +100,61 @@ def test_its_record_says_how_far_it_is_and_when_it_ends(world: World, watched: A
     at_s = begun_s + took_s + took_s * (1 - done[BLOCKS - 3]) / done[BLOCKS - 3]
     assert last.ends_at.startswith(str(np.datetime64(int(at_s), "s"))[:16])
     assert note(seen[-1]) == f"{last.percent:g} % done, until {last.ends_at}"
-    ended = world.record("job")
+    ended = service.record("job")
     assert (ended.status, ended.progress) == (Status.SUCCEEDED, None)
-    assert np.array_equal(world.stored("job"), np.eye(N) / 2)
+    assert np.array_equal(service.stored("job"), np.eye(N) / 2)
 
 
-def test_a_job_that_is_cancelled_ends_within_one_block(world: World, watched: Any) -> None:
-    heard = watched(lambda block: cancel(world, "job") if block == 3 else None)
-    assert world.deliver(world.drop("job.npy", np.eye(N) * 2)) == []
+def test_a_job_that_is_cancelled_ends_within_one_block(
+    service: MemoryService, watched: Any
+) -> None:
+    heard = watched(lambda block: cancel(service, "job") if block == 3 else None)
+    assert service.deliver(service.drop("job.npy", np.eye(N) * 2)) == []
     assert len(heard) == 4
-    assert world.record("job").status is Status.CANCELLED
-    assert world.store.uris() == ["s3://inputs/job.npy"]  # no result
-    assert world.queue.dead == []
+    assert service.record("job").status is Status.CANCELLED
+    assert service.store.uris() == ["s3://inputs/job.npy"]  # no result
+    assert service.queue.dead == []
 
 
-def test_a_job_that_another_poller_has_ended_is_left_to_it(world: World, watched: Any) -> None:
-    event = world.drop("job.npy", np.eye(N) * 2)
+def test_a_job_that_another_poller_has_ended_is_left_to_it(
+    service: MemoryService, watched: Any
+) -> None:
+    event = service.drop("job.npy", np.eye(N) * 2)
 
     def other_ends(block: int) -> None:
         if block == 2:
-            running = world.record("job")
+            running = service.record("job")
             ended = replace(running, status=Status.SUCCEEDED, revision=running.revision + 1)
-            assert world.table.put([ended]) == [True]
+            assert service.table.put([ended]) == [True]
 
     heard = watched(other_ends)
-    assert world.deliver(event) == []
+    assert service.deliver(event) == []
     assert len(heard) == 3
-    assert world.record("job").status is Status.SUCCEEDED
+    assert service.record("job").status is Status.SUCCEEDED
 
 
 def test_two_pollers_on_one_job_that_both_say_how_far_they_are_end_it_once(
-    world: World, watched: Any
+    service: MemoryService, watched: Any
 ) -> None:
-    event = world.drop("job.npy", np.eye(N) * 2)
+    event = service.drop("job.npy", np.eye(N) * 2)
     nested: list[list[int]] = []
 
     def other_begins(block: int) -> None:
         if block == 2 and not nested:
             nested.append([])
-            nested[0] = world.deliver_again()  # to its end, in the middle of the first one
+            nested[0] = service.deliver_again()  # to its end, in the middle of the first one
 
     watched(other_begins)
-    assert world.deliver(event) == []
+    assert service.deliver(event) == []
     assert nested == [[]]
-    record = world.record("job")
+    record = service.record("job")
     assert (record.status, record.progress) == (Status.SUCCEEDED, None)
-    assert np.array_equal(world.stored("job"), np.eye(N) / 2)
+    assert np.array_equal(service.stored("job"), np.eye(N) / 2)
 
 
 @pytest.mark.parametrize("moment", ["get:before", "put:before", "put:after"])
 def test_a_table_that_fails_for_a_while_changes_nothing(
-    world: World, watched: Any, moment: str
+    service: MemoryService, watched: Any, moment: str
 ) -> None:
     beating = False
 
@@ -161,14 +166,14 @@ def test_a_table_that_fails_for_a_while_changes_nothing(
         nonlocal beating
         beating = block < BLOCKS - 1
 
-    world.table.fail = fail
+    service.table.fail = fail
     watched(happens)
-    assert world.deliver(world.drop("job.npy", np.eye(N) * 2)) == []
-    assert world.record("job").status is Status.SUCCEEDED
+    assert service.deliver(service.drop("job.npy", np.eye(N) * 2)) == []
+    assert service.record("job").status is Status.SUCCEEDED
 
 
 def test_the_beats_come_from_a_thread_of_their_own(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    service: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A product of matrices is one instruction of Python, for minutes."""
     cancelled = Event()
@@ -176,7 +181,7 @@ def test_the_beats_come_from_a_thread_of_their_own(
     class Waiting(RunningJob):
         def beat(self) -> None:
             if not cancelled.is_set():
-                cancel(world, "job")
+                cancel(service, "job")
             super().beat()
             cancelled.set()
 
@@ -188,12 +193,14 @@ def test_the_beats_come_from_a_thread_of_their_own(
     monkeypatch.setattr(invert, "watched", lambda app, task: watch.watched(app, task, 0.001))
     monkeypatch.setattr(invert, "WATCHED_S", 0.0)
     running = Event()
-    world.table.fail = lambda moment: running.set() if moment == "put:after" else None
-    assert world.deliver(world.drop("job.npy", np.eye(N) * 2)) == []
-    assert world.record("job").status is Status.CANCELLED
+    service.table.fail = lambda moment: running.set() if moment == "put:after" else None
+    assert service.deliver(service.drop("job.npy", np.eye(N) * 2)) == []
+    assert service.record("job").status is Status.CANCELLED
 
 
-def test_a_short_job_is_not_watched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_job_is_not_watched(
+    service: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(invert, "watched", None)
-    world.deliver(world.drop("job.npy", np.eye(N) * 2))
-    assert world.record("job").status is Status.SUCCEEDED
+    service.deliver(service.drop("job.npy", np.eye(N) * 2))
+    assert service.record("job").status is Status.SUCCEEDED
