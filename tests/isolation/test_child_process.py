@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +115,19 @@ def test_one_that_does_not_come_up_is_told_with_its_exit_code(
     with pytest.raises(Transient, match="exit code 1"):
         ChildProcess(Context(60.0, 512))
     assert "MATINV_JOBS_TABLE is not set" in capfd.readouterr().err
+
+
+def test_a_step_to_another_way_may_take_its_cpu_time() -> None:
+    """Else a matrix that needs ball arithmetic would look like an endless loop."""
+    program = """
+        from resource import RLIMIT_CPU, getrlimit
+        from matinv.isolation.__main__ import Allowance
+        allowance = Allowance(lambda: 60.0, 60.0, threads=2)
+        allowance.allow()
+        before = getrlimit(RLIMIT_CPU)[0]
+        allowance.begin(0.0)
+        assert getrlimit(RLIMIT_CPU)[0] == before
+        allowance.begin(3.0)
+        assert getrlimit(RLIMIT_CPU)[0] == before + 60
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)

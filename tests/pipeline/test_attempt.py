@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import Barrier, Event
+from typing import Any
 
 import numpy as np
 import pytest
 
 from matinv.errors import Code, Transient
-from matinv.jobs.lanes import IDLE_BYTES, MARGIN_S
+from matinv.jobs import lanes
+from matinv.jobs.lanes import IDLE_BYTES, MARGIN_S, Lane
 from matinv.jobs.limits import predict
 from matinv.jobs.record import Status
 from support.bodies import SINGULAR, job
@@ -54,6 +56,50 @@ def test_job_that_waited_for_memory_until_the_time_was_over_waits_for_the_next()
     service.store.fail = slow
     assert len(service.deliver(*events)) == 1
     assert len([uri for uri in service.store.uris() if uri.startswith("s3://results/")]) == 1
+
+
+def absorbing(n: int) -> np.ndarray[Any, Any]:
+    """Return a matrix with kappa_1 = 2 n in which elimination meets a zero pivot."""
+    a = np.eye(n) - np.tril(np.ones((n, n)), -1)
+    a[:, -2:], a[-1, -1] = 1, -1
+    return a.T.copy()
+
+
+INVERSION_S = predict((128, 128), np.dtype(float)).seconds
+
+
+@pytest.mark.parametrize("larger", [None, lanes.large("large-queue")], ids=["last", "not last"])
+def test_time_for_one_inversion_where_two_are_needed_ends_or_goes_to_the_larger_lane(
+    larger: Lane | None,
+) -> None:
+    service = MemoryService(lane=replace(STANDARD, next=larger))
+    service.total_s = service.remaining_s = MARGIN_S + 1.5 * INVERSION_S
+    assert service.deliver(service.drop("a.npy", absorbing(128))) == []
+    if larger:
+        assert [d.job_id for d in service.queue.forwarded["large-queue"]] == ["a"]
+        return
+    assert service.error("a") == Code.TOO_LARGE
+    error = service.record("a").error
+    assert error
+    assert "its inverse in its own memory failed the check" in error.message
+    service.total_s = service.remaining_s = MARGIN_S + 2.5 * INVERSION_S
+    assert service.deliver(service.drop("b.npy", absorbing(128))) == []
+    assert service.error("b") == Code.SINGULAR  # no time for QR: no fault of a machine
+
+
+def test_second_inversion_that_comes_too_late_waits_for_an_invocation_that_has_time_for_both(
+    service: MemoryService,
+) -> None:
+    def late(operation: str) -> None:
+        if operation == "open:before" and service.store.calls["open"] == 2:
+            service.remaining_s = MARGIN_S + INVERSION_S / 2
+
+    service.store.fail = late
+    assert service.deliver(service.drop("a.npy", absorbing(128))) == [0]
+    assert service.table.get(["a"]) == {}
+    service.remaining_s = 60.0
+    assert service.deliver_again() == []
+    assert service.record("a").status is Status.SUCCEEDED
 
 
 @pytest.mark.parametrize("dead", ["get:before", "put:before", "dead_letter:before", "delay:before"])

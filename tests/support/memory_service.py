@@ -55,8 +55,8 @@ class MemoryService(MemoryWorker):
 
     Attributes
     ----------
-    remaining_s : float
-        What the deadline says is left of each batch that is delivered.
+    remaining_s, total_s : float
+        What the deadline says is left of each batch that is delivered, and what it said at first.
     event, report
         The last batch, and what became of it.
     attributes : dict
@@ -79,7 +79,7 @@ class MemoryService(MemoryWorker):
             jitter=lambda: 0.0,
             pool=ThreadPoolExecutor,
         )
-        self.remaining_s = 60.0
+        self.remaining_s = self.total_s = 60.0
         self.event: dict[str, Any] = {}
         self.report: pipeline.Report | None = None
         self.attributes: dict[str, Any] = {}
@@ -125,7 +125,7 @@ class MemoryService(MemoryWorker):
     def deliver_again(self) -> list[int]:
         """Process the same messages as the last time."""
         ids = [record["messageId"] for record in self.event["Records"]]
-        deadline = pipeline.Deadline(lambda: self.remaining_s, 60.0)
+        deadline = pipeline.Deadline(lambda: self.remaining_s, self.total_s)
         self.report = pipeline.process(self.app, intake.deliveries(self.event), deadline)
         failures = self.report.batch_item_failures()["batchItemFailures"]
         return [ids.index(failure["itemIdentifier"]) for failure in failures]

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -53,6 +54,12 @@ class Allowance(Deadline):
         """Raise DEADLINE unless `needed_s` fit; allow for as much CPU time, and more."""
         Deadline.check(self, needed_s)
         self.allow(needed_s)
+
+    def begin(self, needed_s: float) -> None:
+        """Allow for the CPU time of a step to another way as well."""
+        limit_s, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        limit_s += ceil(_CPU_FACTOR * self.threads * needed_s)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, hard))
 
     def allow(self, needed_s: float = 0.0) -> None:
         """Let the process live on until it has taken many times `needed_s`."""

@@ -18,14 +18,20 @@ class Budget:
         Seconds that are left.
     memory_bytes : int
         Memory beyond the matrix and its inverse.
+    begin : callable
+        Takes the seconds of each step that may begin: whoever ends what takes too long must know.
     """
 
     remaining_s: Callable[[], float]
     memory_bytes: int
+    begin: Callable[[float], object] = float  # which does nothing
 
     def allows(self, seconds: float, memory_bytes: float = 0) -> bool:
         """Whether a step of so many seconds and bytes may begin."""
-        return memory_bytes <= self.memory_bytes and seconds <= self.remaining_s()
+        allowed = memory_bytes <= self.memory_bytes and seconds <= self.remaining_s()
+        if allowed:
+            self.begin(seconds)
+        return allowed
 
 
 # Of a call that says nothing: what somebody waits for at a prompt, on a machine of today.

@@ -97,7 +97,8 @@ def by_other_ways(
     least = findings.bound[0] if first is not None else np.inf
     spoilt_by_scaling = first is not None and findings.scaled[0]
     ways = (*_ELIMINATIONS, _QR) if spoilt_by_scaling else (_QR, *_ELIMINATIONS)
-    broke_down, best_way = False, ways[0]
+    broke_down: bool | None = None
+    best_way = ways[0]
     for way in ways:
         if not budget.allows(cost_s, _COPIES * a.nbytes):
             break
@@ -108,7 +109,7 @@ def by_other_ways(
         if found.flaw[0]:
             findings.mark(Flaw.OVERFLOW, where=True)
             return attempt.x
-        broke_down |= way is _QR and not found.residual[0] < RESIDUAL_LIMIT
+        broke_down = not found.residual[0] < RESIDUAL_LIMIT if way is _QR else broke_down
         good = found.fine(gates)[0] and found.rcond[0] >= gates.ill_conditioned
         if good or found.bound[0] < least:
             best, least, best_way = attempt, found.bound[0], way
@@ -187,7 +188,7 @@ def _doubled(b: Matrix, y: Matrix, one: Matrix, side: Side) -> Matrix:
 
 
 def by_balls(
-    given: Matrix, x: Matrix, findings: Measurements, budget: Budget, *, broke_down: bool
+    given: Matrix, x: Matrix, findings: Measurements, budget: Budget, *, broke_down: bool | None
 ) -> Matrix:
     """Return the inverse of a matrix by ball arithmetic, or `x` if there is no time for it.
 
@@ -201,8 +202,9 @@ def by_balls(
         Of this one slice; what is found replaces them.
     budget : Budget
         Bounds the time and the memory.
-    broke_down : bool
-        Whether QR left a residual above its limit.
+    broke_down : bool or None
+        Whether QR left a residual above its limit; None if there was no time for QR, without which
+        no residual shows a fault of the machine.
     """
     if not np.isfinite(given).all():
         findings.mark(Flaw.NON_FINITE, where=True)
@@ -220,6 +222,9 @@ def by_balls(
         findings.mark(Flaw.OVERFLOW, where=True)
         return x
     if found is None or not found.bound < np.nan_to_num(findings.bound[0], nan=np.inf):
+        if broke_down is None and not findings.residual[0] < RESIDUAL_LIMIT:
+            untold = not findings.rcond[0] >= Gates.of(len(given), given.dtype).singular
+            findings.mark(Flaw.PERHAPS_SINGULAR if untold else Flaw.INACCURATE, where=True)
         return x
     in_range = not findings.scaled[0]  # else QR may have met the ends of float64
     write_enclosed(given, found, findings)

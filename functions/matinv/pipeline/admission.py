@@ -46,8 +46,13 @@ class MemoryGate:
                 self._changed.notify_all()
 
 
-def check_fits(
-    app: App, task: Task, prediction: Prediction, deadline: Deadline, threads: int = 1
+def check_fits(  # noqa: PLR0913, PLR0917 - a job, and what it may use
+    app: App,
+    task: Task,
+    prediction: Prediction,
+    deadline: Deadline,
+    threads: int = 1,
+    times: int = 1,
 ) -> None:
     """Let a job in if this lane's memory and this invocation's time suffice.
 
@@ -55,6 +60,9 @@ def check_fits(
     ----------
     threads : int
         How many threads will work on this one matrix.
+    times : int
+        How often an invocation that begins anew inverts it: twice, if its inverse in its own memory
+        has failed its check. Else it would be delivered again and again to end like that.
 
     Raises
     ------
@@ -67,15 +75,16 @@ def check_fits(
     """
     task.predicted_s = prediction.seconds / threads
     lane = replace(app.lane, timeout_s=deadline.total_s)
-    if lane.admits(prediction.memory_bytes, task.predicted_s):
+    if lane.admits(prediction.memory_bytes, times * task.predicted_s):
         deadline.check(task.predicted_s)
         return
     if lane.next:
         raise NotOurs(Verdict.FORWARDED)
     raise Refused(
         Code.TOO_LARGE,
-        f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker",
+        f"a matrix of shape {task.input.shape or 'unknown'} does not fit this worker"
+        + ("; its inverse in its own memory failed the check" if times > 1 else ""),
         "use a smaller matrix or float32, or deploy a larger lane",
-        observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {task.predicted_s:,.0f} s",
+        observed=f"{prediction.memory_bytes / 2**20:,.0f} MiB, {times * task.predicted_s:,.0f} s",
         limit=f"{lane.budget_bytes / 2**20:,.0f} MiB, {lane.budget_s:,.0f} s",
     )

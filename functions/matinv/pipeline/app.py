@@ -92,6 +92,9 @@ class Deadline:
         if self.stopped:
             raise self.stopped[0].with_traceback(None)  # else it grows with each job
 
+    def begin(self, needed_s: float) -> None:
+        """Hear of work that was not predicted; only a limit of CPU time changes with it."""
+
     def check(self, needed_s: float = 0.0) -> None:
         """Raise DEADLINE unless `needed_s` seconds of work and the margin fit.
 

@@ -65,7 +65,8 @@ class Bounds:
         GIL and the others wait.
         """
         memory_bytes = self.gate.spare_bytes() // app.lane.threads
-        return Budget(lambda: (self.deadline.remaining_s() - MARGIN_S) / 2, memory_bytes)
+        deadline = self.deadline
+        return Budget(lambda: (deadline.remaining_s() - MARGIN_S) / 2, memory_bytes, deadline.begin)
 
 
 def run(

@@ -36,7 +36,7 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
     Parameters
     ----------
     copies : int
-        Of the matrix, for which memory is held as well.
+        Of the matrix, for which memory is held as well: it is inverted so many times more.
 
     Yields
     ------
@@ -55,7 +55,7 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
     def admit(prediction: Prediction) -> None:
         memory_bytes = prediction.memory_bytes + copies * prediction.matrix_bytes
         prediction = replace(prediction, memory_bytes=memory_bytes)
-        check_fits(app, task, prediction, deadline, threads)
+        check_fits(app, task, prediction, deadline, threads, times=1 + copies)
         held.enter_context(gate.hold(prediction.memory_bytes))
         deadline.check(task.predicted_s)  # the others may have held the memory for long
 
