@@ -131,6 +131,35 @@ def test_a_layout_that_is_not_read_is_named_by_the_api(
         assert (sent.code, words in sent.tree["hint"]) == (code, True)
 
 
+# Whole bodies: tests/formats/test_foreign.py has all of them
+
+WHOLE = {
+    "columns": (json.dumps({"a": {"0": 1}, "b": {"0": 2}}), 'df.to_json(orient="values")'),
+    "data": (json.dumps({"data": MATRIX}), '{"matrix": [[…]]}'),
+    "repr": (repr(np.array(MATRIX)), "json.dumps"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_foreign_whole_file_is_refused_with_advice_by_the_command(run: Cli, name: str) -> None:
+    text, words = WHOLE[name]
+    Path("a.json").write_text(text)
+    result = run("submit", "a.json")
+    assert (result.exit_code, result.stdout) == (7, "")
+    assert words in result.stderr
+
+
+@pytest.mark.way("http", "it asks the API itself")
+@pytest.mark.parametrize("path", ["/jobs", "/invert"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_foreign_whole_body_is_refused_with_advice_by_the_api(
+    api: ApiServer, name: str, path: str
+) -> None:
+    text, words = WHOLE[name]
+    answer = api("POST", path, text)
+    assert (answer.status, words in answer.tree["hint"]) == (400, True)
+
+
 @pytest.mark.way("http", "it asks the API itself")
 @pytest.mark.parametrize("mask", [np.eye(3, dtype=bool), np.ones((3, 3), bool)])
 def test_masked_and_missing_elements_are_refused_before_the_api_is_asked(

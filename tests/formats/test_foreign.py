@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from matinv.errors import Code, MatinvError, Refused
 from matinv.jobs.message import parse_file, parse_message
 from matinv.jobs.request import Inline, Reference, Request
+from matinv.local.samples import npy_bytes
 
 FIELD = Path(__file__).parent / "field"
 DROPPED = Request("a", Reference("inputs", "a.json", order="1"))
@@ -110,6 +112,96 @@ def test_another_table_of_pandas_gets_the_call_that_is_read(table: Any) -> None:
 
 def test_files_of_pandas_from_the_field_get_advice() -> None:
     assert "pandas" in refusal((FIELD / "pd-columns.json").read_bytes()).info.message
+
+
+# Whole bodies, as people send them, the same in a message and in a file
+
+SPLIT = {"columns": NAMES, "index": [0, 1, 2], "data": MATRIX}
+TABLE = {
+    "schema": {"fields": [{"name": "index", "type": "integer"}], "pandas_version": "1.4.0"},
+    "data": [{"index": number, **row} for number, row in enumerate(RECORDS)],
+}
+ARRAY = np.array(MATRIX)
+AS_VALUES = 'df.to_json(orient="values")'
+PRINTED = "json.dumps"
+WHOLE = [
+    # `DataFrame.to_json`, by its orient.
+    ("split", json.dumps(SPLIT), '{"matrix": …}'),
+    ("records", json.dumps(RECORDS), AS_VALUES),
+    ("records of one column", json.dumps([{"a": 1.0}]), AS_VALUES),
+    ("columns", json.dumps(COLUMNS), AS_VALUES),
+    ("index", json.dumps({str(n): row for n, row in enumerate(RECORDS)}), AS_VALUES),
+    ("columns, with missing", json.dumps(COLUMNS | {"DDD": {"0": None}}), AS_VALUES),
+    ("columns, indented", json.dumps(COLUMNS, indent=2), AS_VALUES),
+    ("values", json.dumps(MATRIX), '{"matrix": [['),
+    ("table", json.dumps(TABLE), AS_VALUES),
+    # The matrix without its field, or in one of another name.
+    ("a stack", json.dumps([MATRIX, MATRIX]), '{"matrix": [['),
+    ("complex", json.dumps({"re": MATRIX, "im": MATRIX}), '{"matrix": …}'),
+    ("data", json.dumps({"data": MATRIX}), 'so: {"matrix": [['),
+    ("data and options", json.dumps({"job_id": "a", "data": MATRIX}), 'so: {"matrix": [['),
+    ("A", json.dumps({"A": MATRIX, "method": "spd"}), 'so: {"matrix": [['),
+    ("values, as blanks", json.dumps({"values": MATRIX}, indent=1), 'so: {"matrix": [['),
+    ("several", json.dumps([{"matrix": MATRIX}, {"job_id": "b", "matrix": MATRIX}]), "of its own"),
+    # What is printed, and what is encoded once too often.
+    ("repr", repr(ARRAY), PRINTED),
+    ("repr of an imported name", f"np.{ARRAY!r}", PRINTED),
+    ("repr of integers", repr(ARRAY.astype(int)), PRINTED),
+    ("repr of a matrix", repr(ARRAY).replace("array", "matrix"), PRINTED),
+    ("repr of a tensor", f"tensor({MATRIX})", PRINTED),
+    ("str", str(ARRAY), PRINTED),
+    ("str of integers", str(-ARRAY.astype(int)), PRINTED),
+    ("MATLAB", "[4 1 0; 2 5 1; 0 3 6]", PRINTED),
+    ("a dict of Python", str({"matrix": MATRIX}), PRINTED),
+    ("CSV", "4,1,0\n2,5,1\n0,3,6\n", PRINTED),
+    ("CSV with semicolons", "4.0; 1.0\r\n2.0; 5.0\r\n", PRINTED),
+    (".npy in base64", base64.b64encode(npy_bytes(ARRAY)).decode(), '{"npy": "…"}'),
+    (".npy in a string", json.dumps(base64.b64encode(npy_bytes(ARRAY)).decode()), '{"npy": "…"}'),
+    (".npz in base64", base64.b64encode((FIELD / "cov.npz").read_bytes()).decode(), ".npz"),
+    ("JSON in base64", base64.b64encode(json.dumps({"matrix": MATRIX}).encode()).decode(), "JSON"),
+    ("JSON in a string", json.dumps(json.dumps({"matrix": MATRIX})), "encode it once"),
+]
+AS_A_FILE = {"split", "values", "a stack", "complex"}  # which is the matrix itself
+
+
+@pytest.mark.parametrize("body", WHOLE, ids=[name for name, *_ in WHOLE])
+def test_a_foreign_whole_body_gets_a_hint_that_helps(body: tuple[str, str, str]) -> None:
+    name, text, words = body
+    error = of_message(text.encode())
+    assert error.code in {Code.BAD_MESSAGE, Code.BAD_FORMAT}
+    assert words in error.info.hint
+    assert "spelling" not in error.info.hint
+    if name in AS_A_FILE:
+        assert read(text.encode()).shape[-2:] == (3, 3)
+    elif not name.startswith(("records", "several")):  # there a list is the matrix, of objects
+        assert refusal(text.encode()).info.hint == error.info.hint
+
+
+def test_a_table_of_a_thousand_columns_is_a_table_too() -> None:
+    wide = {str(column): {str(row): 0.0 for row in range(2)} for column in range(1001)}
+    assert AS_VALUES in refusal(json.dumps(wide).encode()).info.hint
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": {"name": "x"}},
+        {"a": {"b": [[1]]}},
+        {"methd": "pinv"},
+        {"tags": {"a": "b"}, "x": 1},
+        {"matrix": MATRIX, "data": MATRIX},
+        {"matrx": [1, 2]},
+    ],
+)
+def test_what_is_no_matrix_is_not_called_one(body: Any) -> None:
+    assert "spelling" in of_message(json.dumps(body).encode()).info.hint
+
+
+@pytest.mark.parametrize("blanks", ["", " ", "\n\t ", " " * 100_000])
+@pytest.mark.parametrize("matrix", [[[1]], [[-1.5e-3, 2], [3, 4]], [[[0]]]])
+def test_json_that_is_well_formed_is_not_called_printed(blanks: str, matrix: Any) -> None:
+    text = blanks + json.dumps(matrix, indent=3, separators=(f"{blanks},{blanks}", ":"))
+    assert read(text.encode()).tolist() == matrix
 
 
 # Complex numbers, NaN, boxes

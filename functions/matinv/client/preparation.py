@@ -32,7 +32,13 @@ from matinv.formats.codecs import (
     format_of_key,
     open_file,
 )
-from matinv.formats.foreign import check_encoding, eight_bit, is_split, without_mark
+from matinv.formats.foreign import (
+    check_encoding,
+    check_text,
+    eight_bit,
+    is_split,
+    without_mark,
+)
 from matinv.formats.opened import OpenedFile
 from matinv.jobs.ids import checked_id, job_id_of
 from matinv.jobs.message import (
@@ -208,6 +214,7 @@ def _is_message(text: str) -> bool:
 def _text(data: bytes) -> str:
     text = without_mark(data)
     check_encoding(text, Code.BAD_FORMAT)
+    check_text(text, Code.BAD_FORMAT)
     try:
         return text.decode()
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ References
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,36 @@ _WIDE: Final = (
 
 COMPLEX: Final = '{"re": [[…]], "im": [[…]]}'
 _VALUES: Final = 'df.to_json(orient="values")'
+
+# Beginnings that no JSON text of ours has: numpy's repr and str, CSV, a dict of Python; then a
+# .npy file, an archive and JSON in base64, whose first bytes are always the same; then JSON in a
+# string of JSON.
+_BEGINNINGS: Final = re.compile(
+    rb"[ \t\r\n]*+(?:"
+    rb"(?P<printed>[a-z]{0,8}\.?(?:[Aa]rray|[Mm]atrix|[Tt]ensor)\("
+    rb"|\{[ \t\r\n]*+'"
+    rb"|(?:\[[\[ \t\r\n]*+[-+.0-9eE]++[ \t\r\n]++|[-+.0-9eE]++[ \t]*+[,;\t ][ \t]*+)[-+.0-9])"
+    rb'|"?(?P<npy>k05VTVBZ)|"?(?P<zip>UEsDB)|"?(?P<base64>eyJ)|(?P<string>"[ \t\r\n]*+[{\[]))'
+)
+_TEXTS: Final = {
+    "printed": (
+        "this is how a program prints a matrix, not JSON",
+        'write it by a function: json.dumps({"matrix": a.tolist()})',
+    ),
+    "npy": (
+        "this is a .npy file in base64 without a field",
+        'put it into a field: {"npy": "…"}',
+    ),
+    "zip": (
+        "this is a zip archive in base64: no message holds one",
+        'send the array in it as {"npy": "…"}, or upload the archive as a .npz file',
+    ),
+    "base64": ("this is JSON in base64", "send the JSON itself"),
+    "string": (
+        "this is JSON inside a string of JSON",
+        "encode it once: send the text that is inside of the string",
+    ),
+}
 
 
 def without_mark(text: bytes) -> bytes:
@@ -56,6 +87,20 @@ def check_encoding(text: bytes, syntax: Code) -> None:
         raise _encoded(name, syntax)
 
 
+def check_text(text: bytes, syntax: Code) -> None:
+    """Refuse what people send in place of JSON, as far as its first bytes tell.
+
+    Raises
+    ------
+    Refused
+        `syntax`.
+    """
+    found = _BEGINNINGS.match(text)
+    if found:
+        message, hint = _TEXTS[str(found.lastgroup)]
+        raise Refused(syntax, message, hint)
+
+
 def eight_bit(syntax: Code) -> Refused:
     """Return the refusal of a text that is not UTF-8."""
     return _encoded("ISO-8859-1 (Latin-1) or another 8-bit encoding", syntax, "ISO-8859-1")
@@ -80,9 +125,11 @@ def check_layout(tree: Mapping[str, object]) -> None:
         BAD_FORMAT.
     """
     if {"schema", "data"} <= tree.keys():
-        raise _pandas("table")
-    if tree and all(isinstance(value, dict) for value in tree.values()):
-        raise _pandas("columns or index")
+        raise of_pandas("table")
+    lines = [value.values() for value in tree.values() if isinstance(value, dict)]
+    numbers = all(isinstance(number, int | float | None) for line in lines for number in line)
+    if lines and len(lines) == len(tree) and numbers:
+        raise of_pandas("columns or index")
 
 
 def advice_on_elements(kinds: set[str]) -> str:
@@ -94,11 +141,12 @@ def advice_on_elements(kinds: set[str]) -> str:
     return "every element must be a JSON number, every row a list of them"
 
 
-def _pandas(orient: str) -> Refused:
+def of_pandas(orient: str) -> Refused:
+    """Return the refusal of a table that pandas wrote with this orient."""
     return Refused(
         Code.BAD_FORMAT,
         f"this is a table of pandas, written with orient {orient}",
-        f"write {_VALUES}, or send df.to_numpy()",
+        f'write {{"matrix": …}} with {_VALUES} in it, or submit df.to_numpy()',
         observed=f"orient {orient}",
         limit="orient values or split",
     )

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from matinv.errors import Code, Refused
-from matinv.formats.foreign import check_encoding, eight_bit
+from matinv.formats.foreign import check_encoding, check_layout, check_text, eight_bit
 
 _ARRAY_NAMES: Final = ("matrix", "re", "im", "data")
 _LONGEST_NAME: Final = 6 * len("matrix")  # bytes, every letter written like \u006d
@@ -74,6 +74,7 @@ def parse(text: bytes, syntax: Code) -> Any:
         `syntax`; BAD_MESSAGE for a key that stands twice in one object, or for 1,000 keys there.
     """
     check_encoding(text, syntax)
+    check_text(text, syntax)
     if _LIST.match(text):
         return Unread(text, 0, len(text))
     keys, strings = _array_keys(text)
@@ -199,6 +200,7 @@ def _put_back(tree: Any, lists: list[Unread]) -> int:
             stack += value
         elif isinstance(value, dict):
             if len(value) > _FIELDS_LIMIT:
+                check_layout(value)  # a table has an object for each of its columns
                 raise Refused(
                     Code.BAD_MESSAGE,
                     "an object has more fields than any message or event",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,7 +25,7 @@ from pydantic_core import core_schema as cs
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats import json_matrix, json_text
 from matinv.formats.codecs import CODECS, Format, Headed, either
-from matinv.formats.foreign import check_layout, unwrapped, without_mark
+from matinv.formats.foreign import check_layout, is_split, of_pandas, unwrapped, without_mark
 from matinv.formats.result import Result
 from matinv.jobs.ids import checked_id, hashed_id, job_id_of
 from matinv.jobs.request import Inline, Options, Output, Reference, Request, answer_options
@@ -46,6 +46,8 @@ _TAG_PREFIX: Final = "tag-"
 
 # Older versions of the client call the class MessageS3Pointer.
 _POINTER: Final = re.compile(rb'[ \t\r\n]*+\[[ \t\r\n]*+"[A-Za-z.]{1,100}S3Pointer"')
+_OBJECTS: Final = re.compile(rb"[ \t\r\n]*+\[[ \t\r\n]*+\{")
+_ROWS: Final = re.compile(rb"\[[ \t\r\n]*+\[")
 
 # Metadata of a file that its sender wrote for itself and for the worker's `matinv.jobs.ownership`.
 REPLACE: Final = "matinv-replace"
@@ -214,8 +216,6 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
     if not isinstance(tree, dict) or tree.keys() & {"re", "im"}:
         matrix = json_matrix.matrix_of(tree, Code.BAD_FORMAT)
         return Inline(matrix, Format.JSON, len(text)), request.options
-    if not tree.keys() & message_schema()["fields"].keys():
-        check_layout(tree)
     fields = _checked(tree)
     if alien := fields.keys() & {"s3", "redrive", "replace"}:
         raise Refused(
@@ -397,6 +397,15 @@ def _checked(tree: object) -> dict[str, Any]:
         match json_text.loads(tree.text[tree.start : tree.end], Code.BAD_MESSAGE):
             case [str(), {"s3BucketName": str(bucket), "s3Key": str(key)}]:
                 tree = {"s3": {"bucket": bucket, "key": key}}
+    elif isinstance(tree, json_text.Unread) and _OBJECTS.match(tree.text, tree.start, tree.end):
+        match json_text.loads(tree.text[tree.start : tree.end], Code.BAD_MESSAGE):
+            case [dict() as first, *_] if first.keys() & set(INPUTS):
+                raise Refused(
+                    Code.BAD_MESSAGE,
+                    "the message is a list of messages",
+                    "send each of them as a message of its own",
+                )
+        raise of_pandas("records")
     if not isinstance(tree, dict):
         raise Refused(
             Code.BAD_MESSAGE,
@@ -413,7 +422,40 @@ def _checked(tree: object) -> dict[str, Any]:
             limit=VERSION,
         )
     named = {"job_id": checked_id(tree["job_id"])} if "job_id" in tree else {}
+    unknown = tree.keys() - message_schema()["fields"].keys()
+    if unknown and not tree.keys() & set(INPUTS):
+        _check_whole(tree, unknown)
     return validated(message_schema, tree) | named
+
+
+def _check_whole(tree: Mapping[str, Any], unknown: Set[str]) -> None:
+    """Refuse an object without an input that is the matrix itself, or has it in another field.
+
+    Raises
+    ------
+    Refused
+        BAD_FORMAT for a table of pandas, else BAD_MESSAGE.
+    """
+    if is_split(tree) or tree.keys() == {"re", "im"}:
+        raise Refused(
+            Code.BAD_MESSAGE,
+            "the message is a matrix without its field",
+            'send {"matrix": …} with it inside',
+            observed=", ".join(tree),
+            limit=", ".join(INPUTS),
+        )
+    check_layout(tree)
+    for name in sorted(unknown):
+        value = tree[name]
+        unread = isinstance(value, json_text.Unread) and _ROWS.match(value.text, value.start)
+        if unread or (isinstance(value, list) and value and isinstance(value[0], list)):
+            raise Refused(
+                Code.BAD_MESSAGE,
+                f"there is no field {name}",
+                'call the field with the matrix so: {"matrix": [[…]]}',
+                observed=name,
+                limit=", ".join(INPUTS),
+            )
 
 
 def _request(fields: Mapping[str, Any]) -> Request:

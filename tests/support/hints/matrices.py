@@ -231,9 +231,10 @@ MATRICES: Final[tuple[Advice, ...]] = (
         ),
     ),
     advice(
-        'write df.to_json(orient="values"), or send df.to_numpy()',
+        'write {"matrix": …} with df.to_json(orient="values") in it, or submit df.to_numpy()',
         text(_TABLE),  # to_json(), whose orient is "columns"
-        text(GOOD),
+        text({"matrix": GOOD}),
+        delivered({"matrix": GOOD}),
         inverted(np.array(GOOD)),
     ),
     # Files.

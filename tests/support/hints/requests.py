@@ -32,6 +32,7 @@ from support.hints.ways import (
     inverted,
     message,
     npy,
+    npz,
 )
 from support.memory_service import INPUTS, STANDARD, MemoryService
 
@@ -118,6 +119,52 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered({"matrix": [[1, 2], [3, 4]]}),
         delivered({"npy": base64_of(npy(EYE))}),
         delivered({"s3": _S3}, a=npy(EYE)),
+    ),
+    advice(
+        'write it by a function: json.dumps({"matrix": a.tolist()})',
+        delivered(repr(np.array(GOOD))),
+        delivered(json.dumps({"matrix": np.array(GOOD).tolist()})),
+        text(json.dumps({"matrix": np.array(GOOD).tolist()})),
+    ),
+    advice(
+        'put it into a field: {"npy": "…"}',
+        delivered(base64_of(npy(EYE))),
+        delivered({"npy": base64_of(npy(EYE))}),
+        text({"npy": base64_of(npy(EYE))}),
+    ),
+    advice(
+        'send the array in it as {"npy": "…"}, or upload the archive as a .npz file',
+        delivered(base64_of(npz(a=EYE))),
+        delivered({"npy": base64_of(npy(EYE))}),
+        dropped("a.npz", npz(a=EYE)),
+    ),
+    advice(
+        "send the JSON itself",
+        delivered(base64_of(b'{"matrix": [[2]]}')),
+        delivered('{"matrix": [[2]]}'),
+    ),
+    advice(
+        "encode it once: send the text that is inside of the string",
+        delivered(json.dumps('{"matrix": [[2]]}')),
+        delivered('{"matrix": [[2]]}'),
+    ),
+    advice(
+        "send each of them as a message of its own",
+        delivered([{"matrix": GOOD}, {"matrix": [[2]]}]),
+        delivered({"matrix": GOOD}),
+        delivered({"matrix": [[2]]}),
+    ),
+    advice(
+        'send {"matrix": …} with it inside',
+        delivered({"columns": ["a", "b"], "index": [0, 1], "data": GOOD}),
+        delivered({"matrix": {"columns": ["a", "b"], "index": [0, 1], "data": GOOD}}),
+        delivered({"matrix": {"re": GOOD, "im": GOOD}}),
+    ),
+    advice(
+        'call the field with the matrix so: {"matrix": [[…]]}',
+        delivered({"data": GOOD}),
+        delivered({"matrix": GOOD}),
+        text({"matrix": GOOD}),
     ),
     advice(
         "give one of {}",
