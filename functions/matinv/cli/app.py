@@ -91,6 +91,12 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name == "fetch":
+            from matinv.settings import limit_threads  # noqa: PLC0415 - see matinv.cli
+
+            # It verifies many results side by side: with threads of their own, which wait by
+            # spinning, 200 matrices of order 50 to 200 took three times the CPU.
+            limit_threads(1)
         module, attribute, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(module), attribute)
         return command

@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from matinv.client.errors import ClientError, JobFailed, NotFinished, NotVerified
+from matinv.client.errors import ClientError, JobFailed, NotFinished
 from matinv.client.files import replacing
-from matinv.client.results import converted, fetch_bytes, opened, result_of, verify
+from matinv.client.results import check_hash, converted, fetch_bytes, opened, result_of, verify
 from matinv.errors import MatinvError
 from matinv.formats.codecs import Format
 from matinv.jobs.record import Record, ResultInfo
@@ -135,9 +135,10 @@ class Folder:
         if self.check or form is not result.format:
             with self._heavy if result.size_bytes > _HEAVY_BYTES else nullcontext():
                 content = path.read_bytes() if there else fetch_bytes(self.store, record)
-                check_hash(record, hashlib.sha256(content).hexdigest(), result)
                 if self.check:
                     verify(self.store, record, content, self.matrix_of(record.job_id))
+                else:
+                    check_hash(record, hashlib.sha256(content).hexdigest())
                 if not there:
                     with replacing(path) as file:
                         file.write(converted(content, record, form))
@@ -176,20 +177,9 @@ def _has(path: Path, result: ResultInfo) -> bool:
 
 def checked_pieces(store: ClientStore, record: Record) -> Iterator[bytes]:
     """Yield a result's bytes; after the last raise `NotVerified` if they are not the record's."""
-    result, digest = result_of(record), hashlib.sha256()
-    with opened(store, result) as blob:
+    digest = hashlib.sha256()
+    with opened(store, result_of(record)) as blob:
         while piece := blob.read(_CHUNK_BYTES):
             digest.update(piece)
             yield piece
-    check_hash(record, digest.hexdigest(), result)
-
-
-def check_hash(record: Record, sha256: str, result: ResultInfo) -> None:
-    """Raise `NotVerified` unless a result's hash is that of its record."""
-    if sha256 != result.sha256:
-        raise NotVerified(
-            f"what came as the result of job {record.job_id} is not what was published",
-            "fetch it again; if it stays so, submit the matrix again",
-            observed=f"SHA-256 {sha256}",
-            limit=result.sha256,
-        )
+    check_hash(record, digest.hexdigest())

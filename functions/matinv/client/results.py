@@ -168,14 +168,8 @@ def verify(
     NotVerified
         If hash, input or residual are not as they should be, or the input is out of reach.
     """
-    result = result_of(record)
     sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != result.sha256:
-        raise NotVerified(
-            f"the stored result of job {record.job_id} has SHA-256 {sha256}, "
-            f"its record says {result.sha256}",
-            "the object was changed after the job had ended: submit the matrix again",
-        )
+    check_hash(record, sha256)
     side = record.certificate.side if record.certificate else Side.RIGHT
     if matrix is None:
         matrix = read_input(store, record)
@@ -204,6 +198,18 @@ def verify(
             "is this the matrix that was submitted? If so, report this",
         )
     return Verification(sha256, found, RESIDUAL_LIMIT, digits)
+
+
+def check_hash(record: Record, sha256: str) -> None:
+    """Raise `NotVerified` unless the hash of a result's bytes is that of its record."""
+    published = result_of(record).sha256
+    if sha256 != published:
+        raise NotVerified(
+            f"what came as the result of job {record.job_id} is not what was published",
+            "fetch it again; if it stays so, submit the matrix again",
+            observed=f"SHA-256 {sha256}",
+            limit=published,
+        )
 
 
 def read_input(store: ClientStore, record: Record) -> Matrix:

@@ -17,6 +17,11 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _GROWTH: Final = 1.5
 
+# Between two rounds of a run, at least. Its index follows the records within this, as a rule:
+# DynamoDB copies a change within a fraction of a second (Developer Guide, "Using Global Secondary
+# Indexes").
+_SETTLED_S: Final = 0.5
+
 # A message from another producer has no record until a worker took it. An id that nothing is
 # known of for this long is taken for a typing error.
 GRACE_S: Final = 30.0
@@ -156,7 +161,8 @@ def watch_run(  # noqa: PLR0913 - three are the clock
     """Poll until each job of a run has ended; return whether all did within the time.
 
     A round asks the run's index for one job that has not ended, whatever the number of its jobs;
-    with `progress` it counts them. The index may be a moment late: two rounds in a row must find
+    with `progress` it counts them. Pauses are a fifth of the time that was waited, 5 s at most: the
+    end is seen that much late. The index may be a moment late, too: two rounds in a row must find
     none that is open. A run that has no job for `GRACE_S` is over as well.
 
     Parameters
@@ -172,7 +178,7 @@ def watch_run(  # noqa: PLR0913 - three are the clock
     progress : callable, optional
         Called with how many jobs have ended.
     """
-    begin_s, pause_s, longest_s, quiet = now(), _FIRST_PAUSE_S, _LONGEST_PAUSE_S, 0
+    begin_s, longest_s, quiet = now(), _LONGEST_PAUSE_S, 0
     while True:
         if progress:
             summary = index.run_summary(run)
@@ -190,5 +196,6 @@ def watch_run(  # noqa: PLR0913 - three are the clock
         if timeout_s is not None and waited_s >= timeout_s:
             return False
         left_s = float("inf") if timeout_s is None else timeout_s - waited_s
+        over = known and not is_open
+        pause_s = _SETTLED_S if over else min(max(_SETTLED_S, waited_s / 5), longest_s)
         sleep(min(pause_s * (0.5 + jitter()), left_s))
-        pause_s = min(pause_s * _GROWTH, longest_s)

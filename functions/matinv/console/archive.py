@@ -16,8 +16,8 @@ from urllib.parse import quote
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from matinv.client import Client
-from matinv.client.fetching import check_hash, checked_pieces
-from matinv.client.results import fetch_bytes, result_of
+from matinv.client.fetching import checked_pieces
+from matinv.client.results import check_hash, fetch_bytes, result_of
 from matinv.errors import ErrorInfo, MatinvError
 from matinv.jobs.record import Record
 from matinv.jobs.record_document import plain
@@ -148,7 +148,7 @@ def _fetched(client: Client, record: Record) -> _Fetched:
         return _Fetched(record)
     try:
         content = fetch_bytes(client.store, record)
-        check_hash(record, hashlib.sha256(content).hexdigest(), result_of(record))
+        check_hash(record, hashlib.sha256(content).hexdigest())
     except MatinvError as error:
         return _Fetched(record, error=error.info)
     return _Fetched(record, content)
