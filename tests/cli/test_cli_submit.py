@@ -120,7 +120,7 @@ def test_bad_file_is_refused_and_nothing_is_sent(run: Cli, service: MemoryServic
     assert first.startswith("matinv: NOT_SQUARE: wide.json: ")
     assert "found: (2, 3); allowed: (n, n) or (k, n, n)" in first
     assert second.startswith("matinv: BAD_LENGTH: short.npy: ")
-    assert "2 of 3 inputs are bad, nothing was sent" in last
+    assert "2 of 3 inputs cannot be sent, and nothing was" in last
     assert service.queue.sent == []
 
 
@@ -189,12 +189,13 @@ def test_job_that_failed_before_is_done_again(run: Cli, service: MemoryService) 
     assert run("submit", "singular.json", "--wait").exit_code == 3
     assert [letter.error_code for letter in service.queue.dead] == ["SINGULAR", "SINGULAR"]
     result = run("submit", "singular.json", "--method", "pinv", "--wait")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "matinv: 1 succeeded\n")
 
 
-def test_wait_prints_ids_and_succeeds(run: Cli) -> None:
+def test_wait_prints_ids_and_says_that_all_is_well(run: Cli) -> None:
     result = run("submit", "a.npy", "b.json", "--wait")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "a\nb\n", "")
+    assert (result.exit_code, result.stdout) == (0, "a\nb\n")
+    assert result.stderr == "matinv: 2 succeeded\n"
 
 
 def test_wait_with_json_output_prints_records(run: Cli) -> None:

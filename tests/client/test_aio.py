@@ -19,6 +19,7 @@ def test_everything_can_be_awaited() -> None:
         records = await client.aio.wait([job])
         assert records["a"].status == "SUCCEEDED"
         inverse = await client.aio.result(job, verify=True)
+        assert np.array_equal(inverse, await client.aio.result(job.job_id))
         np.testing.assert_allclose(inverse @ general(3), np.eye(3), atol=1e-9)
         assert [one.job_id async for one in client.aio.as_completed([job])] == ["a"]
 

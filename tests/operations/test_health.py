@@ -229,5 +229,5 @@ class TestWatch:
         service.monitor.depths["standard"] = Depth(5000)
         put(service, *(waiting(f"j{n}", n / 100) for n in range(5000)))
         assert look(service).lanes[0].oldest_s == pytest.approx(49.99)
-        assert service.table.calls["list"] == 1  # the last failures
+        assert service.table.calls["list"] == 2  # the last that failed, and that expired
         assert service.table.calls["get"] <= 1  # of no job that ended

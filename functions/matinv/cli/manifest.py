@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from matinv.cli.files import place
-from matinv.cli.run_view import counted
+from matinv.cli.run_view import counted, many
 from matinv.client import Job
 from matinv.errors import ErrorInfo
 from matinv.jobs.record import Record, Status
@@ -91,10 +91,13 @@ class Ledger:
         By the file's name.
     before : set of str
         Job ids of those that had ended before they were sent.
+    elsewhere : Counter
+        Files whose jobs belong to another run, and stay there, by the run's name.
     """
 
     lines: dict[str, ManifestLine]
     before: set[str] = field(default_factory=set)
+    elsewhere: Counter[str] = field(default_factory=Counter)
 
     def refuse(self, name: str, error: ErrorInfo) -> None:
         """Note why a file was not sent."""
@@ -111,6 +114,11 @@ class Ledger:
         if job.had_ended:
             self.before.add(job.job_id)
 
+    def done(self, name: str, record: Record) -> None:
+        """Note that a file's job has succeeded before."""
+        self.lines[name] = replace(self.lines[name], job_id=record.job_id).of_record(record)
+        self.before.add(record.job_id)
+
     def update(self, records: Mapping[str, Record]) -> None:
         """Note how jobs stand now."""
         for name, line in self.lines.items():
@@ -126,8 +134,17 @@ class Ledger:
             "done before": len(self.before),
             "refused": refused,
         }
-        said = f"{len(self.lines):,} files: {counted(counts)}"
+        said = f"{many(len(self.lines), 'file')}: {counted(counts)}"
         return f"{said}; passed over: {counted(passed_over)}" if passed_over else said
+
+    def of_other_runs(self, run: str) -> Iterator[str]:
+        """Yield sentences on files whose jobs do not belong to a run, as others had them first."""
+        for other, count in self.elsewhere.items():
+            whose = f"to run {other}" if other else "to no run"
+            how = f"matinv fetch --run {other}" if other else "matinv fetch ID..."
+            own = f", or submit them with --prefix {run}, as jobs of their own" if run else ""
+            verb = "belongs" if count == 1 else "belong"
+            yield f"{count:,} of them {verb} {whose}, and will: {how}{own}"
 
     def outcomes(self) -> str:
         """Say how the jobs ended."""

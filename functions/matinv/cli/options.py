@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from matinv.cli.commands.env import use_stack
 from matinv.client import Client
+from matinv.errors import Code
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -129,6 +130,18 @@ def job_ids_of(arguments: tuple[str, ...]) -> tuple[str, ...]:
         given = sys.stdin.read().splitlines() if argument == "-" else [argument]
         ids.extend(stripped for line in given if (stripped := line.strip()))
     return tuple(dict.fromkeys(ids))
+
+
+def code_option(command: Command) -> Command:
+    """Add ``--code``."""
+    return click.option(
+        "--code",
+        "codes",
+        type=OneOf(Code, case_sensitive=False),
+        multiple=True,
+        metavar="CODE",
+        help="Failed with this error code; repeatable.",
+    )(command)
 
 
 def run_option(command: Command) -> Command:

@@ -27,18 +27,21 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "none"
 
 
-def document_of_run(summary: RunSummary, now_s: float) -> dict[str, Any]:
-    """Return a summary with its rate, jobs per second, and the seconds that are to go.
+def many(count: int, noun: str) -> str:
+    """Return how many of something there are.
 
-    While jobs are open the rate is that since the first of them was made, else that until the last
-    one ended.
+    Examples
+    --------
+    >>> many(1, "job"), many(2000, "job")
+    ('1 job', '2,000 jobs')
     """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def document_of_run(summary: RunSummary, now_s: float) -> dict[str, Any]:
+    """Return a summary; while it moves with its rate, and the seconds that are to go."""
     document = summary_document(summary)
-    if not summary.total:
-        return document
-    took_s = summary.took_s(now_s)
-    if summary.ended and took_s > 0:
-        rate = summary.ended / took_s
+    if rate := summary.rate_per_s(now_s):
         document |= {"rate_per_s": rate, "eta_s": summary.still_open / rate}
     return document
 
@@ -47,13 +50,16 @@ def run_lines(summary: RunSummary, now_s: float) -> str:
     """Return a summary as lines for people."""
     document = document_of_run(summary, now_s)
     counts = {str(status).lower(): count for status, count in summary.counts.items()}
-    lines = [f"run {summary.run}: {summary.total:,} jobs: {counted(counts)}"]
+    lines = [f"run {summary.run}: {many(summary.total, 'job')}: {counted(counts)}"]
     if "rate_per_s" in document:
-        rest = f", about {document['eta_s']:,.0f} s to go" if document["eta_s"] else ""
-        lines.append(f"  {document['rate_per_s']:,.3g} jobs a second{rest}")
-    if summary.failures:
-        by_code = sorted(summary.failures.items(), key=lambda one: (-one[1], one[0]))
-        lines.append(f"  failed: {', '.join(f'{code} {count:,}' for code, count in by_code)}")
+        to_go = f"about {document['eta_s']:,.0f} s to go"
+        lines.append(f"  {document['rate_per_s']:,.3g} jobs a second, {to_go}")
+    elif summary.total and not summary.still_open:
+        lines.append(f"  from {summary.first[:19]}Z to {summary.last[:19]}Z")
+    for word, numbers in (("failed", summary.failures), ("warnings", summary.warnings)):
+        if numbers:
+            by_code = sorted(numbers.items(), key=lambda one: (-one[1], one[0]))
+            lines.append(f"  {word}: {', '.join(f'{code} {count:,}' for code, count in by_code)}")
     return "\n".join(lines)
 
 

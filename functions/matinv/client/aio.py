@@ -27,6 +27,10 @@ class BlockingClient(Protocol):
         """See `Client.submit`."""
         ...
 
+    def job(self, job_id: str) -> Job:
+        """See `Client.job`."""
+        ...
+
     def wait(self, *args: Any, **options: Any) -> dict[str, Record]:
         """See `Client.wait`."""
         ...
@@ -68,9 +72,10 @@ class AsyncClient:
         """See `Client.wait`."""
         return await asyncio.to_thread(self.client.wait, jobs, **options)
 
-    async def result(self, job: Job, *, verify: bool | ArrayLike = False) -> Matrix:
+    async def result(self, job: Job | str, *, verify: bool | ArrayLike = False) -> Matrix:
         """See `Job.result`."""
-        return await asyncio.to_thread(job.result, verify=verify)
+        handle = self.client.job(job) if isinstance(job, str) else job
+        return await asyncio.to_thread(handle.result, verify=verify)
 
     def map(
         self, matrices: Iterable[Source], **options: Any

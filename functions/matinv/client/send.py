@@ -243,23 +243,47 @@ def _holds(store: ClientStore, record: Record, submission: Submission, sha256: s
     return digest.hexdigest() == sha256
 
 
-def check_free(store: ClientStore, submission: Submission, record: Record | None) -> None:
+def check_free(
+    store: ClientStore, submission: Submission, record: Record, *, done_counts: bool = False
+) -> bool:
     """Raise what `send` would say of a job id that another question owns; send nothing.
+
+    Parameters
+    ----------
+    store, submission, record
+        Where results are, what is to be sent, and what the table says of its job id.
+    done_counts : bool
+        Whether a job that has succeeded for this very input, with other options, is as good if
+        the submission names none of those that differ: whoever redrove it chose them.
+
+    Returns
+    -------
+    bool
+        Whether it is such a job.
 
     Raises
     ------
     Refused
         JOB_ID_CONFLICT.
     """
-    if record is not None:
-        sha256 = _sha256(submission)
-        question = _question(submission, record, sha256)
-        if owner(record, question) is Ownership.CONFLICT:
-            if _holds(store, record, submission, sha256):
-                question = replace(question, input=record.input)
-                if owner(record, question) is not Ownership.CONFLICT:
-                    return
-            raise _conflict(submission.job_id, record, question)
+    sha256 = _sha256(submission)
+    question = _question(submission, record, sha256)
+    if owner(record, question) is not Ownership.CONFLICT:
+        return False
+    if _holds(store, record, submission, sha256):
+        question = replace(question, input=record.input)
+        if owner(record, question) is not Ownership.CONFLICT:
+            return False
+    come, stand = question.options or {}, record.options
+    differ = {name for name in {**come, **stand} if come.get(name) != stand.get(name)}
+    if (
+        done_counts
+        and record.status.succeeded
+        and differing(record, question)
+        and not differ & submission.options.named
+    ):
+        return True
+    raise _conflict(submission.job_id, record, question)
 
 
 def _question(submission: Submission, record: Record | None, sha256: str) -> Question:
@@ -317,13 +341,21 @@ def _queued(sender: Sender, submission: Submission, question: Question) -> Recor
 
 
 def _conflict(job_id: str, record: Record, question: Question) -> Refused:
-    options = differing(record, question)
-    come, stand = options or (job_id, record.input.source)
+    whose = f", of run {record.run}" if record.run else ""
+    if options := differing(record, question):
+        return Refused(
+            Code.JOB_ID_CONFLICT,
+            f"job id {job_id} belongs to the same input with other options{whose}",
+            "say the options that it has, leave out what is done (--skip-done), or do it again: "
+            "replace=True, --replace",
+            observed=options[0],
+            limit=options[1],
+        )
+    message = record.input.source == MESSAGE_SOURCE
+    stands = "a matrix that came in a message" if message else record.input.source
     return Refused(
         Code.JOB_ID_CONFLICT,
-        f"job id {job_id} belongs to "
-        + ("the same input with other options" if options else "another input"),
-        "choose another job id, or replace what it has: replace=True, --replace",
-        observed=come,
-        limit=stand,
+        f"job id {job_id} belongs to another input, {stands}{whose}",
+        "choose another job id (of many: --prefix), or replace what it has: replace=True, "
+        "--replace",
     )

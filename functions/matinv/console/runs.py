@@ -162,8 +162,8 @@ class Runs:
         (first_s, first), (last_s, last) = counted.ended[0], counted.ended[-1]
         rate = (last - first) / (last_s - first_s) if last > first else 0.0
         still_open = summary.still_open
-        if not rate and summary.ended and (len(counted.ended) == 1 or not still_open):
-            rate = summary.ended / max(summary.took_s(self.client.now()), 1.0)
+        if len(counted.ended) == 1 or not still_open:
+            rate = summary.rate_per_s(self.client.now()) or 0.0
         document: dict[str, Any] = plain(summary_document(summary))
         return document | {
             "rate_per_s": rate,

@@ -186,6 +186,9 @@ class Run(_Model):
     failures: dict[str, int] = Field(description="Its failed jobs by error code.")
     first: str = Field(description="When its first record was made.")
     last: str = Field(description="When one of its records changed last.")
+    warnings: dict[str, int] = Field(description="Its results by warning.")
+    open_since: str = Field(description="When its oldest open job changed last; empty if none is.")
+    ended_since: int = Field(description="Its jobs that have ended since then.")
     total: int
     ended: int
 
@@ -205,6 +208,7 @@ class RunJob(_Model):
     created_at: str
     updated_at: str
     error_code: str | Absent = None
+    warning: str | Absent = None
 
 
 class RunJobs(_Model):

@@ -6,8 +6,9 @@ options under another run is a duplicate, and its record keeps the run that it h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from unicodedata import normalize
 
@@ -45,6 +46,8 @@ class RunEntry:
         As in its record.
     error_code : str or None
         Why it failed, if it did.
+    warning : str or None
+        The first warning of its result, if that has any.
     """
 
     job_id: str
@@ -52,6 +55,7 @@ class RunEntry:
     created_at: str
     updated_at: str
     error_code: str | None = None
+    warning: str | None = None
 
     @property
     def place(self) -> RunPlace:
@@ -73,6 +77,12 @@ class RunSummary:
         Its failed jobs by error code.
     first, last : str
         When its first record was made, and when one changed last; empty without jobs.
+    warnings : mapping of str to int
+        Its results by warning.
+    open_since : str
+        When the oldest of its open jobs changed last; empty if none is open.
+    ended_since : int
+        Those that have ended since then.
     """
 
     run: str
@@ -80,6 +90,9 @@ class RunSummary:
     failures: Mapping[str, int]
     first: str = ""
     last: str = ""
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    open_since: str = ""
+    ended_since: int = 0
 
     @property
     def total(self) -> int:
@@ -96,10 +109,14 @@ class RunSummary:
         """Those that have not."""
         return self.total - self.ended
 
-    def took_s(self, now_s: float) -> float:
-        """Return the seconds since its first record was made, until its end if it has one."""
-        until_s = now_s if self.still_open else seconds_of(self.last)
-        return until_s - seconds_of(self.first)
+    def rate_per_s(self, now_s: float) -> float | None:
+        """Return how many of its jobs end each second; None if none is open or moves.
+
+        It counts since the oldest open job was sent: not since the first of all, which may have
+        ended days ago, before others were sent again.
+        """
+        took_s = now_s - seconds_of(self.open_since) if self.open_since else 0.0
+        return self.ended_since / took_s if self.ended_since and took_s > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +175,9 @@ def run_order(place: RunPlace) -> tuple[int, str, str]:
 def entry_of(record: Record) -> RunEntry:
     """Return the entry of a job."""
     code = record.error.code if record.error else None
-    return RunEntry(record.job_id, record.status, record.created_at, record.updated_at, code)
+    warning = next(iter(record.warnings), None)
+    times = record.created_at, record.updated_at
+    return RunEntry(record.job_id, record.status, *times, code, warning)
 
 
 def entry_document(entry: RunEntry) -> dict[str, str]:
@@ -175,16 +194,27 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
 
 def summary_of(run: str, entries: Iterable[RunEntry]) -> RunSummary:
     """Count the jobs of a run, whose entries come in their order (`run_order`)."""
-    states: dict[str, tuple[Status, str | None]] = {}
-    first = last = ""
+    latest: dict[str, RunEntry] = {}
     for entry in entries:  # one that is seen twice has gone on meanwhile: its later state counts
-        states[entry.job_id] = entry.status, entry.error_code
-        first = min(first or entry.created_at, entry.created_at)
-        last = max(last, entry.updated_at)
-    counts = dict.fromkeys(sorted({s for s, _ in states.values()}, key=_ORDER.__getitem__), 0)
-    failures: dict[str, int] = {}
-    for status, code in states.values():
-        counts[status] += 1
-        if status is Status.FAILED and code:
-            failures[str(code)] = failures.get(str(code), 0) + 1
-    return RunSummary(run, counts, failures, first, last)
+        latest[entry.job_id] = entry
+    counts, failures, warnings = Counter[Status](), Counter[str](), Counter[str]()
+    for entry in latest.values():
+        counts[entry.status] += 1
+        if entry.status is Status.FAILED and entry.error_code:
+            failures[str(entry.error_code)] += 1
+        if entry.warning:
+            warnings[entry.warning] += 1
+    known = latest.values()
+    open_since = min((one.updated_at for one in known if not one.status.terminal), default="")
+    return RunSummary(
+        run,
+        {status: counts[status] for status in STATUSES if counts[status]},
+        dict(failures),
+        min((one.created_at for one in known), default=""),
+        max((one.updated_at for one in known), default=""),
+        dict(warnings),
+        open_since,
+        sum(one.status.terminal and one.updated_at >= open_since for one in known)
+        if open_since
+        else 0,
+    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from heapq import merge
+from itertools import islice
 from time import monotonic
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from matinv.errors import Code, ErrorInfo, MatinvError, Misconfigured
 from matinv.jobs.record import Record, Status
 from matinv.jobs.times import seconds_of, timestamp
 from matinv.operations.throughput import LIST_LIMIT, Flow, Recent
-from matinv.ports import Backend
+from matinv.ports import Backend, ClientTable
 from matinv.ports.monitor import DEAD, Alarm, Depth, Figures, Monitor
 
 _FAILURES: Final = 5  # that are shown
@@ -125,7 +127,7 @@ class Health:
     eta_s : float or None
         How long the backlog takes at the present throughput; None if nothing moves.
     failures : tuple of FailureCount
-        The last jobs that failed, the latest first.
+        The last jobs that failed or expired, the latest first.
     unknown : tuple of Unknown
         What could not be read, and why.
     pending : tuple of str
@@ -216,7 +218,7 @@ class HealthWatch:
             "metrics": lambda: self._monitor().figures(self._recent.window_s),
             "alarms": lambda: tuple(self._monitor().alarms()),
             "jobs": lambda: self._recent.read(table, now_s, lanes),
-            "failures": lambda: tuple(map(_failure, table.list(Status.FAILED, _FAILURES))),
+            "failures": lambda: _latest_failures(table),
         }.items():
             if part not in self._asked:
                 self._asked[part] = self._pool.submit(ask)
@@ -326,6 +328,12 @@ class HealthWatch:
                 yield LaneHealth(lane.name, *counts, oldest_s if depth.total else None)
             elif depth:
                 yield LaneHealth(lane.name, None, None, None, oldest_s)
+
+
+def _latest_failures(table: ClientTable) -> tuple[FailureCount, ...]:
+    listed = (table.list(status, _FAILURES) for status in (Status.FAILED, Status.EXPIRED))
+    latest = merge(*listed, key=lambda record: record.updated_at, reverse=True)
+    return tuple(map(_failure, islice(latest, _FAILURES)))
 
 
 def _failure(record: Record) -> FailureCount:

@@ -62,7 +62,7 @@ class Bucket:
     begin : str
         Its first moment.
     ended, failed : int
-        Jobs that ended in it, and how many of them failed.
+        Jobs that ended in it, and how many of them failed or expired.
     latency_ms : Percentiles or None
         From being queued to the result; None where nothing ended.
     """
@@ -182,11 +182,13 @@ class Recent:
         since = timestamp(max(since_s, min(latest_s, now_s) - _OVERLAP_S))
         found: dict[str, tuple[str, bool]] = {}
         covered_s = self._covered_s
-        statuses = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED)
+        # A job that nobody began in time is one that the stack failed; one that somebody cancelled
+        # is not.
+        statuses = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED, Status.EXPIRED)
         listed = side_by_side(lambda status: [*table.places(status, LIST_LIMIT, since)], statuses)
         for status, places in zip(statuses, listed, strict=True):
             for at, job_id in places:  # in two lists while the index moves it
-                failed = status is Status.FAILED
+                failed = status in {Status.FAILED, Status.EXPIRED}
                 found[job_id] = max((at, failed), found.get(job_id, ("", False)))
             if len(places) == LIST_LIMIT:
                 covered_s = max(covered_s, seconds_of(places[-1][0]))

@@ -138,11 +138,22 @@ def _letter_that_is_no_job(*then: str) -> Way:
 COMMANDS: Final[tuple[Advice, ...]] = (
     # The client.
     advice(
-        "choose another job id, or replace what it has: replace=True, --replace",
+        "choose another job id (of many: --prefix), or replace what it has: replace=True, "
+        "--replace",
         python(_submit(), _submit(matrix=EYE)),
         python(_submit(), _submit("b", EYE)),
         python(_submit(), _submit(matrix=EYE, replace=True)),
         command("submit a.npy", "submit --replace --job-id a b.npy", a_npy=EYE, b_npy=2 * EYE),
+        command("submit --job-id b a.npy", "submit --prefix p b.npy", a_npy=EYE, b_npy=2 * EYE),
+    ),
+    advice(
+        "say the options that it has, leave out what is done (--skip-done), or do it again: "
+        "replace=True, --replace",
+        python(_submit(method="pinv"), _submit()),
+        python(_submit(method="pinv"), _submit(method="pinv")),
+        python(_submit(method="pinv"), _submit(replace=True)),
+        command("submit a.npy --method pinv", "wait a", "submit a.npy --skip-done", a_npy=EYE),
+        command("submit a.npy --method pinv", "wait a", "submit a.npy --replace", a_npy=EYE),
     ),
     advice(
         "name one of those that there are",
@@ -193,11 +204,6 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         ),
     ),
     advice(
-        "the object was changed after the job had ended: submit the matrix again",
-        _changed_result(),
-        _changed_result(_submit("b"), _result("b", verify=GOOD)),
-    ),
-    advice(
         "it stays where it is: submit a fixed one, and delete this one: matinv dlq delete",
         _letter_that_is_no_job(),
         _letter_that_is_no_job("submit a.npy", "dlq delete --code BAD_MESSAGE"),
@@ -213,6 +219,7 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         _changed_record("fetch a -o out"),
         command("submit a.npy --wait", "fetch a -o out", "fetch a -o out", a_npy=EYE),
         _changed_record("submit a.npy --job-id b --wait", "fetch b -o out"),
+        _changed_result(_submit("b"), _result("b", verify=GOOD)),
     ),
     advice(
         "delete it where the stack is: matinv --stack",

@@ -119,21 +119,25 @@ def item_of(record: Record) -> dict[str, Value]:
 
 def _run_of(record: Record) -> dict[str, Value]:
     """Return a record's run, and what the index of runs shows of it beside its own fields."""
+    entry = entry_of(record)
     fields = {
         "run": record.run,
         "run_listing": f"{record.run}#{shard_of(record.job_id)}",
-        "run_place": run_place(entry_of(record).place),
+        "run_place": run_place(entry.place),
         "created_at": record.created_at,
     }
-    fields |= {"error_code": record.error.code} if record.error else {}
+    # The index of a deployed table cannot be given another attribute, and no job has both.
+    said = entry.error_code or entry.warning
+    fields |= {"error_code": said} if said else {}
     return {name: _text(text) for name, text in fields.items()}
 
 
 def run_entry_of(item: Item) -> RunEntry:
     """Return the entry that an item of the index of runs holds."""
     number, updated_at, job_id = item["run_place"]["S"].split("#", 2)
-    status, code = STATUSES[int(number)], _optional_text(item, "error_code")
-    return RunEntry(job_id, status, item["created_at"]["S"], updated_at, code)
+    status, said = STATUSES[int(number)], _optional_text(item, "error_code")
+    code, warning = (None, said) if status.succeeded else (said, None)
+    return RunEntry(job_id, status, item["created_at"]["S"], updated_at, code, warning)
 
 
 def record_of(item: Item) -> Record:

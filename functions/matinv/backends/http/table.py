@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice, takewhile
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import record_of
 from matinv.jobs.runs import RecentRun, RunEntry, RunPlace, RunSummary
 from matinv.ports import Place
-from matinv.ports.parallel import side_by_side
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
 
 _PAGE: Final = 100
 _RUN_PAGE: Final = 1000
@@ -29,7 +29,7 @@ class RemoteTable:
 
     def get(self, job_ids: Sequence[str]) -> dict[str, Record]:
         """Return the records that exist, one request for each."""
-        found = side_by_side(self._get, dict.fromkeys(job_ids))
+        found = side_by_side(self._get, dict.fromkeys(job_ids), CLIENT_THREADS)
         return {record.job_id: record for record in found if record}
 
     def _get(self, job_id: str) -> Record | None:
@@ -95,7 +95,8 @@ class RemoteTable:
             return RunSummary(run, {}, {})
         found = json.loads(reply.content)
         counts = {Status(status): count for status, count in found["counts"].items()}
-        return RunSummary(run, counts, found["failures"], found["first"], found["last"])
+        names = [one.name for one in fields(RunSummary) if one.name in found]
+        return RunSummary(**{name: found[name] for name in names} | {"run": run, "counts": counts})
 
     def recent_runs(self, limit: int) -> Sequence[RecentRun]:
         """Return the runs, the latest first."""

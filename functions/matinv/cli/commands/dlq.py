@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from matinv.cli.errors import complain, gravest, say
-from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option
+from matinv.cli.options import Duration, OneOf, Pair, client_of, code_option, output_option
 from matinv.cli.output import emit
 from matinv.client import Client, NotFound
 from matinv.errors import Code
@@ -54,14 +54,7 @@ def _filters(command: Command) -> Command:
         click.option(
             "--older-than", type=Duration(), metavar="DURATION", help="Sent at least so long ago."
         ),
-        click.option(
-            "--code",
-            "codes",
-            type=OneOf(Code, case_sensitive=False),
-            multiple=True,
-            metavar="CODE",
-            help="Error code, as in `dlq list`; repeatable.",
-        ),
+        code_option,
     ):
         command = option(command)
     return command

@@ -15,13 +15,13 @@ from matinv.cli.errors import complain, complain_missing, exit_of_status, graves
 from matinv.cli.manifest import read_manifest
 from matinv.cli.options import OneOf, Pair, check_one_way, client_of, job_ids_of, run_option
 from matinv.cli.output import bar
-from matinv.cli.run_view import counted, no_such_run
+from matinv.cli.run_view import counted, many, no_such_run
 from matinv.client import Client, JobFailed
 from matinv.client.choice import Chosen
 from matinv.client.fetching import Fetched, Folder
 from matinv.client.preparation import matrix_of
 from matinv.formats.codecs import Format
-from matinv.jobs.error_answers import Exit, answer_of
+from matinv.jobs.error_answers import NOT_FOUND, NOT_FOUND_HINT, Exit, answer_of
 from matinv.jobs.ids import names_of
 from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import json_line, note
@@ -49,7 +49,12 @@ _PAGE: Final = 500  # records read at once: with results of 8 KB in them, 4 MB
 )
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="All jobs with it; repeatable.")
 @click.option("--prefix", metavar="P", default="", help="All jobs whose ids begin so.")
-@click.option("--format", "form", type=OneOf(Format), help="Instead of as they are stored.")
+@click.option(
+    "--format",
+    "form",
+    type=OneOf(Format),
+    help="Instead of as they are stored; files that are there are then fetched again.",
+)
 @click.option("--verify", "check", is_flag=True, help="Hold each against its input, here.")
 @click.option(
     "--inputs",
@@ -102,7 +107,6 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
     if job_ids or manifest:
         names = job_ids if manifest else job_ids_of(job_ids)
         total, records = len(names), _records_of(client, names, missing)
-    directory.mkdir(parents=True, exist_ok=True)
     folder = Folder(client.store, directory, form, check, partial(_input_of, inputs, files))
     done, size_bytes = Counter[str](), 0
     codes: set[Exit] = set()
@@ -117,14 +121,15 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
             if output == "json":
                 click.echo(json_line(one.document()))
     codes.add(complain_missing(missing))
-    if run and not done:
-        codes.add(no_such_run(run))
+    if not done and chosen != Chosen():
+        if run and not client.table.run_summary(run).total:
+            return no_such_run(run)
+        say(NOT_FOUND, "no job has this run, tag and prefix", NOT_FOUND_HINT)
+        return Exit.NOT_FOUND
     done["unknown"] = len(missing)
-    click.echo(
-        f"matinv: {directory}: {done.total():,} jobs: {counted(done)} "
-        f"({size_bytes / 1e6:,.1f} MB fetched)",
-        err=True,
-    )
+    whole = f"{directory}: {many(done.total(), 'job')}: {counted(done)}"
+    verified = ", each verified" if check else ""
+    click.echo(f"matinv: {whole} ({size_bytes / 1e6:,.1f} MB fetched{verified})", err=True)
     return gravest(codes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -23,13 +24,14 @@ from matinv.cli.options import (
     Pair,
     check_one_way,
     client_of,
+    code_option,
     job_ids_of,
     output_option,
     run_option,
     timeout_option,
 )
 from matinv.cli.output import JOB_COLUMNS, bar, emit
-from matinv.cli.run_view import no_such_run, run_lines, show_run, wait_for_run
+from matinv.cli.run_view import many, no_such_run, run_lines, show_run, wait_for_run
 from matinv.client import Client, Job, Mode, NotFound, TimedOut
 from matinv.client.choice import Chosen
 from matinv.errors import Code, MatinvError
@@ -38,6 +40,9 @@ from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import Document, json_line, noted_document
 from matinv.jobs.times import timestamp
 from matinv.operations.deletion import delete_job
+from matinv.ports.parallel import CLIENT_THREADS, side_by_side
+
+_PAGE: Final = 100  # records of one read
 
 
 @click.command()
@@ -129,14 +134,7 @@ def wait(  # noqa: PLR0913 - each is an option of the command
 @click.option(
     "--since", type=Duration(), metavar="DURATION", help="Only jobs updated at most so long ago."
 )
-@click.option(
-    "--code",
-    "codes",
-    type=OneOf(Code, case_sensitive=False),
-    multiple=True,
-    metavar="CODE",
-    help="Only jobs that failed with this error code; repeatable.",
-)
+@code_option
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @output_option
 @click.pass_context
@@ -158,6 +156,9 @@ def list_(  # noqa: PLR0913 - each is an option of the command
     many there are if not all are shown; of a run it counts all of its jobs.
     """
     client = client_of(ctx)
+    summary = client.table.run_summary(run) if run else None
+    if summary and not summary.total:
+        return no_such_run(summary.run)
     earliest = "" if since is None else timestamp(client.now() - since)
     chosen = Chosen(dict(tags), prefix, earliest, frozenset(codes), run or "")
     found = client.list(status, limit, chosen=None if chosen == Chosen() else chosen)
@@ -170,8 +171,7 @@ def list_(  # noqa: PLR0913 - each is an option of the command
             yield noted_document(record)
 
     emit(counting(), JOB_COLUMNS, output)
-    if run:
-        summary = client.table.run_summary(run)
+    if summary:
         click.echo(f"matinv: {shown:,} shown; {run_lines(summary, client.now())}", err=True)
     elif shown == limit:
         click.echo(f"matinv: {shown:,} shown, there may be more: see --limit", err=True)
@@ -207,29 +207,50 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], run: str | None) -> Exi
 
 
 @click.command()
-@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@run_option
 @output_option
 @click.pass_context
-def delete(ctx: click.Context, job_ids: tuple[str, ...], output: str) -> Exit:
+def delete(ctx: click.Context, job_ids: tuple[str, ...], run: str | None, output: str) -> Exit:
     """Delete jobs that have ended: result, dropped file and record.
 
-    ID may be `-`: ids are then read from stdin. Ids of deleted jobs are on stdout, one per line. A
-    file that a message merely refers to stays. A job that has not ended is left alone, and makes
-    the exit code 5; 6 if an id is unknown.
+    By their ids, or all of a run. ID may be `-`: ids are then read from stdin. Ids of deleted jobs
+    are on stdout, one per line; of a run stderr says how many there were. A file that a message
+    merely refers to stays. A job that has not ended is left alone, and makes the exit code 5; 6 if
+    an id or the run is unknown.
     """
+    check_one_way(job_ids, run)
     client = client_of(ctx)
-    jobs = [client.job(name) for name in job_ids_of(job_ids)]
-    records = client.records(jobs)
-    codes = {complain_missing([job.asked for job in jobs if job.job_id not in records])}
-    for record in _known(jobs, records):
+    if run:
+        names = [entry.job_id for entry in client.table.run_entries(run)]
+        if not names:
+            return no_such_run(run)
+    else:
+        names = [*job_ids_of(job_ids)]
+    codes, count = {Exit.OK}, 0
+
+    def deleted(record: Record) -> MatinvError | str:
         try:
             delete_job(client, record)
         except MatinvError as error:
-            complain(error.info)
-            codes.add(answer_of(error.code).exit)
-        else:
-            line = json_line({"job_id": record.job_id}) if output == "json" else record.job_id
-            click.echo(line)
+            return error
+        return record.job_id
+
+    with bar("deleting", len(names)) as set_done:
+        for start in range(0, len(names), _PAGE):
+            jobs = [client.job(name) for name in names[start : start + _PAGE]]
+            records = client.records(jobs)
+            codes.add(complain_missing([job.asked for job in jobs if job.job_id not in records]))
+            for found in side_by_side(deleted, _known(jobs, records), CLIENT_THREADS):
+                if isinstance(found, MatinvError):
+                    complain(found.info)
+                    codes.add(answer_of(found.code).exit)
+                    continue
+                count += 1
+                click.echo(json_line({"job_id": found}) if output == "json" else found)
+            set_done(start + len(jobs))
+    if run:
+        click.echo(f"matinv: run {run}: {count:,} of {many(len(names), 'job')} deleted", err=True)
     return gravest(codes)
 
 

@@ -20,16 +20,17 @@ from matinv.cli.files import check_writable
 from matinv.cli.manifest import Ledger, ManifestLine, write_manifest
 from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option, timeout_option
 from matinv.cli.output import bar, emit
+from matinv.cli.run_view import many
 from matinv.cli.sources import Source, find
 from matinv.client import Client, Job, Mode, Submission
 from matinv.client.send import check_free
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Format
 from matinv.jobs.error_answers import Exit, answer_of
-from matinv.jobs.record import Status
+from matinv.jobs.record import Record, Status
 from matinv.jobs.record_document import json_line, note
 from matinv.jobs.request import Options, Output
-from matinv.jobs.runs import checked_run
+from matinv.jobs.runs import checked_run, run_of
 from matinv.linalg.types import Accuracy, Method, OnIllConditioned
 
 # Prepared matrices are held in memory until they are sent; 256 messages take at most 64 MB.
@@ -159,22 +160,35 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         method, output_to, form, on_ill_conditioned, dict(tags), accuracy, run, expires_in_s
     )
     said = (n for n, p in _NAMED.items() if ctx.get_parameter_source(p) != ParameterSource.DEFAULT)
-    options = replace(options, named=frozenset(said))
+    options = replace(options, named=frozenset(said) | ({"format"} if form else set()))
     ledger = Ledger({source.name: ManifestLine(source.name) for source in sources})
     client = None if dry_run else client_of(ctx)
     try:
         with bar("checking", len(sources)) as set_done:
-            checked = _complaints(sources, options, None if replacing else client, ledger, set_done)
-            bad = set(checked)
+            bad = set(
+                _complaints(
+                    sources,
+                    options,
+                    client,
+                    ledger,
+                    set_done,
+                    replacing=replacing,
+                    skip_done=skip_done,
+                )
+            )
         if bad and not keep_going:
             click.echo(
-                f"matinv: REFUSED: {len(bad)} of {len(sources)} inputs are bad, nothing was sent; "
-                "mend or leave out those named above, or use --keep-going",
+                f"matinv: REFUSED: {len(bad):,} of {many(len(sources), 'input')} cannot be sent, "
+                "and nothing was; fix or leave out those named above, or use --keep-going",
                 err=True,
             )
             return Exit.REFUSED
         codes = {Exit.REFUSED} if bad else {Exit.OK}
-        good = [source for source in sources if source not in bad]
+        good = [
+            source
+            for source in sources
+            if source not in bad and ledger.lines[source.name].job_id not in ledger.before
+        ]
         if client is None:
             emit(map(_plan, _prepared(good, options)), _PLAN_COLUMNS, output)
             return gravest(codes)
@@ -188,30 +202,34 @@ def submit(  # noqa: PLR0913 - each is an option of the command
                 jobs.append(job)
                 set_done(len(jobs))
                 _show(job, shown)
-        name = f"run {run}" if run else ", ".join(paths)
-        summed = bool(folder or run or passed_over)
-        if summed:
-            click.echo(f"matinv: {name}: {ledger.sentence(passed_over)}", err=True)
+        head = f"run {run}: " if run else f"{paths[0]}: " if folder else ""
+        if folder or run or passed_over:
+            click.echo(f"matinv: {head}{ledger.sentence(passed_over)}", err=True)
+        for sentence in ledger.of_other_runs(run):
+            click.echo(f"matinv: {head}{sentence}", err=True)
         if wait:
             codes.add(_wait(client, jobs, timeout, output, ledger))
-            if summed:
-                click.echo(f"matinv: {name}: {ledger.outcomes()}", err=True)
+            click.echo(f"matinv: {head}{ledger.outcomes()}", err=True)
         return gravest(codes)
     finally:
         if manifest:
             write_manifest(ledger.hashed(), manifest)
 
 
-def _complaints(
+def _complaints(  # noqa: PLR0913 - two are options of the command
     sources: Sequence[Source],
     options: Options,
     client: Client | None,
     ledger: Ledger,
     set_done: Callable[[int], None],
+    *,
+    replacing: bool,
+    skip_done: bool,
 ) -> Iterator[Source]:
     """Yield the sources that cannot be sent, after saying why.
 
-    With a client also those whose ids belong to other questions.
+    With a client also those whose ids belong to other questions; it notes what has succeeded with
+    options that nobody named, if that is to be skipped, and what belongs to another run.
     """
     owners: dict[str, str] = {}
     fine: list[tuple[Source, Submission]] = []
@@ -233,12 +251,32 @@ def _complaints(
         for source in sources[start : start + _CHUNK]:
             yield from _complaint(source, partial(check, source), ledger)
         if client and fine:
-            records = client.table.get([one.job_id for _, one in fine])
-            for source, one in fine:
-                known = partial(check_free, client.store, one, records.get(one.job_id))
-                yield from _complaint(source, known, ledger)
+            yield from _taken(client, fine, ledger, replacing=replacing, skip_done=skip_done)
         fine.clear()
         set_done(start + _CHUNK)
+
+
+def _taken(
+    client: Client,
+    fine: Sequence[tuple[Source, Submission]],
+    ledger: Ledger,
+    *,
+    replacing: bool,
+    skip_done: bool,
+) -> Iterator[Source]:
+    """Yield the sources whose ids others have, after saying so; note what is done, and whose."""
+
+    def check(source: Source, one: Submission, record: Record) -> None:
+        comes = one.replacing() if replacing else one
+        if check_free(client.store, comes, record, done_counts=skip_done):
+            ledger.done(source.name, record)
+        if record.run != run_of(one.job_id, one.options.run) and not record.status.failed:
+            ledger.elsewhere[record.run] += 1
+
+    records = client.table.get([one.job_id for _, one in fine])
+    for source, one in fine:
+        if record := records.get(one.job_id):
+            yield from _complaint(source, partial(check, source, one, record), ledger)
 
 
 def _complaint(source: Source, check: Callable[[], None], ledger: Ledger) -> Iterator[Source]:

@@ -46,11 +46,14 @@ function Progress({ run }) {
 
 function Counts({ run }) {
   const open = run.total - run.ended;
-  const failures = Object.entries(run.failures).sort(([, a], [, b]) => b - a);
+  const [failures, warnings] = [run.failures, run.warnings].map((counts) => Object.entries(counts).sort(([, a], [, b]) => b - a));
   return html`
     <p class="counts"><strong>${run.ended.toLocaleString("en")} of ${count(run.total, "job")} ended</strong>
       ${STATES.filter((state) => run.counts[state]).map((state) => html`<span key=${state}><${Status} status=${state} /> ${run.counts[state].toLocaleString("en")}</span>`)}</p>
-    <p class="dim">${rate(run.rate_per_s)}${open > 0 && run.eta_s != null ? `, done in about ${duration(1000 * Math.ceil(run.eta_s))}` : ""}${open > 0 && run.eta_s == null ? ", nothing moves at present" : ""}${open === 0 && run.first ? `, took ${duration(Math.max(0, Date.parse(run.last) - Date.parse(run.first)))}` : ""}</p>
+    ${open > 0
+      ? html`<p class="dim">${rate(run.rate_per_s)}${run.eta_s != null ? `, done in about ${duration(1000 * Math.ceil(run.eta_s))}` : ", nothing moves at present"}</p>`
+      : run.first && html`<p class="dim">${duration(Math.max(0, Date.parse(run.last) - Date.parse(run.first)))} from the first that was sent to the last that ended</p>`}
+    ${warnings.length > 0 && html`<p class="dim">Warnings: ${warnings.map(([code, number]) => `${code} ${number.toLocaleString("en")}`).join(", ")}</p>`}
     ${failures.length > 0 && html`<p class="failures">${failures.map(([code, number]) => html`
       <a key=${code} class="failure" href=${address("run", run.run, { state: "FAILED" })}><code class="code">${code}</code> ${number.toLocaleString("en")}</a>`)}</p>`}`;
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,13 @@ class RunIndexContract:
         assert (done.created_at, done.updated_at) == (there.created_at, there.updated_at)
         assert (bad.job_id, bad.error_code) == ("bad", Code.SINGULAR)
 
+    def test_an_entry_has_the_first_warning_of_a_result(self, table: Any) -> None:
+        done = run_record("done", status=Status.SUCCEEDED)
+        self.write(table, [replace(done, warnings=("ILL_CONDITIONED", "OTHER"))])
+        (entry,) = table.run_entries("fem/7")
+        assert (entry.warning, entry.error_code) == ("ILL_CONDITIONED", None)
+        assert table.run_summary("fem/7").warnings == {"ILL_CONDITIONED": 1}
+
     def test_entries_come_by_status_then_time_then_id(self, table: Any) -> None:
         """More of them than shards, so that they are merged; some of one time."""
         jobs = [
@@ -105,6 +113,9 @@ class RunIndexContract:
             min(r.created_at for r in jobs),
             max(r.updated_at for r in jobs),
         )
+        since = min(r.updated_at for r in jobs if not r.status.terminal)
+        assert summary.open_since == since
+        assert summary.ended_since == sum(r.status.terminal for r in jobs if r.updated_at >= since)
 
     def test_runs_are_listed_the_latest_first(self, table: Any) -> None:
         assert table.recent_runs(9) == []
