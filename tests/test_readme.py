@@ -23,16 +23,7 @@ from matinv.jobs.message import message_schema
 from matinv.linalg.certificate import Certificate
 from matinv.settings import API_URL, STACK, Settings
 from matinv.testing.contracts import full_record
-
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    ROOT / "README.md",
-    *(
-        path
-        for folder in (".github", "docker", "functions", "infra", "scripts", "tests")
-        for path in sorted((ROOT / folder).rglob("*.md"))
-    ),
-]
+from support.pages import PAGES, ROOT
 
 # Codes that no request to the API can meet: it never waits, and checks no residual.
 ONLY_IN_CLIENTS = {"TIMED_OUT", "SUPERSEDED", "NOT_VERIFIED", "JOB_FAILED", "CLIENT"}

@@ -1,5 +1,6 @@
 """Files of a folder, each result handled as soon as its job has ended."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,3 +16,8 @@ def certified_digits(folder: Path, client: Client) -> Iterator[tuple[str, float 
         except JobFailed:
             certificate = None
         yield job.job_id, certificate.digits if certificate else None
+
+
+if __name__ == "__main__":
+    for job_id, digits in certified_digits(Path(sys.argv[1]), Client.connect()):
+        print(job_id, "failed" if digits is None else f"{digits:.1f} digits")

@@ -45,7 +45,27 @@ def test_results_are_handled_as_they_come(tmp_path: Path) -> None:
     assert found["good"] > 10
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in EXAMPLES.glob("*.py")))
-def test_each_example_runs_as_a_program(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_has_its_errors_beside_its_inverses(capsys: pytest.CaptureFixture[str]) -> None:
+    given = [general(4), np.ones((4, 4)), general(4, 1)]
+    client = Client.in_memory()
+    inverses, errors = example("a_run")["invert_run"](given, "study", client)
+    assert inverses.keys() == {0, 2}
+    assert errors.keys() == {1}
+    assert "SINGULAR" in errors[1]
+    assert client.wait_for_run("study")
+    assert capsys.readouterr().err.endswith("3 of 3")
+
+
+@pytest.mark.parametrize("name", ["inverses", "inverses_with_joblib"])
+def test_programs_without_a_stack_run_as_they_are(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     example(name, "__main__")
-    assert ("inverse" in capsys.readouterr().out) or name in {"as_they_end", "inverses_async"}
+    assert capsys.readouterr().out == "100 inverses\n"
+
+
+def test_the_readme_runs_and_describes_each_program() -> None:
+    page = (EXAMPLES / "README.md").read_text()
+    for file in (*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.sh")):
+        assert page.count(f"functions/examples/{file.name}") == 1
+        assert page.count(f"({file.name})") == 1

@@ -97,7 +97,7 @@ def _worker_options(command: Command) -> Command:
 @click.option(
     "--env-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the exports here, once everything is ready; removed at the end.",
+    help="Write the exports to this file instead, once everything is ready; removed at the end.",
 )
 @click.option(
     "--log-file",
@@ -173,8 +173,8 @@ def up(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
 
-    The exports go to stdout, notes for you to stderr, and what the workers log to a file. The state
-    is in memory and ends with the command.
+    The exports go to stdout or to --env-file, notes for you to stderr, and the workers' logs to a
+    file. The state is in memory and ends with the command.
     """
     from matinv.local import supervisor  # noqa: PLC0415 - see the module's docstring
     from matinv.local.stack import Shape, StackError  # noqa: PLC0415
@@ -205,7 +205,8 @@ def up(  # noqa: PLR0913 - each is an option of the command
     ):
 
         def ready(stack: Stack) -> None:
-            click.echo(stack.exports(), nl=False)
+            if env_file is None:
+                click.echo(stack.exports(), nl=False)
             write(stack.exports())
             _note(f"S3, SQS and DynamoDB at {stack.endpoint_url}; Ctrl-C ends it; log: {log.name}")
 
