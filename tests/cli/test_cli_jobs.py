@@ -196,6 +196,17 @@ def test_a_dropped_file_is_found_by_each_of_its_names(
     assert service.client.job(name).status() is Status.SUCCEEDED
 
 
+def test_a_file_has_the_same_id_whether_it_is_dropped_or_submitted(
+    run: Cli, service: MemoryService
+) -> None:
+    np.save("a b+ü.npy", np.diag([2.0, 4.0]))
+    submitted = run("submit", "a b+ü.npy", "--wait").stdout.strip()
+    service.table.records.clear()
+    dropped(service, "a b+ü.npy")
+    service.work()
+    assert [*service.table.records] == [submitted] == ["a b+ü"]
+
+
 @pytest.mark.parametrize("key", ["a//b.npy", "größe\u0301 ½.npy", "x\u202ey.npy", ".npy"])
 def test_a_key_that_is_no_id_is_found_by_key_and_by_the_id_it_got(
     run: Cli, service: MemoryService, key: str

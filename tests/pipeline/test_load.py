@@ -44,3 +44,16 @@ def test_reference_without_version_finds_its_object(service: MemoryService) -> N
     service.drop("ref.npy", 2 * np.eye(2))
     service.deliver({"job_id": "other", "s3": {"bucket": INPUTS, "key": "ref.npy"}})
     assert np.array_equal(service.stored("other"), 0.5 * np.eye(2))
+
+
+@pytest.mark.parametrize("bucket", [INPUTS, "elsewhere"])
+def test_a_message_of_the_extended_client_is_worked_on_if_its_object_is_ours(
+    service: MemoryService, bucket: str
+) -> None:
+    service.drop("big.npy", 2 * np.eye(2))
+    name = "software.amazon.payloadoffloading.PayloadS3Pointer"
+    assert service.deliver([name, {"s3BucketName": bucket, "s3Key": "big.npy"}]) == []
+    if bucket == INPUTS:
+        assert np.array_equal(service.stored("big"), 0.5 * np.eye(2))
+    else:
+        assert service.error("big") == "FORBIDDEN_REF"
