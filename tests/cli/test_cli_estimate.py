@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matinv.jobs.lanes import large, standard
 from matinv.jobs.limits import predict
+from matinv.jobs.prices import cost
 from matinv.linalg.types import Accuracy, Method
 from matinv.local.samples import npy_bytes
-from matinv.operations.prices import DYNAMODB_READ, DYNAMODB_WRITE, cost
-from support.counted_jobs import count
 from support.memory_service import Cli, MemoryService
 
 pytestmark = pytest.mark.way("memory", "no service is asked")
@@ -105,24 +105,26 @@ def test_wrong_command_line_exits_2(
 
 
 def test_price_of_a_small_job_is_mostly_messages_and_of_a_large_one_compute() -> None:
-    small = cost(0.001, 1769, 1000, 500, uploaded=False)
-    # 1 request and 0.0017 GB-s; 3 of SQS; 6 writes, index included, and 4 reads.
+    small = cost(0.001, standard(""), 1000, 500, uploaded=False)
+    # 1 request and 0.0017 GB-s; 3 of SQS; 5 writes, index included, and 4 reads.
     assert small.compute == pytest.approx(0.2e-6 + 0.001 * 1769 / 1024 * 0.0000133334)
     assert small.queue == pytest.approx(1.2e-6)
-    assert small.table == pytest.approx(6 * 0.625e-6 + 4 * 0.125e-6)
+    assert small.table == pytest.approx(5 * 0.625e-6 + 4 * 0.125e-6)
     assert small.storage == 0
-    large = cost(100, 10_240, 1024, 0, uploaded=True)
-    assert large.compute == pytest.approx(100 * 10 * 0.0000133334, rel=1e-3)
-    assert large.storage == pytest.approx(2 * 5.4e-6)
+    long = cost(100, large(""), 1024, 0, uploaded=True)
+    assert long.compute == pytest.approx(100 * 10 * 0.0000133334, rel=1e-3)
+    assert long.storage == pytest.approx(2 * 5.4e-6)
 
 
-@pytest.mark.parametrize("n", [8, 64])
-def test_the_table_costs_what_the_client_and_the_worker_are_counted_to_use(n: int) -> None:
-    used = count(n, 100)
-    inline_bytes = 128 + 8 * n * n if n == 8 else 0
-    estimated = cost(0.1, 1769, 1000, inline_bytes, uploaded=n > 8)
-    counted = used.write_units * DYNAMODB_WRITE + used.read_units * DYNAMODB_READ
-    assert estimated.table == pytest.approx(counted)
+def test_files_share_invocations_of_the_standard_lane(run: Cli, tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"{number}.npy").write_bytes(npy_bytes(np.eye(300)))
+    one = json.loads(run("estimate", "0.npy", "--output", "json").stdout)["cost_usd"]
+    rows = run("estimate", ".", "--output", "json").stdout.splitlines()
+    each = [json.loads(row)["cost_usd"] for row in rows]
+    assert len(each) == 4
+    assert one["compute"] - each[0]["compute"] == pytest.approx(0.2e-6 * 3 / 4)
+    assert one["queue"] - each[0]["queue"] == pytest.approx(2 * 0.4e-6 * 3 / 4)
 
 
 def test_a_proof_takes_more_and_is_predicted_as_the_worker_does(run: Cli, tmp_path: Path) -> None:

@@ -74,12 +74,13 @@ OURS = """
     matinv.formats.npz_archive matinv.formats.opened matinv.formats.result matinv.formats.shape
     matinv.jobs matinv.jobs.ids matinv.jobs.intake matinv.jobs.lanes matinv.jobs.limits
     matinv.jobs.message matinv.jobs.ownership matinv.jobs.record matinv.jobs.request
-    matinv.jobs.times matinv.jobs.fairness matinv.jobs.runs
+    matinv.jobs.times matinv.jobs.fairness matinv.jobs.runs matinv.jobs.prices
     matinv.ports matinv.ports.capacity matinv.ports.events matinv.ports.messages
     matinv.ports.objects matinv.ports.parallel matinv.ports.records matinv.ports.runs
     matinv.ports.service
     matinv.pipeline matinv.pipeline.admission matinv.pipeline.announce matinv.pipeline.app
-    matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.dedupe matinv.pipeline.direct
+    matinv.pipeline.attempt matinv.pipeline.batch matinv.pipeline.bill matinv.pipeline.dedupe
+    matinv.pipeline.direct
     matinv.pipeline.finish
     matinv.pipeline.invert matinv.pipeline.load matinv.pipeline.outcome matinv.pipeline.publish
     matinv.pipeline.retry matinv.pipeline.task matinv.pipeline.watch

@@ -14,14 +14,14 @@ from functools import cache
 import numpy as np
 from terraform_cli import INFRA
 
+from matinv.jobs import prices
 from matinv.jobs.limits import predict
-from matinv.operations import prices
 from support import counted_jobs
 
 MILLION = 1e6
 MONTH_S = 30 * 86_400
 
-# What matinv.operations.prices leaves out of one job; per million, GB, metric and month, us-east-1.
+# What matinv.jobs.prices leaves out of one job; per million, GB, metric and month, us-east-1.
 SNS_PUBLISH = 0.50e-6
 LOGS_GB = 0.50
 METRIC_MONTH = 0.30

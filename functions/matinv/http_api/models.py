@@ -130,6 +130,13 @@ class Progress(_Model):
     ends_at: str = Field(description="When that is done at this pace.")
 
 
+class Cost(_Model):
+    """What the job cost, at us-east-1's list prices."""
+
+    gb_s: float = Field(description="Its share of its workers' memory and time, in GiB-seconds.")
+    usd: float
+
+
 class Job(_Model):
     """The record of a job."""
 
@@ -152,6 +159,7 @@ class Job(_Model):
     slices: Slices | Absent = None
     progress: Progress | Absent = Field(None, description="Of a long job that is running.")
     timings: dict[str, float] | Absent = None
+    cost: Cost | Absent = None
     warnings: list[str] | Absent = None
     tags: dict[str, str] | Absent = None
     run: str | Absent = Field(None, description="The run that the job belongs to.")

@@ -14,7 +14,7 @@ from matinv.jobs.record_document import document_of
 # Of the record's document; an event has at most 256 KiB, ten of them together as well.
 _FIELDS: Final = (
     "job_id", "status", "error", "input", "result", "certificate", "tags", "run", "warnings",
-    "attempts", "updated_at",
+    "cost", "attempts", "updated_at",
 )  # fmt: skip
 _PARTS: Final = {
     "error": ("code", "message"),

@@ -100,6 +100,23 @@ class ResultInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class JobCost:
+    """What a job cost, as `matinv.jobs.prices` reckons.
+
+    Parameters
+    ----------
+    gb_s : float
+        Its share of its workers' time and memory, in GiB-seconds, until its record was written.
+    usd : float
+        That, its share of calls and messages, its writes and reads of the table and of S3, in
+        dollars; also those of whoever sends it and fetches its result once.
+    """
+
+    gb_s: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class SliceFailure:
     """One slice of a stack that has no inverse."""
 
@@ -185,6 +202,7 @@ class Record:
     slices: Slices | None = None
     progress: Progress | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    cost: JobCost | None = None
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     run: str = ""

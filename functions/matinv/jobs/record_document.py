@@ -16,6 +16,7 @@ from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import Format
 from matinv.jobs.record import (
     InputInfo,
+    JobCost,
     Progress,
     Record,
     ResultInfo,
@@ -144,6 +145,7 @@ def record_of(document: Mapping[str, Any]) -> Record:
         slices=slices,
         progress=Progress(**document["progress"]) if "progress" in document else None,
         timings_ms=document.get("timings", {}),
+        cost=JobCost(**document["cost"]) if "cost" in document else None,
         warnings=tuple(document.get("warnings", ())),
         tags=document.get("tags", {}),
         run=document.get("run", ""),

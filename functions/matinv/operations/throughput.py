@@ -15,10 +15,9 @@ import numpy as np
 
 from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import predict
+from matinv.jobs.prices import Cost, cost_of
 from matinv.jobs.record import Record, Status
-from matinv.jobs.request import MESSAGE_SOURCE
 from matinv.jobs.times import seconds_of, timestamp
-from matinv.operations.prices import Cost, cost
 from matinv.ports import ClientTable
 from matinv.ports.parallel import side_by_side
 
@@ -40,8 +39,6 @@ _OVERLAP_S: Final = 10.0
 
 # Throughput is of the last minute, or of as much of it as has seen jobs end.
 _RECENT_S: Final = 60.0
-
-_NOTIFICATION_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What jobs cost at us-east-1's list prices, each as if it had an invocation to itself.
+    """What jobs cost at us-east-1's list prices, by what their records say.
 
     Parameters
     ----------
@@ -227,15 +224,7 @@ def lane_of(record: Record, lanes: Lane) -> Lane:
 def _ended(job: _Ended, record: Record, lanes: Lane) -> _Ended:
     phases = tuple(record.timings_ms.get(name) for name in PHASES)
     spent_ms = sum(ms for ms in phases[1:] if ms is not None)
-    uploaded = record.input.source != MESSAGE_SOURCE
-    inline = record.result is not None and record.result.inline is not None
-    price = cost(
-        spent_ms / 1000,
-        lane_of(record, lanes).memory_mb,
-        _NOTIFICATION_BYTES if uploaded else record.input.size_bytes or 1,
-        record.result.size_bytes if record.result and inline else 0,
-        uploaded=uploaded,
-    )
+    price = cost_of(record, lane_of(record, lanes), spent_ms / 1000)
     return replace(job, phases_ms=phases, cost=price)
 
 

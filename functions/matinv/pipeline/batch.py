@@ -11,6 +11,7 @@ from matinv.jobs.request import Delivery, Request, input_info
 from matinv.pipeline.announce import Announcer, news
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error, within_deadline
+from matinv.pipeline.bill import Bill
 from matinv.pipeline.dedupe import check_owner
 from matinv.pipeline.finish import Finished, hand_back, settle
 from matinv.pipeline.invert import run
@@ -35,13 +36,14 @@ def process(app: App, batch: Sequence[Delivery], deadline: Deadline) -> Report:
     """
     outcomes: list[Outcome] = []
     announcer = Announcer(app, deadline)
+    bill = Bill(deadline, len(batch))
     for turn in _turns(batch):
         retrying = {o.delivery.job_id for o in outcomes if o.verdict is Verdict.RETRY}
         if stop_of(outcomes):
             break
         if deadline.remaining_s() <= MARGIN_S / 2:
             break  # not even time to say so: no outcome, no acknowledgement
-        for settled in _take_turn(app, [d for d in turn if d.job_id not in retrying], deadline):
+        for settled in _take_turn(app, [d for d in turn if d.job_id not in retrying], bill):
             outcomes += settled
             announcer.announce(news(settled))
     if why := stop_of(outcomes):
@@ -103,9 +105,8 @@ def _turns(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         jobs = {job_id: deliveries for job_id, deliveries in jobs.items() if deliveries}
 
 
-def _take_turn(
-    app: App, turn: Sequence[Delivery], deadline: Deadline
-) -> Iterator[Sequence[Outcome]]:
+def _take_turn(app: App, turn: Sequence[Delivery], bill: Bill) -> Iterator[Sequence[Outcome]]:
+    deadline = bill.deadline
     try:
         deadline.check()
         found = within_deadline(app, deadline, lambda: app.table.get([d.job_id for d in turn]))
@@ -115,6 +116,7 @@ def _take_turn(
     tasks = [task_of(app, delivery, found.get(delivery.job_id)) for delivery in turn]
     with closing(run(app, tasks, deadline)) as parts:
         for ended in parts:
+            bill.charge([end.task for end in ended])
             settled = _settled(app, ended, deadline)
             yield settled
             if stop := stop_of(settled):

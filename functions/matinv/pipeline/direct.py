@@ -21,6 +21,7 @@ from matinv.pipeline.admission import check_fits
 from matinv.pipeline.announce import Announcer
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error
+from matinv.pipeline.bill import Bill
 from matinv.pipeline.dedupe import check_owner
 from matinv.pipeline.finish import write
 from matinv.pipeline.outcome import NotOurs, Outcome, Report, Verdict, as_matinv_error, failure
@@ -61,12 +62,14 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     delivery = Delivery(id_, "", "", 1, sent_at_ms, call.job_id, call.content)
     task = task_of(app, delivery, None)
     announcer = Announcer(app, deadline)
+    bill = Bill(deadline, jobs=1)
     error: MatinvError | None = None
-    done = result_or_error(_answered, app, task, deadline, announcer if stored else None)
+    done = result_or_error(_answered, app, task, bill, announcer if stored else None)
     if isinstance(done, Exception):
         error = as_matinv_error(done)
         if stored and error.code is not Code.JOB_ID_CONFLICT:  # else the record is another job's
             try:
+                bill.charge([task])
                 failed = new_record(app, task, Status.FAILED, error=error.info)
                 _keep(app, task, failed, announcer)
             except MatinvError as unwritten:
@@ -81,20 +84,19 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     return Answer(text, Report([delivery], [outcome], announcer.close()), error)
 
 
-def _answered(
-    app: App, task: Task, deadline: Deadline, keeping: Announcer | None
-) -> tuple[bytes, Record]:
+def _answered(app: App, task: Task, bill: Bill, keeping: Announcer | None) -> tuple[bytes, Record]:
     ours = False
     if keeping is not None:
         task.record = app.table.get([task.job_id]).get(task.job_id)
         with suppress(NotOurs):  # the job has ended before: its record is not ours to write
             check_owner(app, task)
             ours = True
-    inverses = _invert(app, task, deadline)
+    inverses = _invert(app, task, bill.deadline)
     if keeping is None or not ours:
         record = describe(app, task, inverses)
     else:
         record = publish(app, task, draft(app, task, inverses))
+        bill.charge([task])
         _keep(app, task, record, keeping)
     text = document(record, inverses)
     if len(text) > _ANSWER_BYTES:

@@ -15,6 +15,7 @@ from matinv.errors import Code, ErrorInfo, MatinvError, Refused, Transient
 from matinv.jobs.fairness import group_of
 from matinv.jobs.lanes import Lane
 from matinv.jobs.ownership import Ownership, asked_again
+from matinv.jobs.prices import job_cost
 from matinv.jobs.record import Record, Status
 from matinv.jobs.request import Delivery
 from matinv.pipeline.app import App
@@ -247,6 +248,10 @@ def write(app: App, pairs: Sequence[tuple[Task, Record]]) -> list[Finished]:
         for _ in range(_ROUNDS):
             if not pending:
                 return ended
+            pending = [
+                (t, replace(r, cost=job_cost(r, app.lane, t.billed_s, t.shared_by)))
+                for t, r in pending
+            ]
             won = app.table.put([record for _, record in pending])
             ended += [Finished(*pair) for pair, ok in zip(pending, won, strict=True) if ok]
             pending = [pair for pair, ok in zip(pending, won, strict=True) if not ok]

@@ -181,8 +181,8 @@ def new_record(app: App, task: Task, status: Status, **facts: Any) -> Record:
 def in_place_of(found: Record | None, record: Record) -> Record:
     """Return a record as it replaces another one: what that knows of the same input stays known."""
     if not found:
-        return replace(record, revision=1)
-    record = replace(record, revision=found.revision + 1)
+        return replace(record, revision=1, cost=None)
+    record = replace(record, revision=found.revision + 1, cost=None)
     input_, known = record.input, found.input
     again = input_.source == known.source and record.message_id == found.message_id != ""
     if again and not input_.id:
@@ -203,6 +203,7 @@ def in_place_of(found: Record | None, record: Record) -> Record:
         question=question,
         created_at=found.created_at,
         message_at_ms=at_ms,
+        cost=found.cost,
     )
 
 

@@ -28,7 +28,8 @@ from matinv.pipeline.app import App
 class Task:
     """One delivery on its way through the pipeline; stages fill it in.
 
-    ``request`` is None when the body is not a job: such a task only ever fails.
+    ``request`` is None when the body is not a job: such a task only ever fails. ``billed_s`` is its
+    share of the time of an invocation that ``shared_by`` jobs were in.
     """
 
     delivery: Delivery
@@ -39,6 +40,8 @@ class Task:
     predicted_s: float = 0.0
     options_known: bool = True
     begun: bool = False
+    billed_s: float = 0.0
+    shared_by: int = 1
 
     @property
     def job_id(self) -> str:
@@ -77,6 +80,10 @@ class Task:
         finally:
             spent_ms = round(1000 * (now() - begun), 3)
             self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_ms
+
+    def worked_ms(self) -> float:
+        """Return how long the task was worked on."""
+        return sum(ms for stage, ms in self.timings_ms.items() if stage != "queued_ms")
 
 
 def own_format(request: Request | None) -> Format | None:

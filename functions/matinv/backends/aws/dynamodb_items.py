@@ -24,6 +24,7 @@ from matinv.formats.codecs import CODECS, Format
 from matinv.jobs.ownership import digest_of
 from matinv.jobs.record import (
     InputInfo,
+    JobCost,
     Progress,
     Record,
     ResultInfo,
@@ -167,6 +168,7 @@ def record_of(item: Item) -> Record:
         slices=_slices_of(facts["slices"]) if "slices" in facts else None,
         progress=Progress(**facts["progress"]) if "progress" in facts else None,
         timings_ms={name: float(ms) for name, ms in facts.get("timings", {}).items()},
+        cost=JobCost(**facts["cost"]) if "cost" in facts else None,
         warnings=tuple(facts.get("warnings", ())),
         tags=facts.get("tags", {}),
         run=_optional_text(item, "run") or "",
@@ -204,6 +206,7 @@ def _facts_of(record: Record) -> bytes:
         "result": result and {"sha256": result.sha256, "size_bytes": result.size_bytes},
         "certificate": certificate,
         "timings": record.timings_ms,
+        "cost": record.cost,
         "engine": record.engine,
         "redrive": record.redrive,
         "slices": record.slices,

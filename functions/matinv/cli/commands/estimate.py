@@ -21,8 +21,8 @@ from matinv.formats.codecs import Text, format_of_key, open_file
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.lanes import Lane
 from matinv.jobs.limits import Prediction, predict, predict_text
+from matinv.jobs.prices import STANDARD_BATCH, Cost, cost
 from matinv.linalg.types import Accuracy, Method
-from matinv.operations.prices import Cost, cost
 from matinv.settings import lanes as lanes_of_environment
 
 _INLINE_RESULT_BYTES: Final = 8 * 1024  # MATINV_INLINE_RESULT_BYTES unless it is set
@@ -79,8 +79,8 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     PATH is a file, or a directory: all matrices in it and below, with their sum on stderr. Where
     matrices of one shape would be far cheaper as stacks, it says what these would cost.
     Only the header of a file is read; JSON has none, and is judged by its length. Memory is what
-    the worker needs beyond its idle state, seconds are of one vCPU, the cost is that of a job with
-    an invocation to itself at us-east-1's list prices; batches of small jobs share theirs.
+    the worker needs beyond its idle state, seconds are of one vCPU, the cost is at us-east-1's list
+    prices. Files that fit the standard lane share invocations, up to a hundred each.
     """
     if bool(files) == bool(n):
         raise click.UsageError("give files, or --n (allowed: either)")
@@ -95,7 +95,7 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
         files = tuple(str(source.path) for source in find(files))
         subjects = list(_of_files(files, method, accuracy))
     lanes = lanes_of_environment()
-    rows = [_row(subject, lanes) for subject in subjects]
+    rows = [_row(subject, lanes, len(subjects)) for subject in subjects]
     if rows:
         emit(rows, _COLUMNS, output)
     for row in rows:
@@ -171,7 +171,7 @@ def _sum(
     return said
 
 
-def _row(subject: Subject, lanes: Lane) -> dict[str, Any]:
+def _row(subject: Subject, lanes: Lane, jobs: int = 1) -> dict[str, Any]:
     prediction = subject.prediction
     lane = lanes.first_for(prediction.memory_bytes, prediction.seconds)
     found: Cost | None = None
@@ -181,10 +181,11 @@ def _row(subject: Subject, lanes: Lane) -> dict[str, Any]:
         small = subject.size_bytes <= _INLINE_RESULT_BYTES
         found = cost(
             prediction.seconds / lane.threads,
-            lane.memory_mb,
+            lane,
             _NOTIFICATION_BYTES if uploaded else message_bytes,
             subject.size_bytes if small else 0,
             uploaded=uploaded,
+            jobs=min(jobs, STANDARD_BATCH) if lane is lanes else 1,
         )
     return {
         "input": subject.name,

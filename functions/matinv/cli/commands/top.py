@@ -47,9 +47,9 @@ def top(ctx: click.Context, *, interval: float, window: float, once: bool, outpu
     Until Ctrl-C, on a terminal: the first frame shows what has answered by then, the next ones add
     the rest. Alarms, duplicates and the age of the oldest message are
     CloudWatch's; the rest comes from queues and records, and is the same for a local stack. The
-    cost is that of jobs with an invocation to themselves at us-east-1's list prices; batches of
-    small jobs share theirs. What may not be read is named, with the reason. With --output json it
-    prints one document.
+    cost is the sum of what the jobs' records say, at us-east-1's list prices: jobs that share a
+    batch share its time by what each took. What may not be read is named, with the reason. With
+    --output json it prints one document.
     """
     if interval < 1:
         raise click.UsageError(f"--interval is {interval:g}s (allowed: 1s or more)")

@@ -153,7 +153,7 @@ function Cost({ cost, window_ }) {
       <table><thead class="hidden"><tr><th>Service</th><th>Cost</th></tr></thead>
         <tbody>${Object.entries(cost.by_service_usd).map(([name, amount]) => html`<tr key=${name}><th scope="row">${name}</th><td class="number">${usd(amount)}</td></tr>`)}
           <tr class="total"><th scope="row">all</th><td class="number">${usd(cost.total_usd)}</td></tr></tbody></table>
-      <p class="dim">List prices of us-east-1, each job as if it had an invocation to itself.</p>
+      <p class="dim">List prices of us-east-1. Jobs that share a batch share its time by what each took.</p>
     </section>`;
 }
 

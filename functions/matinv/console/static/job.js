@@ -4,7 +4,7 @@ import { about, get } from "./api.js";
 import { Heat } from "./heat.js";
 import { Ago, Copy, Fault, Loading, Status, Trouble, useLive, useLoaded } from "./parts.js";
 import { address } from "./route.js";
-import { ENDED, bytes, count, duration, shape } from "./words.js";
+import { ENDED, bytes, count, duration, shape, usd } from "./words.js";
 
 export function Job({ id }) {
   const live = useLive();
@@ -59,6 +59,7 @@ function Facts({ job }) {
     ["Attempts", record.attempts + (record.redrive ? `, redriven ${record.redrive} ×` : "")],
     ["Created", record.created_at ? html`<${Ago} time=${record.created_at} />` : "–"],
     ["Run", record.run ? html`<a href=${address("run", record.run)}>${record.run}</a>` : []],
+    ["Cost", record.cost ? usd(record.cost.usd) : []],
     ["Tags", Object.entries(record.tags ?? {}).map(([key, value]) => html`<span class="tag" key=${key}>${key}=${value}</span>`)],
     ["Result", record.result ? `${record.result.format}, ${bytes(record.result.bytes)}, in ${record.result.uri ? "S3" : "the record"}` : "–"],
   ].filter(([, value]) => !Array.isArray(value) || value.length);

@@ -45,6 +45,7 @@ class JobEventsContract:
             "tags",
             "run",
             "warnings",
+            "cost",
             "attempts",
             "updated_at",
         ]

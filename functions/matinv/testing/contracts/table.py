@@ -11,7 +11,16 @@ import pytest
 
 from matinv.errors import Code, ErrorInfo
 from matinv.formats.codecs import Format
-from matinv.jobs.record import InputInfo, Progress, Record, ResultInfo, SliceFailure, Slices, Status
+from matinv.jobs.record import (
+    InputInfo,
+    JobCost,
+    Progress,
+    Record,
+    ResultInfo,
+    SliceFailure,
+    Slices,
+    Status,
+)
 from matinv.linalg.certificate import Certificate, Checked, Side
 from matinv.ports import ClientTable, JobTable
 from matinv.testing.contracts.racing import side_by_side
@@ -56,6 +65,7 @@ def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Recor
         slices=Slices(3, 1, (SliceFailure(1, "SINGULAR", "exact zero pivot"),)),
         progress=Progress(99.9, "2026-11-21T04:00:00.000Z"),
         timings_ms={"queued_ms": 1.7976931348623157e308, "load_ms": 1e-130, "invert_ms": 0.1},
+        cost=JobCost(0.25, 7.5e-06),
         warnings=("ILL_CONDITIONED",),
         tags={"team": "fem", "é ": "", "size": "逆"},
         run="fem/7",
