@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from matinv.client import prepare
+from matinv.errors import Code, Refused
 from matinv.jobs.record import Status
 from support.api_server import ApiServer
 
@@ -33,3 +35,15 @@ def test_jobs_and_runs_are_cancelled(api: ApiServer) -> None:
     assert {name: record.status for name, record in found.items()} == {"a/cancel": Status.CANCELLED}
     assert api.client.cancel_run("fem") == 2
     assert api.client.table.run_summary("fem").counts == {Status.CANCELLED: 2}
+
+
+def test_many_messages_go_in_few_requests_and_each_has_its_own_outcome(api: ApiServer) -> None:
+    api.client.submit([[5.0]], job_id="j7")
+    api.requests.clear()
+    made = [prepare([[number + 1.0]], f"j{number}") for number in range(250)]
+    sent = api.client.queue.send_all([one.body or "" for one in made])
+    assert len(api.requests) == 3
+    assert [number for number, refusal in enumerate(sent) if refusal] == [7]
+    assert isinstance(sent[7], Refused)
+    assert sent[7].code is Code.JOB_ID_CONFLICT
+    assert api.client.job("j249").wait().status is Status.SUCCEEDED

@@ -1,9 +1,10 @@
 """Reads of DynamoDB in the time of what they ask for: moto's take twenty times as long.
 
 moto sorts the whole table for each query of an index, and copies whole items before it projects
-them: with 10,000 records a query takes 330 ms of CPU, and a list of jobs is 48 of them. Here it
-takes one pass over the table, 10 ms, and what is sorted and answered are the keys of one partition.
-Of each attribute that moto answers it tries a dozen names; here it is written as it is.
+them: with 10,000 records a query takes 330 ms of CPU, and a list of jobs is 64 of them. Here the
+first query after a write divides the table into partitions, 6 ms, and each sorts and answers the
+keys of one. Of each attribute that moto answers it tries a dozen names; here it is written as it
+is.
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ _serialize: Final = BaseJSONSerializer._serialize_type_structure
 _query: Final = Table.query
 _signature: Final = inspect.signature(_query)
 
+# Of each table and index the items by the value of their hash key, until something is written.
+_partitions: Final[dict[tuple[int, str], dict[Any, list[Item]]]] = {}
+
 
 def patch() -> None:
     """Answer queries of indexes here, and write attributes; everything else stays moto's."""
     setattr(Table, "query", _patched)  # noqa: B010 - mypy holds a method to be final
     setattr(BaseJSONSerializer, "_serialize_type_structure", _serialized)  # noqa: B010 - the same
+
+
+def forget() -> None:
+    """Divide tables anew at their next queries: something may have been written."""
+    _partitions.clear()
 
 
 def _serialized(serializer: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
@@ -55,22 +64,25 @@ def _patched(table: Table, *args: Any, **kwargs: Any) -> Any:
     named, keys = given.get("index_name"), given.get("hash_key_conditions")
     index = next((index for index in table.all_indexes() if index.name == named), None)
     beside = ("projection_expressions", "filter_kwargs", "consistent_read")
-    if index is None or not keys or table.has_range_key or any(map(given.get, beside)):
+    others = table.has_range_key or any(map(given.get, beside))
+    if index is None or not keys or len(keys) > 1 or others:
         return _query(table, *args, **kwargs)
     attributes = [key["AttributeName"] for key in index.schema] + [table.hash_key_attr]
-    wanted = [(name, key.value) for name, key in keys]
+    hash_key, wanted = keys[0]
+    partitions = _partitions.get((id(table), index.name))
+    if partitions is None:
+        partitions = _partitions[id(table), index.name] = {}
+        for item in cast("list[Item]", list(table.items.values())):  # there is no range key
+            if hash_key in item.attrs:
+                partitions.setdefault(item.attrs[hash_key].value, []).append(item)
     ranges = given.get("range_key_conditions") or ()
     found: dict[tuple[Any, ...], Item] = {}
-    for item in cast("list[Item]", list(table.items.values())):  # there is no range key
+    for item in partitions.get(wanted.value, ()):
         attrs = item.attrs
-        for name, value in wanted:  # no function: nearly all items end here
-            if name not in attrs or attrs[name].value != value:
-                break
-        else:
-            if all(name in attrs for name in attributes) and all(
-                attrs[name].compare(comparison, values) for name, comparison, values in ranges
-            ):
-                found[tuple(attrs[name].value for name in attributes)] = item
+        if all(name in attrs for name in attributes) and all(
+            attrs[name].compare(comparison, values) for name, comparison, values in ranges
+        ):
+            found[tuple(attrs[name].value for name in attributes)] = item
     forward = given["scan_index_forward"] is not False
     start = given.get("exclusive_start_key")
     after = tuple(next(iter(start[name].values())) for name in attributes) if start else None

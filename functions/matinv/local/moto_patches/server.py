@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -30,6 +31,7 @@ from matinv import processes
 from matinv.local.moto_patches import indexes, move_tasks, partiql, sqs
 
 _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
+_READS: Final = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
 
 
 def serve(host: str, port: int) -> BaseWSGIServer:
@@ -69,10 +71,13 @@ class OneAtATime(DomainDispatcherApplication):
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         app = self.get_application(environ)
         service = getattr(app, "service", "")
-        if service not in self._turns:
-            return app(environ, start_response)
-        with self._turns[service]:
-            return app(environ, start_response)
+        reads = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] in _READS
+        with self._turns.get(service, nullcontext()):
+            try:
+                return app(environ, start_response)
+            finally:
+                if service not in {"s3", "sqs"} and not reads:  # moto's own API resets tables
+                    indexes.forget()
 
 
 class _Sequencer:
