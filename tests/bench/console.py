@@ -1,4 +1,6 @@
-"""How long people wait for the console and for `matinv top` with many jobs: no peer, so no row.
+"""How long people wait for the console, `matinv top` and `matinv status --run` with many jobs.
+
+There is no peer, so no row.
 
 On the memory backend the figures are our own; on the embedded stack they are moto's: it serves one
 DynamoDB request at a time, with 10 ms of CPU for a query of 10,000 records and 170 ms for the
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from matinv.cli.run_view import run_lines
 from matinv.client import Client
 from matinv.console.board import Board
 from matinv.console.health import HealthCache
@@ -23,6 +26,7 @@ from matinv.local.stack import Stack
 
 _JOBS: Final = 10_000
 _QUICK: Final = 1_000
+_LARGE_RUN: Final = 100_000
 _STEP_S: Final = 0.08  # between two jobs, so that the latest 15 minutes hold them all
 _MIXED: Final = (Status.FAILED, Status.QUEUED, *8 * (Status.SUCCEEDED,))
 
@@ -31,6 +35,12 @@ def waits(quick: bool) -> Iterator[str]:
     """Yield a line for each wait, in seconds, on the memory backend and on the embedded stack."""
     count = _QUICK if quick else _JOBS
     yield from (f"memory    {line}" for line in _waits(Client.in_memory(), count))
+    client = Client.in_memory()
+    client.table.put([_record(number, client.now()) for number in range(_LARGE_RUN)])
+    yield "memory    " + _timed(
+        f"status of a run of {_LARGE_RUN:,} jobs (reach: below 2 s)",
+        lambda: run_lines(client.table.run_summary("bench"), client.now()),
+    )
     with Stack.start() as stack:
         os.environ.update(stack.environment())
         yield from (f"embedded  {line}" for line in _waits(Client.connect(), count))
