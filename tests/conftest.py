@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import pytest
 
 from support.lambda_emulator import EmulatorMissing, find_emulator
@@ -34,6 +33,8 @@ _CAMPAIGN = Path(__file__).parent / "linalg" / "campaign"
 
 _ALL_DEEP = re.compile(r"^pytestmark = \[?pytest\.mark\.deep\b", re.MULTILINE)
 
+_NAME_LENGTH = 40
+
 _NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once, on this machine
 
 
@@ -43,11 +44,23 @@ def _quick(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose Hypothesis' settings for all tests, which none has to repeat."""
+    if config.getoption("numprocesses", None):
+        return  # xdist's controller runs no test
+    import hypothesis  # noqa: PLC0415 - 0.4 s, for those who need it
+
     # No deadline: times are for scripts/bench, and other work on the machine takes some.
     hypothesis.settings.register_profile("all", deadline=None)
     # A quick run makes a fifth of the examples: `support.examples`.
     hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
     hypothesis.settings.load_profile("quick" if _quick(config) else "all")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Shorten names: with megabytes of hostile input in them each report took milliseconds."""
+    if isinstance(val, str | bytes) and len(val) > _NAME_LENGTH:
+        text = val if isinstance(val, str) else val.decode("latin-1")
+        return f"{text[:_NAME_LENGTH]}... of {len(val)}"
+    return None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -64,14 +77,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark as deep the tests that need such a program, and those of campaigns.
 
-    Those of a quick run that need an embedded AWS share one: a worker of pytest does them all.
+    In a quick run a worker of pytest does all tests of a file, and all that need an embedded AWS:
+    it loads that, and what a file's tests have in common, once.
     """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if _TOOLS.intersection(fixtures) or item.path.is_relative_to(_CAMPAIGN):
             item.add_marker(pytest.mark.deep)
-        if _quick(config) and "moto_url" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("moto"))
+        if _quick(config):
+            group = "moto" if "moto_url" in fixtures else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_finish() -> None:

@@ -387,7 +387,7 @@ def test_a_file_that_was_put_there_and_waits_is_not_sent_again(
     assert len(service.store._versions["s3://inputs/big.npy"]) == versions
 
 
-@pytest.mark.parametrize("n", [2, 200], ids=["message", "file"])
+@pytest.mark.parametrize("n", [2, 120], ids=["message", "file"])
 def test_an_option_on_the_command_line_wins_over_the_file_s_own_even_a_default(
     run: Cli, service: MemoryService, n: int
 ) -> None:

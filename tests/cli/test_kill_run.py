@@ -71,7 +71,7 @@ class Requests(list[dict[str, Any]]):
         return Counter(path for path in paths if path.endswith("/result"))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.deep) for k in (1, 2))])
 @pytest.mark.usefixtures("log")
 def test_a_fetch_that_is_killed_goes_on_and_fetches_nothing_twice(
     tmp_path: Path, seed: int

@@ -62,7 +62,7 @@ def test_an_element_that_scaling_made_tiny_is_no_noise_times_a_power_of_two():
     assert 15 < claimed < rational.digits(inverses.x, rational.inverse(a)) + TOLERANCE
 
 
-@pytest.mark.parametrize("n", [20, 33, 50])
+@pytest.mark.parametrize("n", [20, 33, pytest.param(50, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_companion_matrices_are_inverted_in_full_in_either_memory_order(n, transposed, order):

@@ -91,7 +91,9 @@ def verdicts_on(matrices, **options):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", range(2, 9))
+@pytest.mark.parametrize(
+    "n", [2, 3, 4, 5, *(pytest.param(n, marks=pytest.mark.deep) for n in (6, 7, 8))]
+)
 def test_no_verdict_near_the_border_is_wrong(n, dtype):
     rng = np.random.default_rng([n, ord(np.dtype(dtype).char)])
     matrices = [near_the_border(rng, n, dtype) for _ in range(20)]

@@ -146,7 +146,13 @@ def test_the_gallery_leaves_at_most_3_times_the_residual_of_numpy(case):
         assert ratio(x, a, "left") <= limit
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(pytest.param(single, marks=pytest.mark.deep) for single in ("float32", "complex64")),
+        *("float64", "complex128"),
+    ],
+)
 @pytest.mark.parametrize("kind", range(1, 12), ids=lambda kind: cases.LAPACK_TYPES[kind - 1])
 @pytest.mark.usefixtures("threads")
 def test_lapacks_types_pass_all_gates_above_the_crossover(kind, dtype):

@@ -61,6 +61,7 @@ class TestS3StoreInPieces(MatrixStoreContract):
         return S3Store(s3, *buckets, Pieces(above_bytes=0, size_bytes=5 * 2**20))
 
 
+@pytest.mark.deep  # 7 s
 class TestDynamoDBTable(JobTableContract):
     @pytest.fixture
     def table(self, dynamodb: DynamoDBClient, table_name: str) -> DynamoDBTable:
