@@ -125,6 +125,7 @@ def test_service_that_never_answers_does_not_keep_the_invocation(
     for port in (service.table, service.queue):
         port.fail = None
     service.remaining_s = 60.0
-    assert service.deliver(job("a"), job("bad", SINGULAR), receive_count=2) == []
+    # The same messages: others, a thread that answers late may follow with its news of the first.
+    assert service.deliver_again() == []
     assert service.record("a").status is Status.SUCCEEDED
     assert service.error("bad") == Code.SINGULAR
