@@ -111,6 +111,38 @@ def test_version_and_unknown_command(run: Cli) -> None:
     assert result.stderr.startswith("matinv: USAGE: no such command: 'invert' (allowed: submit, ")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("submt a.npy", "no such command: 'submt' (did you mean: submit?)"),
+        ("dlq lst", "No such command 'lst'. Did you mean 'list'?"),
+        ("submit --metod lu a.npy", "'--metod'. (Did you mean one of: '--method',"),
+    ],
+)
+def test_what_is_misspelt_is_suggested(run: Cli, line: str, said: str) -> None:
+    result = run(*line.split())
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_help_fits_a_narrow_terminal() -> None:
+    for path, text in help_texts(60):
+        assert max(map(len, text.splitlines())) <= 60, path
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [("sub", "submit"), ("dlq re", "redrive"), ("submit --me", "--method")],
+)
+def test_a_shell_completes_commands_and_options(line: str, found: str) -> None:
+    words = {"COMP_WORDS": f"matinv {line}", "COMP_CWORD": str(len(line.split()))}
+    env = {**os.environ, **words, "_MATINV_COMPLETE": "bash_complete"}
+    code = "import sys; sys.argv = ['matinv']; from matinv.cli import main; main()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == f"plain,{found}\n"
+
+
 def test_no_command_shows_the_help_and_exits_2(run: Cli) -> None:
     result = run()
     assert result.exit_code == 2

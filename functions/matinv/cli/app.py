@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -25,12 +26,12 @@ _COMMANDS: Final = {
     "status": (
         "matinv.cli.commands.jobs",
         "status",
-        "Print where jobs are, or how a run goes.",
+        "Show the status of jobs, or of a run.",
     ),
     "wait": (
         "matinv.cli.commands.jobs",
         "wait",
-        "Wait for jobs, or for a run, to end and print how they did.",
+        "Wait until jobs, or a run, have ended, and print their status.",
     ),
     "result": ("matinv.cli.commands.result", "result", "Fetch a job's inverse."),
     "fetch": ("matinv.cli.commands.fetch", "fetch", "Fetch many inverses into a folder."),
@@ -38,12 +39,12 @@ _COMMANDS: Final = {
     "cancel": (
         "matinv.cli.commands.jobs",
         "cancel",
-        "Cancel jobs that have not ended, by their ids or all of a run.",
+        "Cancel jobs that have not ended, by id or by run.",
     ),
     "delete": (
         "matinv.cli.commands.jobs",
         "delete",
-        "Delete jobs that have ended: result, dropped file and record.",
+        "Delete jobs that have ended, with result, dropped file and record.",
     ),
     "top": (
         "matinv.cli.commands.top",
@@ -53,7 +54,7 @@ _COMMANDS: Final = {
     "dlq": (
         "matinv.cli.commands.dlq",
         "dlq",
-        "Look into the dead-letter queue, send jobs back, delete letters.",
+        "List dead letters, send their jobs back, or delete them.",
     ),
     "estimate": (
         "matinv.cli.commands.estimate",
@@ -72,12 +73,19 @@ _COMMANDS: Final = {
 
 _EPILOG: Final = """\b
 Exit codes:
-  0 ok           3 job failed   5 not finished in time   7 input refused
-  1 error        4 job partial  6 no such job
-  2 usage                     130 interrupted          141 broken pipe
+  0 ok            5 not finished in time
+  1 error         6 no such job
+  2 usage         7 input refused
+  3 job failed    130 interrupted
+  4 job partial   141 broken pipe
 
-Settings come from the environment (MATINV_*); `matinv local up` prints them for a local stack,
-`matinv env` for a deployed one, and --stack takes them from there for one command."""
+Settings come from the environment (MATINV_*). `matinv local up` prints them for a local stack,
+`matinv env` for a deployed one; --stack takes them from a deployed stack for one command.
+
+\b
+Completion (zsh: zsh_source, fish: fish_source):
+  eval "$(_MATINV_COMPLETE=bash_source matinv)"
+"""
 
 
 class Commands(click.Group):
@@ -104,9 +112,15 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a line; an unknown one is answered with the names that there are."""
+        """Find the command of a line; for an unknown one suggest names that are like it, or all."""
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"no such command: {args[0]!r} (allowed: {', '.join(_COMMANDS)})")
+            alike = get_close_matches(args[0], _COMMANDS)
+            known = (
+                f"did you mean: {', '.join(alike)}?"
+                if alike
+                else f"allowed: {', '.join(_COMMANDS)}"
+            )
+            ctx.fail(f"no such command: {args[0]!r} ({known})")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -150,17 +164,18 @@ class Commands(click.Group):
     envvar="MATINV_STACK",
     show_envvar=True,
     metavar="DIR_OR_JSON",
-    help="A deployed stack: Terraform's root of the service, or a file (- for stdin) of what "
-    "`terraform output -json` prints there. Replaces all MATINV_* variables; the variable "
-    "MATINV_STACK counts where none of them is set.",
+    help="A deployed stack: its Terraform root, or a file (- for stdin) with its "
+    "`terraform output -json`. It replaces all MATINV_* variables. The variable "
+    "MATINV_STACK counts only if none of them is set.",
 )
 @click.option(
     "--api",
     envvar="MATINV_API_URL",
     show_envvar=True,
     metavar="URL",
-    help="Speak with the HTTP API at this URL, with signed requests, instead of with S3, SQS and "
-    "DynamoDB: submit, status, wait, result, fetch, list, dlq redrive --job-id.",
+    help="Use the HTTP API at this URL, with signed requests, instead of S3, SQS and "
+    "DynamoDB. It serves submit, status, wait, result, fetch, list and dlq redrive "
+    "--job-id.",
 )
 def cli(stack: str | None, api: str | None) -> None:
     """Invert matrices: submit them, wait, and fetch their certified inverses by job id."""

@@ -109,7 +109,7 @@ def output_option(command: Command) -> Command:
         type=click.Choice(["table", "json"]),
         default="table",
         show_default=True,
-        help="How to print: for people, or one JSON object per line.",
+        help="Output format: a table, or one JSON object per line.",
     )(command)
 
 
@@ -119,7 +119,7 @@ def timeout_option(command: Command) -> Command:
         "--timeout",
         type=Duration(),
         metavar="DURATION",
-        help="Give up after so long (90, 90s, 15m, 2h); as long as it takes by default.",
+        help="Give up after this time (90, 90s, 15m, 2h). Default: no limit.",
     )(command)
 
 
@@ -140,7 +140,7 @@ def code_option(command: Command) -> Command:
         type=OneOf(Code, case_sensitive=False),
         multiple=True,
         metavar="CODE",
-        help="Failed with this error code; repeatable.",
+        help="Only jobs that failed with this error code. Repeat for several.",
     )(command)
 
 

@@ -16,28 +16,18 @@ def markdown() -> str:
     return "\n".join(f"### `{path}`\n\n```text\n{text}\n```\n" for path, text in help_texts())
 
 
-def help_texts() -> Iterator[tuple[str, str]]:
-    """Yield each command line and its help, the group's first."""
-    root = _context(cli, "matinv")
-    yield "matinv", cli.get_help(root)
-    for name in cli.list_commands(root):
-        command = cli.get_command(root, name)
-        if command is not None:
-            yield from _help(command, name, root)
+def help_texts(width: int = _WIDTH) -> Iterator[tuple[str, str]]:
+    """Yield each command line and its help in so many columns, the group's first."""
 
+    def context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+        settings = {**command.context_settings, "terminal_width": width}
+        return click.Context(command, info_name=name, parent=parent, **settings)
 
-def _context(
-    command: click.Command, name: str, parent: click.Context | None = None
-) -> click.Context:
-    settings = {**command.context_settings, "terminal_width": _WIDTH}
-    return click.Context(command, info_name=name, parent=parent, **settings)
+    def below(ctx: click.Context) -> Iterator[tuple[str, str]]:
+        yield ctx.command_path, ctx.command.get_help(ctx)
+        if isinstance(ctx.command, click.Group):
+            for name in ctx.command.list_commands(ctx):
+                if command := ctx.command.get_command(ctx, name):
+                    yield from below(context(command, name, ctx))
 
-
-def _help(command: click.Command, name: str, parent: click.Context) -> Iterator[tuple[str, str]]:
-    ctx = _context(command, name, parent)
-    yield ctx.command_path, command.get_help(ctx)
-    if isinstance(command, click.Group):
-        for sub in command.list_commands(ctx):
-            child = command.get_command(ctx, sub)
-            if child is not None:
-                yield from _help(child, sub, ctx)
+    yield from below(context(cli, "matinv", None))

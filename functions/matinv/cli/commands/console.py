@@ -16,22 +16,22 @@ from matinv.jobs.error_answers import Exit
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="Where to listen on the loopback interface; 0 takes a free port.",
+    help="Port on the loopback interface; 0 chooses a free one.",
 )
-@click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option("--no-browser", is_flag=True, help="Print the link, and do not open a browser.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 100_000),
     default=10_000,
     show_default=True,
-    help="How many jobs the page shows at most, the latest.",
+    help="Maximum number of jobs on the page, the latest first.",
 )
 @click.option(
     "--max-upload-mb",
     type=click.IntRange(1, 10_240),
     default=1024,
     show_default=True,
-    help="The largest file that may be dropped on the page.",
+    help="Largest file that the page accepts, in MiB.",
 )
 @click.pass_context
 def console(
@@ -39,8 +39,8 @@ def console(
 ) -> Exit:
     """Show a stack on a local web page.
 
-    Jobs as they go, files to drop, certificates in words, dead letters and health, with the
-    credentials of this shell. Only this machine can reach it, by the link that is printed, which
+    The page shows runs, jobs, certificates in words, dead letters and health, and takes files that
+    you drop on it. It uses this shell's credentials. Only this machine can reach it, by a link that
     works once.
     """
     require_console()

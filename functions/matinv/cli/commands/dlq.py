@@ -40,19 +40,37 @@ _DELETED_COLUMNS: Final = {"JOB ID": "job_id", "CODE": "error_code", "DELETED": 
 
 @click.group()
 def dlq() -> None:
-    """Look into the dead-letter queue, send jobs back, delete letters."""
+    """List dead letters, send their jobs back, or delete them."""
 
 
 def _filters(command: Command) -> Command:
     """Add the options that choose among dead letters."""
     for option in (
-        click.option("--job-id", "job_ids", multiple=True, metavar="ID", help="Repeatable."),
-        click.option("--tag", "tags", type=Pair(), multiple=True, help="All of them; repeatable."),
         click.option(
-            "--newer-than", type=Duration(), metavar="DURATION", help="Sent at most so long ago."
+            "--job-id",
+            "job_ids",
+            multiple=True,
+            metavar="ID",
+            help="Only letters of this job. Repeat for several.",
         ),
         click.option(
-            "--older-than", type=Duration(), metavar="DURATION", help="Sent at least so long ago."
+            "--tag",
+            "tags",
+            type=Pair(),
+            multiple=True,
+            help="Only letters with this tag. Repeat to require several.",
+        ),
+        click.option(
+            "--newer-than",
+            type=Duration(),
+            metavar="DURATION",
+            help="Only letters sent within this time.",
+        ),
+        click.option(
+            "--older-than",
+            type=Duration(),
+            metavar="DURATION",
+            help="Only letters sent at least this long ago.",
         ),
         code_option,
     ):
@@ -62,13 +80,19 @@ def _filters(command: Command) -> Command:
 
 @dlq.command("list")
 @_filters
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Maximum number of letters to print.",
+)
 @output_option
 @click.pass_context
 def list_(ctx: click.Context, /, *, limit: int, output: str, **filters: Any) -> Exit:
-    """Print what is in the dead-letter queue and why.
+    """Print dead letters and their reasons.
 
-    Looking counts as a receive: for an instant, others do not see the messages.
+    Each letter is received for a moment, and others do not see it meanwhile.
     """
     client = client_of(ctx)
     with DeadLetters(client) as letters:
@@ -79,17 +103,19 @@ def list_(ctx: click.Context, /, *, limit: int, output: str, **filters: Any) -> 
 
 @dlq.command("redrive")
 @_filters
-@click.option("--method", type=OneOf(Method), help="Instead of the job's own.")
-@click.option("--accuracy", type=OneOf(Accuracy), help="Instead of the job's own.")
-@click.option("--output-to", type=OneOf(Output), help="Instead of the job's own.")
-@click.option("--format", type=OneOf(Format), help="Instead of the job's own.")
+@click.option("--method", type=OneOf(Method), help="Replaces the job's own option.")
+@click.option("--accuracy", type=OneOf(Accuracy), help="Replaces the job's own option.")
+@click.option("--output-to", type=OneOf(Output), help="Replaces the job's own option.")
+@click.option("--format", type=OneOf(Format), help="Replaces the job's own option.")
 @click.option(
     "--on-ill-conditioned",
     type=OneOf(OnIllConditioned),
-    help="Instead of the job's own.",
+    help="Replaces the job's own option.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many messages; all.")
-@click.option("--dry-run", is_flag=True, help="Print what would be sent back, and send nothing.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number to send. Default: all.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print which letters would be sent back, and send none."
+)
 @output_option
 @click.pass_context
 def redrive_(  # noqa: PLR0913 - each is an option of the command
@@ -106,12 +132,12 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
     on_ill_conditioned: OnIllConditioned | None,
     **filters: Any,
 ) -> Exit:
-    """Send dead jobs back to the jobs queue.
+    """Send jobs of dead letters back to the jobs queue.
 
-    Without filters all of them. A job that failed for good is done once more, with other options
-    if some are given. Only letters that were there before are touched: one of a job that fails
-    again stays. What cannot be sent back, a body that is no job, stays where it is and makes the
-    exit code 7. The exit code is 6 if there is no dead letter of a job that is named.
+    Without filters, all of them are sent. A job that failed for good is done once more, with other
+    options if you give some. Only letters sent before this command are touched, so that a job that
+    fails again is not sent in a circle. A letter whose body is no job stays where it is, and the
+    exit code is then 7. It is 6 if a job that you name has no dead letter.
     """
     client = client_of(ctx)
     options = {
@@ -141,9 +167,11 @@ def redrive_(  # noqa: PLR0913 - each is an option of the command
 
 @dlq.command("delete")
 @_filters
-@click.option("--all", "all_", is_flag=True, help="Without filters: all of them.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many messages; all.")
-@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@click.option("--all", "all_", is_flag=True, help="Delete all letters, if you give no filter.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number to delete. Default: all.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print which letters would be deleted, and delete none."
+)
 @output_option
 @click.pass_context
 def delete_(
@@ -158,9 +186,9 @@ def delete_(
 ) -> Exit:
     """Delete dead letters; the records of their jobs stay.
 
-    Only letters that were there before are touched. What cannot be sent back, a body that is no
-    job, can be deleted as well. The exit code is 6 if there is no dead letter of a job that is
-    named.
+    Only letters sent before this command are touched. Letters that cannot be sent back, because
+    their body is no job, can be deleted too. The exit code is 6 if a job that you name has no dead
+    letter.
     """
     if not (all_ or any(filters.values())):
         raise click.UsageError("nothing says which letters (allowed: a filter, or --all)")

@@ -36,16 +36,16 @@ class Finding:
     default="60s",
     show_default=True,
     metavar="DURATION",
-    help="How long each of the two jobs may take.",
+    help="Time limit for each of the two jobs.",
 )
 @output_option
 @click.pass_context
 def doctor(ctx: click.Context, /, *, timeout: float, output: str) -> Exit:
     """Check settings, access and a whole small job.
 
-    One line per check. A small matrix is inverted twice, sent in a message and as a file; the
-    residual is checked here, then record, result and file are removed. A job that does not succeed
-    is left as it is.
+    Each check is a line. A small matrix is inverted twice, once by message and once by file. Its
+    residual is checked on this machine, then record, result and file are removed. A job that does
+    not succeed is left as it is.
     """
     failed = False
     for finding in _findings(ctx, timeout):

@@ -108,7 +108,7 @@ def _fail(stack: str, found: str, hint: str) -> NoReturn:
 
 
 @click.command()
-@click.option("--stack", metavar="DIR_OR_JSON", help="The stack; as before the command.")
+@click.option("--stack", metavar="DIR_OR_JSON", help="Which stack. Same as the global --stack.")
 @click.pass_context
 def env(ctx: click.Context, stack: str | None) -> Exit:
     """Print a stack's settings as lines for a shell.

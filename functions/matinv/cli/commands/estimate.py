@@ -54,14 +54,30 @@ class Subject:
 
 @click.command()
 @click.argument("files", metavar="[PATH...]", nargs=-1, type=click.Path(exists=True))
-@click.option("--n", type=click.IntRange(min=1), help="Instead of a file: the order.")
-@click.option("--count", type=click.IntRange(min=1), help="With --n: a stack of so many.")
+@click.option("--n", type=click.IntRange(min=1), help="Order of the matrix, if you give no file.")
 @click.option(
-    "--dtype", type=click.Choice(_DTYPES), default="float64", show_default=True, help="With --n."
+    "--count", type=click.IntRange(min=1), help="With --n: number of matrices in a stack."
 )
-@click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
 @click.option(
-    "--accuracy", type=OneOf(Accuracy), default=Accuracy.STANDARD.value, show_default=True
+    "--dtype",
+    type=click.Choice(_DTYPES),
+    default="float64",
+    show_default=True,
+    help="With --n: the dtype.",
+)
+@click.option(
+    "--method",
+    type=OneOf(Method),
+    default=Method.AUTO.value,
+    show_default=True,
+    help="With auto: Cholesky if the matrix is positive definite, else LU.",
+)
+@click.option(
+    "--accuracy",
+    type=OneOf(Accuracy),
+    default=Accuracy.STANDARD.value,
+    show_default=True,
+    help="With verified, each element is proven and correctly rounded; this takes far longer.",
 )
 @output_option
 def estimate(  # noqa: PLR0913 - each is an option of the command
@@ -76,11 +92,12 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Predict memory, time, lane and cost.
 
-    PATH is a file, or a directory: all matrices in it and below, with their sum on stderr. Where
-    matrices of one shape would be far cheaper as stacks, it says what these would cost.
-    Only the header of a file is read; JSON has none, and is judged by its length. Memory is what
-    the worker needs beyond its idle state, seconds are of one vCPU, the cost is at us-east-1's list
-    prices. Files that fit the standard lane share invocations, up to a hundred each.
+    PATH is a file or a directory. For a directory, every matrix in it and below is listed, and
+    stderr has the sum. If stacks of equal matrices would be far cheaper, stderr says what they
+    would cost. Only the header of a file is read; a JSON file has none and is estimated from its
+    length. Memory is what the worker needs in addition to its idle state. Seconds are of one vCPU.
+    The cost is at us-east-1's list prices. Files that fit the standard lane share invocations, up
+    to a hundred each.
     """
     if bool(files) == bool(n):
         raise click.UsageError("give files, or --n (allowed: either)")

@@ -38,36 +38,45 @@ _PAGE: Final = 500  # records read at once: with results of 8 KB in them, 4 MB
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     metavar="DIR",
-    help="Where the files go; made if need be.",
+    help="Folder for the files. It is created if it does not exist.",
 )
 @run_option
 @click.option(
     "--manifest",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="All jobs of what `matinv submit --manifest` wrote; --verify finds their files by it.",
+    help="All jobs of a manifest that `matinv submit --manifest` wrote. --verify then "
+    "finds their files.",
 )
-@click.option("--tag", "tags", type=Pair(), multiple=True, help="All jobs with it; repeatable.")
-@click.option("--prefix", metavar="P", default="", help="All jobs whose ids begin so.")
+@click.option(
+    "--tag",
+    "tags",
+    type=Pair(),
+    multiple=True,
+    help="All jobs with this tag. Repeat to require several.",
+)
+@click.option("--prefix", metavar="P", default="", help="All jobs whose ids begin with P.")
 @click.option(
     "--format",
     "form",
     type=OneOf(Format),
-    help="Instead of as they are stored; files that are there are then fetched again.",
+    help="Convert the results to this format. Files that exist are then fetched again.",
 )
-@click.option("--verify", "check", is_flag=True, help="Hold each against its input, here.")
+@click.option(
+    "--verify", "check", is_flag=True, help="Check each result against its matrix, on this machine."
+)
 @click.option(
     "--inputs",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="With --verify: the folder that was submitted, for matrices that travelled in messages.",
+    help="With --verify: the folder that you submitted, for matrices that travelled in messages.",
 )
 @click.option(
     "--output",
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="Json prints an object per job on stdout; else stdout stays empty.",
+    help="With json, print one object per job on stdout; else stdout stays empty.",
 )
 @click.pass_context
 def fetch(  # noqa: PLR0913 - each is an option of the command
@@ -86,11 +95,11 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Fetch many inverses into a folder.
 
-    The result of job fem/7/a is DIR/fem/7/a.npy, as its input was called. Each file is written
-    whole or not at all, and one that is there with the right hash is left alone, so that the same
-    command goes on where it was stopped. ID may be `-`: ids are then read from stdin. The last
-    line on stderr says how many there are. The exit code is the gravest of all jobs: 6 unknown, 3
-    failed, 5 not ended, 4 partial, 1 if a result is not what was published.
+    The result of job fem/7/a becomes DIR/fem/7/a.npy. A file is written whole or not at all, and a
+    file that exists with the right hash is kept: run the same command again to go on where it was
+    stopped. If ID is `-`, ids are read from stdin. The last line on stderr says how many results
+    there are. The exit code is the most serious one of all jobs: 6 unknown, 3 failed, 5 not ended,
+    4 partial, 1 if a result differs from what was published.
     """
     chosen = Chosen(tags=dict(tags), prefix=prefix, run=run or "")
     check_one_way(job_ids, chosen != Chosen(), manifest)

@@ -51,12 +51,12 @@ _PAGE: Final = 100  # records of one read
 @output_option
 @click.pass_context
 def status(ctx: click.Context, job_ids: tuple[str, ...], run: str | None, output: str) -> Exit:
-    """Print where jobs are, or how a run goes.
+    """Show the status of jobs, or of a run.
 
-    ID may be `-`: ids are then read from stdin. A file that was uploaded and that no worker has
-    taken yet is QUEUED. Of a run its jobs are counted by status, with their rate, the time to go,
-    and the failures by code. The exit code is 0 whatever the status is, and 6 if an id or the run
-    is unknown.
+    If ID is `-`, ids are read from stdin. A file that was uploaded, but not yet taken by a worker,
+    is QUEUED. For a run, you see its jobs counted by status, their rate, the time left, and the
+    failures by code. The exit code is 0 whatever the status is, and 6 if an id or the run is
+    unknown.
     """
     check_one_way(job_ids, run)
     client = client_of(ctx)
@@ -72,13 +72,19 @@ def status(ctx: click.Context, job_ids: tuple[str, ...], run: str | None, output
 @click.command()
 @click.argument("job_ids", metavar="[ID...]", nargs=-1)
 @run_option
-@click.option("--all/--any", "all_", default=True, help="Until all have ended, or the first.")
+@click.option(
+    "--all/--any",
+    "all_",
+    default=True,
+    help="Wait until all jobs have ended, or until the first has.",
+)
 @timeout_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Then draw a timeline of the jobs as PNG: a row per job, its phases in colours.",
+    help="Then draw a timeline of the jobs as PNG, with a row for each job and its "
+    "phases in colours.",
 )
 @output_option
 @click.pass_context
@@ -92,12 +98,12 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     plot: Path | None,
     output: str,
 ) -> Exit:
-    """Wait for jobs, or for a run, to end and print how they did.
+    """Wait until jobs, or a run, have ended, and print their status.
 
-    ID may be `-`: ids are then read from stdin, so that `matinv submit *.npy | matinv wait -`
-    works. An id, or a run, that nothing is known of for 30 seconds counts as unknown. Of a run the
-    sums are printed; it is waited for by its index, whatever the number of its jobs. With several
-    jobs the exit code is the gravest: 6 unknown, 3 failed, 5 not finished in time, 4 partial, 0.
+    If ID is `-`, ids are read from stdin, as in `matinv submit *.npy | matinv wait -`. If no record
+    appears for an id or a run within 30 seconds, it is reported as unknown. For a run, only the
+    sums are printed. With several jobs the exit code is the most serious one: 6 unknown, 3 failed,
+    5 not ended in time, 4 partial, 0.
     """
     check_one_way(job_ids, run)
     if run and (plot or not all_):
@@ -126,16 +132,30 @@ def wait(  # noqa: PLR0913 - each is an option of the command
 @click.option(
     "--status",
     type=OneOf(Status, case_sensitive=False),
-    help="Only jobs in this status.",
+    metavar="STATUS",
+    help="Only jobs with this status: queued, running, retrying, succeeded, partial, "
+    "failed, cancelled or expired.",
 )
 @run_option
-@click.option("--tag", "tags", type=Pair(), multiple=True, help="Only jobs with it; repeatable.")
-@click.option("--prefix", metavar="P", default="", help="Only jobs whose ids begin so.")
 @click.option(
-    "--since", type=Duration(), metavar="DURATION", help="Only jobs updated at most so long ago."
+    "--tag",
+    "tags",
+    type=Pair(),
+    multiple=True,
+    help="Only jobs with this tag. Repeat to require several.",
+)
+@click.option("--prefix", metavar="P", default="", help="Only jobs whose ids begin with P.")
+@click.option(
+    "--since", type=Duration(), metavar="DURATION", help="Only jobs updated within this time."
 )
 @code_option
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Maximum number of jobs to show.",
+)
 @output_option
 @click.pass_context
 def list_(  # noqa: PLR0913 - each is an option of the command
@@ -152,8 +172,8 @@ def list_(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """List jobs, the most recently updated first.
 
-    All filters that are given hold for the jobs that are shown. The last line on stderr says how
-    many there are if not all are shown; of a run it counts all of its jobs.
+    A job is listed if it passes all filters. If there may be more jobs, the last line on stderr
+    says so; for a run, it counts all of its jobs.
     """
     client = client_of(ctx)
     summary = client.table.run_summary(run) if run else None
@@ -183,11 +203,11 @@ def list_(  # noqa: PLR0913 - each is an option of the command
 @run_option
 @click.pass_context
 def cancel(ctx: click.Context, job_ids: tuple[str, ...], run: str | None) -> Exit:
-    """Cancel jobs that have not ended, by their ids or all of a run.
+    """Cancel jobs that have not ended, by id or by run.
 
-    ID may be `-`: ids are then read from stdin. Ids of cancelled jobs are on stdout, one per line;
-    of a run stderr says how many there were. What has ended stays as it is, and is said on stderr.
-    The exit code is 6 if an id or the run is unknown.
+    If ID is `-`, ids are read from stdin. The ids of cancelled jobs go to stdout, one per line; for
+    a run, stderr says how many there were. Jobs that have ended stay as they are, and are named on
+    stderr. The exit code is 6 if an id or the run is unknown.
     """
     check_one_way(job_ids, run)
     client = client_of(ctx)
@@ -212,12 +232,12 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], run: str | None) -> Exi
 @output_option
 @click.pass_context
 def delete(ctx: click.Context, job_ids: tuple[str, ...], run: str | None, output: str) -> Exit:
-    """Delete jobs that have ended: result, dropped file and record.
+    """Delete jobs that have ended, with result, dropped file and record.
 
-    By their ids, or all of a run. ID may be `-`: ids are then read from stdin. Ids of deleted jobs
-    are on stdout, one per line; of a run stderr says how many there were. A file that a message
-    merely refers to stays. A job that has not ended is left alone, and makes the exit code 5; 6 if
-    an id or the run is unknown.
+    Name the jobs by id or by run. If ID is `-`, ids are read from stdin. The ids of deleted jobs go
+    to stdout, one per line; for a run, stderr says how many there were. A file that a message only
+    refers to stays. A job that has not ended stays, and the exit code is then 5. It is 6 if an id
+    or the run is unknown.
     """
     check_one_way(job_ids, run)
     client = client_of(ctx)

@@ -37,8 +37,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UP_EPILOG: Final = """\b
 In one shell:
-  matinv local up --env-file .matinv.env &
-  until [ -f .matinv.env ]; do sleep 0.2; done; source .matinv.env"""
+  rm -f .env; matinv local up --env-file .env &
+  until [ -f .env ]; do sleep 0.2; done; source .env"""
 
 
 @click.group()
@@ -56,14 +56,15 @@ def _worker_options(command: Command) -> Command:
             default=60,
             show_default=True,
             metavar="SECONDS",
-            help="Time that an invocation has; one that takes longer ends its worker.",
+            help="Time limit of an invocation. A worker that exceeds it is killed.",
         ),
         click.option(
             "--memory-mb",
             type=click.IntRange(128, LAMBDA_MB),
             default=STANDARD_MB,
             show_default=True,
-            help="Memory of a worker: decides what is admitted and how many threads compute.",
+            help="Memory of a worker. It decides which jobs are admitted, and the number of "
+            "threads.",
         ),
         click.option(
             "--window",
@@ -72,14 +73,14 @@ def _worker_options(command: Command) -> Command:
             default=0,
             show_default=True,
             metavar="SECONDS",
-            help="Wait so long for a batch to fill; 0 takes what one receive brings.",
+            help="How long to wait for a full batch. With 0, a batch is the result of one receive.",
         ),
         click.option(
             "--batch-size",
             type=click.IntRange(1, 10_000),
             default=10,
             show_default=True,
-            help="Messages in a batch at most; above 10 only with a window of at least 1.",
+            help="Maximum number of messages in a batch. Above 10, --window must be at least 1.",
         ),
     ):
         command = option(command)
@@ -92,17 +93,19 @@ def _worker_options(command: Command) -> Command:
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="Port of the embedded AWS on the loopback interface; 0 takes a free one.",
+    help="Port of the embedded AWS on the loopback interface; 0 chooses a free one.",
 )
 @click.option(
     "--env-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the exports to this file instead, once everything is ready; removed at the end.",
+    help="Write the exports to this file instead of stdout, once everything is ready. It"
+    " is removed at the end.",
 )
 @click.option(
     "--log-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the logs of workers and API. Default: a temporary file, removed at the end.",
+    help="File for the logs of workers and API. Default: a temporary file that is "
+    "removed at the end.",
 )
 @_worker_options
 @click.option(
@@ -110,39 +113,41 @@ def _worker_options(command: Command) -> Command:
     "visibility_s",
     type=click.IntRange(0, 43_200),
     metavar="SECONDS",
-    help="How long a message in work is hidden; timeout and window together by default.",
+    help="How long a received message is hidden. Default: timeout and window together.",
 )
 @click.option(
     "--max-receives",
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="Deliveries of a message before it moves to the dead-letter queue.",
+    help="Receives of a message before it moves to the dead-letter queue.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 100),
     default=1,
     show_default=True,
-    help="Worker processes of the jobs queue.",
+    help="Number of worker processes for the jobs queue.",
 )
 @click.option(
     "--api",
     "api_port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help="Also serve the HTTP API, on this port of the loopback interface.",
+    help="Also serve the HTTP API, at this port of the loopback interface.",
 )
-@click.option("--no-worker", is_flag=True, help="Only the stack; run `matinv local worker` beside.")
+@click.option(
+    "--no-worker", is_flag=True, help="Start no worker. Run `matinv local worker` yourself."
+)
 @click.option(
     "--large-memory-mb",
     type=click.IntRange(128, LAMBDA_MB),
-    help="Also run the large lane, with a worker of so much memory.",
+    help="Also run the lane large, with a worker of this memory.",
 )
 @click.option(
     "--huge-memory-mb",
     type=click.IntRange(min=128),
-    help="Also run the lane behind it: a poller with so much memory, as AWS Batch runs one.",
+    help="Also run the lane huge: a poller with this memory, as AWS Batch runs it.",
 )
 @click.option("--console", is_flag=True, help="Also run `matinv console` for this stack.")
 @click.option(
@@ -150,9 +155,11 @@ def _worker_options(command: Command) -> Command:
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="Port of the console; 0 takes a free one.",
+    help="Port of the console; 0 chooses a free one.",
 )
-@click.option("--no-browser", is_flag=True, help="Only print the console's link.")
+@click.option(
+    "--no-browser", is_flag=True, help="Print the console's link, and do not open a browser."
+)
 def up(  # noqa: PLR0913 - each is an option of the command
     *,
     port: int,
@@ -171,10 +178,10 @@ def up(  # noqa: PLR0913 - each is an option of the command
     memory_mb: int,
     **options: Any,
 ) -> Exit:
-    """Start S3, SQS, DynamoDB and the worker, print the exports, serve until Ctrl-C.
+    """Start S3, SQS, DynamoDB and the worker, and serve until Ctrl-C.
 
-    The exports go to stdout or to --env-file, notes for you to stderr, and the workers' logs to a
-    file. The state is in memory and ends with the command.
+    The exports for your shell go to stdout or to --env-file, notes to stderr, and the workers' logs
+    to a file. The state is in memory and ends with the command.
     """
     from matinv.local import supervisor  # noqa: PLC0415 - see the module's docstring
     from matinv.local.stack import Shape, StackError  # noqa: PLC0415
@@ -238,15 +245,15 @@ def up(  # noqa: PLR0913 - each is an option of the command
     "visibility_s",
     type=click.IntRange(0, 43_200),
     metavar="SECONDS",
-    help="How long a message in work is hidden; the queue's own setting by default.",
+    help="How long a received message is hidden. Default: the queue's own setting.",
 )
 @click.pass_context
 def worker(ctx: click.Context, /, *, memory_mb: int, **options: Any) -> None:
     """Run the worker alone, on the jobs queue that the environment names.
 
-    It keeps the rules of Lambda's event-source mapping. Killed at any point, it loses nothing:
-    messages that were in work come back after their visibility timeout. Ctrl-C and SIGTERM let it
-    finish its batch; so does the end of a pipe on its standard input.
+    It follows the rules of Lambda's event-source mapping. If it is killed at any point, nothing is
+    lost: its messages come back after their visibility timeout. On Ctrl-C and SIGTERM it finishes
+    its batch and ends; so it does when the pipe on its standard input is closed.
     """
     use_stack(ctx)
     polling = _polling(**options)
@@ -301,7 +308,7 @@ def _note(line: str) -> None:
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="On the loopback interface; 0 takes a free one.",
+    help="Port on the loopback interface; 0 chooses a free one.",
 )
 @click.option(
     "--timeout",
@@ -310,14 +317,14 @@ def _note(line: str) -> None:
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Time that a request has.",
+    help="Time limit of a request.",
 )
 @click.pass_context
 def api(ctx: click.Context, port: int, timeout_s: int) -> None:
     """Serve the HTTP API of the stack that the environment names, until Ctrl-C.
 
-    It prints its URL, for --api, and listens on the loopback interface. Unlike a deployed one, it
-    does not check who asks.
+    It prints its URL, which --api takes. It listens on the loopback interface and, unlike a
+    deployed API, asks for no credentials.
     """
     use_stack(ctx)
     from matinv.local.api import serve  # noqa: PLC0415 - see the module's docstring

@@ -34,14 +34,14 @@ _WEEK_S = 7 * 24 * 3600.0  # the longest that S3 signs for
     "-o",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"Write to this file; {either(ENDINGS)} at its end chooses the format.",
+    help=f"Write to this file. Its ending, {either(ENDINGS)}, chooses the format.",
 )
 @click.option(
     "--output",
     type=click.Choice(["auto", *(form.value for form in Format), "text"]),
     default="auto",
     show_default=True,
-    help="auto: as it is stored, or as text on a terminal.",
+    help="Format on stdout. With auto: as stored, or text on a terminal.",
 )
 @click.option("--url", is_flag=True, help="Print a link to the stored result instead.")
 @click.option(
@@ -51,13 +51,15 @@ _WEEK_S = 7 * 24 * 3600.0  # the longest that S3 signs for
     show_default=True,
     help="How long the link works, at most 7d.",
 )
-@click.option("--verify", "check", is_flag=True, help="Check hash and residual here first.")
+@click.option(
+    "--verify", "check", is_flag=True, help="Check hash and residual on this machine first."
+)
 @click.option(
     "--input",
     "input_",
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help="With --verify: the matrix that was submitted, if it travelled inside a message.",
+    help="With --verify: the matrix that you submitted, if it travelled inside a message.",
 )
 @click.pass_context
 def result(  # noqa: PLR0913 - each is an option of the command
@@ -73,9 +75,10 @@ def result(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Fetch a job's inverse.
 
-    It is written to stdout as it is stored (JSON is a document with job_id, inverse and
-    certificate), or as text if stdout is a terminal. Slices of a stack that have no inverse
-    are NaN, in JSON null; the exit code then is 4. A failed job is 3, one that has not ended 5.
+    The result goes to stdout as it is stored (JSON is an object with job_id, inverse and
+    certificate), or as text on a terminal. Slices of a stack that have no inverse are NaN, or null
+    in JSON, and the exit code is then 4. It is 3 for a failed job, and 5 for a job that has not
+    ended.
     """
     if input_ and not check:
         raise click.UsageError("--input without --verify has no effect")

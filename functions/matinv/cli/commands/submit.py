@@ -47,63 +47,84 @@ _NAMED: Final = {
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--job-id", metavar="ID", help="The job's id, for a single matrix.")
-@click.option("--method", type=OneOf(Method), default=Method.AUTO.value, show_default=True)
+@click.option("--job-id", metavar="ID", help="Job id. Only for a single matrix.")
+@click.option(
+    "--method",
+    type=OneOf(Method),
+    default=Method.AUTO.value,
+    show_default=True,
+    help="With auto: Cholesky if the matrix is positive definite, else LU.",
+)
 @click.option(
     "--output-to",
     type=OneOf(Output),
     default=Output.AUTO.value,
     show_default=True,
-    help="Where the result goes.",
+    help="Where to put the result.",
 )
-@click.option("--format", "form", type=OneOf(Format), help="How; as the input was.")
+@click.option(
+    "--format", "form", type=OneOf(Format), help="Format of the result. Default: same as the input."
+)
 @click.option(
     "--accuracy",
     type=OneOf(Accuracy),
     default=Accuracy.STANDARD.value,
     show_default=True,
-    help="Verified proves each element, correctly rounded; it takes far longer.",
+    help="With verified, each element is proven and correctly rounded; this takes far longer.",
 )
 @click.option(
     "--on-ill-conditioned",
     type=OneOf(OnIllConditioned),
     default=OnIllConditioned.WARN.value,
     show_default=True,
-    help="What to do when more than half of the digits are lost.",
+    help="What to do if more than half of the digits are lost.",
 )
-@click.option("--tag", "tags", type=Pair(), multiple=True, help="Kept in the record; repeatable.")
-@click.option("--prefix", metavar="P", default="", help="Put the ids under P: P/id.")
+@click.option(
+    "--tag",
+    "tags",
+    type=Pair(),
+    multiple=True,
+    help="Tag to keep in the record. Repeat for several.",
+)
+@click.option("--prefix", metavar="P", default="", help="Prefix for the ids: P/id.")
 @click.option(
     "--run",
     metavar="NAME",
-    help="The run that the jobs belong to; by default the directory's name, if PATH is one.",
+    help="Name of the run that the jobs belong to. Default: the directory's name, if "
+    "PATH is a directory.",
 )
 @click.option(
     "--expires-in",
     type=Duration(),
     metavar="DURATION",
-    help="Give up a job that has not begun after so long (90, 90s, 15m, 2h, 7d).",
+    help="Give up jobs that have not begun after this time (90, 90s, 15m, 2h, 7d).",
 )
 @click.option(
     "--manifest",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write what became of each file: CSV if FILE ends so, else JSON Lines.",
+    help="Write a line for each file and its job: as CSV if FILE ends with .csv, else as"
+    " JSON Lines.",
 )
 @click.option(
     "--replace",
     "replacing",
     is_flag=True,
-    help="Take ids from other matrices and other options; they are refused otherwise.",
+    help="Take over ids that belong to other matrices or options. Without it, such ids "
+    "are refused.",
 )
 @click.option(
     "--skip-done",
     is_flag=True,
-    help="Say nothing of what has succeeded: this very matrix, with these options.",
+    help="Do not print jobs that have already succeeded for this very matrix and these options.",
 )
-@click.option("--keep-going", is_flag=True, help="Send the good ones although others are bad.")
-@click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
-@click.option("--wait", is_flag=True, help="Wait for the jobs and print how they did.")
+@click.option(
+    "--keep-going", is_flag=True, help="Send the good matrices even if others are refused."
+)
+@click.option("--dry-run", is_flag=True, help="Check everything, and send nothing.")
+@click.option(
+    "--wait", is_flag=True, help="Wait until the jobs have ended, and report failures on stderr."
+)
 @timeout_option
 @output_option
 @click.pass_context
@@ -132,19 +153,19 @@ def submit(  # noqa: PLR0913 - each is an option of the command
 ) -> Exit:
     """Submit matrices and print their job ids.
 
-    Ids come one per line, and nothing else is on stdout. PATH is a file that holds a matrix, a
-    directory (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin. A
-    job's id is the file's name without extension; inside a directory, its path from there.
-    Matrices that fit travel inside a message, others are uploaded. Options that you give win over
+    Job ids go to stdout, one per line, and nothing else does. PATH is a file with a matrix, a
+    directory (all such files in it and below), a quoted pattern, or `-` for one matrix on stdin.
+    The job id is the file's name without its ending; for files of a directory, the path from there.
+    Small matrices travel inside a message, others are uploaded. Options that you give win over
     those in a .json file.
 
-    Everything is checked before anything is sent, and nothing is sent if a file is bad, or if its
-    id belongs to another matrix or to other options. What has succeeded before is not sent again;
-    what has failed is.
+    Every file is checked before the first one is sent. If one is bad, or if its id belongs to
+    another matrix or to other options, nothing is sent. Jobs that have succeeded are not sent
+    again; jobs that have failed are.
 
-    The jobs of a directory are a run: `matinv status --run NAME` counts them, `matinv fetch --run
-    NAME -o DIR` fetches their results. The last line on stderr says what was sent, and what was
-    passed over.
+    The jobs of a directory are a run: `matinv status --run NAME` counts them, and `matinv fetch
+    --run NAME -o DIR` fetches their results. The last line on stderr says how many files were sent,
+    and how many were skipped.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout without --wait has no effect")

@@ -28,7 +28,7 @@ _PATIENCE_S: Final = 0.3
     default="5s",
     show_default=True,
     metavar="DURATION",
-    help="Between two frames; 1s at least.",
+    help="Time between two frames, at least 1s.",
 )
 @click.option(
     "--window",
@@ -36,29 +36,31 @@ _PATIENCE_S: Final = 0.3
     default="15m",
     show_default=True,
     metavar="DURATION",
-    help="The time that throughput, latency and cost are about; 1m to 1d.",
+    help="Time span of throughput, latency and cost, from 1m to 1d.",
 )
-@click.option("--once", is_flag=True, help="Print one frame and end, as without a terminal.")
+@click.option(
+    "--once", is_flag=True, help="Print one frame and exit. This is the default without a terminal."
+)
 @output_option
 @click.pass_context
 def top(ctx: click.Context, *, interval: float, window: float, once: bool, output: str) -> Exit:
     """Show how the stack is doing: lanes, alarms, throughput, latency, cost.
 
-    Until Ctrl-C, on a terminal: the first frame shows what has answered by then, the next ones add
-    the rest. Alarms, duplicates and the age of the oldest message are
-    CloudWatch's; the rest comes from queues and records, and is the same for a local stack. The
-    cost is the sum of what the jobs' records say, at us-east-1's list prices: jobs that share a
-    batch share its time by what each took. What may not be read is named, with the reason. With
-    --output json it prints one document.
+    On a terminal, it refreshes until you press Ctrl-C. The first frame shows figures that have
+    arrived by then, and later frames add the rest. Alarms, duplicates and the age of the oldest
+    message come from CloudWatch. Everything else comes from queues and records, so that a local
+    stack shows the same. The cost is the sum of the jobs' records, at us-east-1's list prices; jobs
+    of one batch share its time. Figures that you are not allowed to read are listed with the
+    reason. --output json prints one document.
     """
     if interval < 1:
         raise click.UsageError(f"--interval is {interval:g}s (allowed: 1s or more)")
     if not 60 <= window <= _DAY_S:
         raise click.UsageError(f"--window is {window:g}s (allowed: 1m to 1d)")
-    client = client_of(ctx)
-    watch = HealthWatch(client, Recent(window))
     live = output == "table" and not once and sys.stdout.isatty()
     with suppress(KeyboardInterrupt) if live else nullcontext():  # which is how people end it
+        client = client_of(ctx)
+        watch = HealthWatch(client, Recent(window))
         health = watch.read(_PATIENCE_S if live else None)
         if health.blind:
             complain(health.unknown[0].error)
