@@ -54,8 +54,11 @@ class Determinants:
         factors = pivots.astype(np.promote_types(pivots.dtype, np.float64))
         exponent = _take_exponents(factors)
         while factors.shape[1] > 1:
-            starts = np.arange(0, factors.shape[1], _SAFE_FACTORS)
-            factors = np.multiply.reduceat(factors, starts, axis=1)
+            if factors.shape[1] <= _SAFE_FACTORS:
+                factors = np.multiply.reduce(factors, axis=1, keepdims=True)
+            else:
+                starts = np.arange(0, factors.shape[1], _SAFE_FACTORS)
+                factors = np.multiply.reduceat(factors, starts, axis=1)
             exponent += _take_exponents(factors)
         return cls(factors[:, 0], exponent)
 
@@ -95,14 +98,16 @@ class Determinants:
 
 def _take_exponents(factors: NDArray[Any]) -> NDArray[np.int64]:
     """Bring factors (k, n) to [0.5, 1), in place, and return what they have lost."""
-    parts = [factors.real, factors.imag] if factors.dtype.kind == "c" else [factors]
-    taken = np.frexp(np.maximum.reduce([np.abs(part) for part in parts]))[1]
-    for part in parts:
-        np.ldexp(part, -taken, out=part)
-    return np.asarray(taken.sum(axis=1, dtype=np.int64))
+    if factors.dtype.kind != "c":
+        taken = np.frexp(factors, out=(factors, np.empty(factors.shape, dtype=np.int32)))[1]
+        return np.asarray(np.add.reduce(taken, axis=1, dtype=np.int64))
+    taken = np.frexp(np.maximum(np.abs(factors.real), np.abs(factors.imag)))[1]
+    np.ldexp(factors.real, -taken, out=factors.real)
+    np.ldexp(factors.imag, -taken, out=factors.imag)
+    return np.asarray(np.add.reduce(taken, axis=1, dtype=np.int64))
 
 
 def parity(pivots: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the sign of LAPACK's interchanges, shape (k, n): row i with row ``pivots[i]``."""
-    moved = pivots != np.arange(1, pivots.shape[-1] + 1)
-    return np.asarray(1 - 2 * (np.count_nonzero(moved, axis=-1) % 2))
+    moved = np.add.reduce(pivots != np.arange(1, pivots.shape[-1] + 1), axis=-1, dtype=np.int64)
+    return np.asarray(1 - 2 * (moved & 1))

@@ -136,12 +136,12 @@ class Inverses:
     def rank_deficient(self) -> NDArray[np.bool_]:
         """Which slices are pseudo-inverses of matrices whose rank was cut."""
         cut = (self.rank >= 0) & (self.rank < self.x.shape[-1])
-        return np.asarray(cut & (self.failures.findings.flaw == Flaw.NONE))
+        return np.asarray(cut & self.failures.findings.having(Flaw.NONE))
 
     @property
     def overwritten(self) -> bool:
         """Whether slices need another way, while their inverses replaced the matrices."""
-        return bool((self.failures.findings.flaw == Flaw.OVERWRITTEN).any())
+        return bool(self.failures.findings.having(Flaw.OVERWRITTEN).any())
 
     def worst(self) -> Certificate | None:
         """Return the worst figures over the slices that succeeded; None if there is none.
@@ -231,7 +231,7 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         findings.gap,
         ill,
         findings.scaled,
-        findings.underflow & (findings.flaw == Flaw.NONE),
+        findings.underflow & findings.having(Flaw.NONE),
         findings.determinants,
         findings.how,
         failures,

@@ -116,7 +116,8 @@ def lu_stacked(a: Matrix) -> tuple[Matrix, Determinants]:
     """
     x = np.array(a, order="C")
     pivots = np.empty(a.shape[:2], dtype=a.dtype)
-    pivots[lapack.getrf_getri(x, pivots) != 0] = 0
+    if np.count_nonzero(zeros := lapack.getrf_getri(x, pivots)):
+        pivots[zeros != 0] = 0
     x += 0.0  # no inverse has an element -0.0
     return x, Determinants.of_pivots(pivots)
 
@@ -152,7 +153,8 @@ def _of_cholesky(pivots: Matrix, factor: Any, broken: Any) -> Determinants:
 
 def _lu(a: Matrix) -> Determinants:
     pivots = np.empty((1, len(a)), dtype=a.dtype)
-    pivots[lapack.getrf_getri(a[None], pivots) != 0] = 0
+    if lapack.getrf_getri(a[None], pivots)[0]:
+        pivots[:] = 0
     return Determinants.of_pivots(pivots)
 
 

@@ -86,21 +86,24 @@ def getrf_getri(stack: Matrix, pivots_out: Matrix | None = None) -> NDArray[np.i
     ndarray of int64, shape (k,)
         0, or the 1-based position of an exactly zero pivot.
     """
-    n = _order(stack)
-    pivots, zeros = getrf_stack(stack)
-    if pivots_out is not None:
-        pivots_out[:] = stack.reshape(len(stack), n * n)[:, :: n + 1]
-        pivots_out[:, 0] *= parity(pivots)
-    work = np.empty(n * _GETRI_BLOCK, dtype=stack.dtype)
+    n, count = _order(stack), len(stack)
+    pivots, work = np.empty((count, n), dtype=np.int64), np.empty(n * _GETRI_BLOCK, stack.dtype)
     order, size, info = _by_reference(n), _by_reference(work.size), ctypes.c_int64()
     data, rows, space, ended = _address(stack), _address(pivots), _address(work), ctypes.byref(info)
-    complete = _fortran("getri", stack)
-    for zero in zeros.tolist():
-        if zero == 0:
+    factor, complete = _fortran("getrf", stack), _fortran("getri", stack)
+    diagonals = stack.reshape(count, n * n)[:, :: n + 1]
+    matrix, row, zeros = data.value or 0, rows.value or 0, []
+    for i in range(count):
+        data.value, rows.value = matrix + i * stack.strides[0], row + i * pivots.strides[0]
+        factor(order, order, data, order, rows, ended)
+        zeros.append(info.value)
+        if pivots_out is not None:
+            pivots_out[i] = diagonals[i]
+        if info.value == 0:
             complete(order, data, order, rows, space, size, ended)
-        data.value = (data.value or 0) + stack.strides[0]
-        rows.value = (rows.value or 0) + pivots.strides[0]
-    return zeros
+    if pivots_out is not None:
+        pivots_out[:, 0] *= parity(pivots)
+    return np.array(zeros, dtype=np.int64)
 
 
 def getrf_stack(stack: Matrix) -> tuple[Pivots, NDArray[np.int64]]:

@@ -208,24 +208,23 @@ class Inversion:
         after = self.held.survey(image, by_rows=flipped, by_cols=by_cols, squares=by_cols)
         product = self._norm(self.before) * self._norm(after)
         squares = np.abs(after.image - self.probes) ** 2
-        rows = np.sqrt(squares.sum(axis=1) / PROBES)
-        whole = np.sqrt(squares.sum() / PROBES)
-        error = np.sqrt(n) * rows.max() if flipped else whole
-        findings.rcond[:] = np.minimum(1 / product, 1)
-        unit = Gates.of(n, self.held.dtype).residual_unit
-        findings.residual[:] = np.where(product < np.inf, error / (product * unit), np.inf)
-        findings.residual[:] *= unit / self.gates.residual_unit
-        findings.regular[:] = whole < REGULAR / 100
-        columns = np.sqrt(after.squares)
+        sums = np.add.reduce(squares, axis=1)
+        rows, whole = np.sqrt(sums / PROBES), np.sqrt(np.add.reduce(sums) / PROBES)
+        error = n**0.5 * np.maximum.reduce(rows) if flipped else whole
+        # Numbers, not arrays of one: each operation on those takes longer than a row of the matrix.
+        findings.rcond[0] = min(1 / product, 1)
+        unit = self.gates.residual_unit
+        findings.residual[0] = error / (product * unit) if product < np.inf else np.inf
+        findings.regular[0] = whole < REGULAR / 100
         if apart:
-            findings.bound[:] = self._bound_scaled(rows, columns)
+            bound = self._bound_scaled(rows, np.sqrt(after.squares))
         elif flipped:
-            findings.bound[:] = _PROBE_FACTOR * error + UNIT * product
+            bound = _PROBE_FACTOR * error + UNIT * product
         else:
-            relative = rows.sum() * columns.max() / after.cols.max()
-            findings.bound[:] = _PROBE_FACTOR * relative + UNIT * product
-        if not whole < REGULAR / 5 or not findings.residual[0] < RESIDUAL_LIMIT:
-            findings.bound[:] = np.inf
+            largest = np.maximum.reduce(after.squares) ** 0.5 / np.maximum.reduce(after.cols)
+            bound = _PROBE_FACTOR * np.add.reduce(rows) * largest + UNIT * product
+        trusted = whole < REGULAR / 5 and findings.residual[0] < RESIDUAL_LIMIT
+        findings.bound[0] = bound if trusted else np.inf
 
     def _bound_scaled(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Any:
         """Return the bound in the given scale: ``2**(c_i + r_j) rho_i norm(Y[:, j])``."""
@@ -241,7 +240,7 @@ class Inversion:
         return _PROBE_FACTOR * np.exp2(np.minimum(error - norm, 0))
 
     def _norm(self, survey: Survey) -> np.float64:
-        return np.float64((survey.rows if self.held.flipped else survey.cols).max())
+        return np.float64(np.maximum.reduce(survey.rows if self.held.flipped else survey.cols))
 
 
 def _probes(held: Held) -> NDArray[Any]:

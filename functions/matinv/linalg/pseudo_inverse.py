@@ -89,7 +89,7 @@ def _solve_chunk(given: Matrix, findings: Measurements, budget: Budget) -> Matri
     findings.bound[:] += lost
     findings.residual[:] += lost / gates.residual_unit
     # At full rank it is the inverse, which ball arithmetic knows better than a bad SVD.
-    whole = (findings.rank == n) & ~(findings.bound < INACCURATE) & (findings.flaw == Flaw.NONE)
+    whole = (findings.rank == n) & ~(findings.bound < INACCURATE) & findings.having(Flaw.NONE)
     for i in np.flatnonzero(whole).tolist():
         own = findings.part(slice(i, i + 1))
         result[i] = step_up.by_balls(given[i], result[i], own, budget, broke_down=False)

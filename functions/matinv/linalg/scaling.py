@@ -52,9 +52,8 @@ def uneven(rows: Sizes, cols: Sizes, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
     ndarray of bool, shape () or (k,)
         True also where sizes are NaN or infinite.
     """
-    largest = cols.max(axis=0)
-    even = _in_range(largest, dtype) & (cols.min(axis=0) >= WIDE * largest)
-    even &= _alike(rows)
+    smallest, largest = np.minimum.reduce(cols, axis=0), np.maximum.reduce(cols, axis=0)
+    even = _in_range(largest, dtype) & (smallest >= WIDE * largest) & _alike(rows)
     return np.asarray(~even)
 
 
@@ -80,7 +79,7 @@ def _in_range(largest: Sizes, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
 
 
 def _alike(sizes: Sizes) -> NDArray[np.bool_]:
-    return np.asarray(sizes.min(axis=0) >= WIDE * sizes.max(axis=0))
+    return np.asarray(np.minimum.reduce(sizes, axis=0) >= WIDE * np.maximum.reduce(sizes, axis=0))
 
 
 def equilibrate(a: Matrix) -> tuple[Shifts, Shifts]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,7 @@ from matinv.linalg.budget import Budget
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.determinant import Determinants, parity
 from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements, Vector
-from matinv.linalg.kernels import Kernels, StackKernel
+from matinv.linalg.kernels import SMALL_N, Kernels, StackKernel
 from matinv.linalg.layout import interleaved
 from matinv.linalg.types import Matrix, Method
 
@@ -64,11 +65,15 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
         places = np.arange(begin, min(begin + step, len(a)))
-        x[span] = work.begin(a[span], places, findings.part(span))
-        work.go_on(step)
-    work.go_on(1)
-    # Whether a slice that is not finite is measured depends on its neighbours.
-    findings.residual[findings.flaw == Flaw.NON_FINITE] = np.nan
+        own = findings if step >= len(a) else findings.part(span)
+        x[span] = work.begin(a[span], places, own)
+        if work.waiting:
+            work.go_on(step)
+    if work.waiting:
+        work.go_on(1)
+    if np.count_nonzero(findings.flaw):
+        # Whether a slice that is not finite is measured depends on its neighbours.
+        findings.residual[findings.having(Flaw.NON_FINITE)] = np.nan
     return findings
 
 
@@ -126,11 +131,11 @@ class _Work:
         if spd:
             _mark_not_hermitian(a, findings)
         uneven = _uneven_hermitian(a, dtype) if spd else scaling.uneven(rows, cols, dtype)
-        if uneven.any():
+        if np.count_nonzero(uneven):
             refused = uneven.copy()
             refused[uneven] = ~np.isfinite(a[uneven]).all(axis=(1, 2))
             findings.mark(Flaw.NON_FINITE, refused)
-            uneven &= findings.flaw == Flaw.NONE
+            uneven &= findings.having(Flaw.NONE)
             if spd:
                 refused = uneven.copy()
                 refused[uneven] = ~scaling.may_be_definite(a[uneven])
@@ -138,7 +143,7 @@ class _Work:
                 uneven &= ~refused
             self._postpone(_Stage(0, scaled=True), uneven, places, given)
             if np.count_nonzero(uneven) > _MANY_UNEVEN * len(a):
-                even = ~uneven & (findings.flaw == Flaw.NONE)
+                even = ~uneven & findings.having(Flaw.NONE)
                 self._postpone(_Stage(0), even, places, given)
                 return given
         return self._invert(_Stage(0), given, a, cols.max(axis=0), places, uneven, findings)
@@ -168,7 +173,7 @@ class _Work:
     def _postpone(
         self, stage: _Stage, where: NDArray[np.bool_], places: Places, slices: Matrix
     ) -> None:
-        if where.any():
+        if np.count_nonzero(where):
             self.waiting.setdefault(stage, []).append((places[where], slices[where]))
 
     def _invert(  # noqa: PLR0913, PLR0917 - a chunk, on its way through a stage
@@ -214,33 +219,33 @@ class _Work:
         y, doubt = _measured(kernel, a, norm, findings)
         if kernel.method == "spd":
             self._check_definite(given, ~findings.regular & ~waits, findings)
-        unrounded = findings.bound.copy()
+        unrounded = None if doubt is None else findings.bound.copy()
         if kernel is not self.chain[-1]:
             slack = Gates.of(n, a.dtype).slack
-            failed = ~(findings.residual < kernel.limit)
-            failed |= ~(findings.bound * findings.rcond <= slack)
-            failed &= ~waits & (findings.flaw == Flaw.NONE)
+            good = findings.bound * findings.rcond <= slack
+            good &= findings.residual < kernel.limit
+            failed = ~(good | waits) & findings.having(Flaw.NONE)
             self._postpone(_Stage(stage.kernel + 1, stage.scaled), failed, places, given)
             waits |= failed
-        broke_down = ~(findings.residual < RESIDUAL_LIMIT)
+        measured = findings.residual.copy()
         if shifts:
             findings.determinants.exponent[:] -= shifts[0].sum(axis=1) + shifts[1].sum(axis=1)
         x = _published(y, shifts, gates, findings)
         if shifts:
             _bound_scaled(a, y, x, kernel.side, shifts, findings)
-        if doubt is not None:
+        if doubt is not None and unrounded is not None:
             least = np.fmin(unrounded, findings.bound)
             findings.determinants.value[~(doubt <= _VAGUE * n * least)] = np.nan
         fine = findings.fine(gates)
-        if shifts or not fine.all():
+        if shifts or np.count_nonzero(fine) < len(fine):
             finite = np.isfinite(x).all(axis=(1, 2))
             findings.mark(Flaw.OVERFLOW, ~finite & findings.regular & ~waits)
-            for i in np.flatnonzero(~fine & ~waits & (findings.flaw == Flaw.NONE)).tolist():
-                own = findings.part(slice(i, i + 1))
-                x[i] = step_up.by_balls(given[i], x[i], own, self.budget, broke_down=broke_down[i])
+            for i in np.flatnonzero(~fine & ~waits & findings.having(Flaw.NONE)).tolist():
+                own, broke_down = findings.part(slice(i, i + 1)), not measured[i] < RESIDUAL_LIMIT
+                x[i] = step_up.by_balls(given[i], x[i], own, self.budget, broke_down=broke_down)
         vague = np.isnan(findings.determinants.value)
-        if vague.any():
-            vague &= ~waits & (findings.flaw == Flaw.NONE)
+        if np.count_nonzero(vague):
+            vague &= ~waits & findings.having(Flaw.NONE)
             moved = shifts[0].sum(axis=1) + shifts[1].sum(axis=1) if shifts else np.zeros(len(a))
             findings.determinants.exponent[vague] = -moved[vague]
             self._postpone(_DETERMINANT, vague, places, a)
@@ -250,7 +255,7 @@ class _Work:
         self, given: Matrix, doubtful: NDArray[np.bool_], findings: Measurements
     ) -> None:
         """Refuse slices that are not proven definite: Cholesky proves those it shows regular."""
-        for i in np.flatnonzero(doubtful & (findings.flaw == Flaw.NONE)).tolist():
+        for i in np.flatnonzero(doubtful & findings.having(Flaw.NONE)).tolist():
             proven = definite.prove(given[i], self.budget)
             findings.part(slice(i, i + 1)).demand_definite(proven)
 
@@ -265,13 +270,12 @@ def _measured(
     broken = determinants.zero
     product = norm * _norm(x)
     distance = _distance(a, x) if kernel.side is Side.RIGHT else _distance(x, a)
-    findings.rcond[:] = np.minimum(1 / product, 1)
+    np.minimum(1 / product, 1, out=findings.rcond)
     findings.residual[:] = gates.ratio(distance, product)
-    distance += UNIT * (product + n / 2)
-    findings.bound[:] = distance
-    findings.regular[:] = distance * (n + 2) < REGULAR
+    np.add(distance, UNIT * (product + n / 2), out=findings.bound)
+    np.less(findings.bound * (n + 2), REGULAR, out=findings.regular)
     findings.determinants[:] = determinants
-    if broken.any():
+    if np.count_nonzero(broken):
         findings.rcond[broken] = 0
         findings.regular[broken] = False
         findings.bound[broken] = findings.residual[broken] = np.nan
@@ -384,19 +388,23 @@ def _sums(a: Matrix) -> tuple[Vector, Vector]:
     if n <= _SUMS_N:
         size = interleaved(size)
         return size.sum(axis=1), size.sum(axis=0)
-    rows = size.reshape(-1, n) @ np.ones(n)
-    cols = np.ones((1, n)) @ size
-    return np.ascontiguousarray(rows.reshape(k, n).T), np.ascontiguousarray(cols[:, 0].T)
+    rows, cols = (size.reshape(-1, n) @ _ones(n)).reshape(k, n), (_ones(n) @ size)
+    return (rows.T, cols.T) if k == 1 else (rows.T.copy(), cols.T.copy())
 
 
 def _norm(a: Matrix) -> Vector:
     """Return the 1-norms of a stack."""
     size = np.abs(a)
-    n = size.shape[1]
+    k, n = size.shape[:2]
     if n <= _SUMS_N:
-        return np.asarray(interleaved(size).sum(axis=0).max(axis=0))
-    cols = np.ones((1, n)) @ size
-    return np.asarray(np.ascontiguousarray(cols[:, 0].T).max(axis=0))
+        return np.asarray(np.maximum.reduce(interleaved(size).sum(axis=0), axis=0))
+    cols = _ones(n) @ size
+    return np.asarray(np.maximum.reduce(cols.T if k == 1 else cols.T.copy(), axis=0))
+
+
+@lru_cache(maxsize=SMALL_N)
+def _ones(n: int) -> Vector:
+    return np.ones(n)
 
 
 def _distance(a: Matrix, x: Matrix) -> Vector:
@@ -411,4 +419,4 @@ def _distance(a: Matrix, x: Matrix) -> Vector:
     for j in range(1, n):
         error += a[:, j : j + 1] * x[j : j + 1]
     error.reshape(n * n, -1)[:: n + 1] -= 1
-    return np.asarray(np.abs(error).sum(axis=0).max(axis=0))
+    return np.asarray(np.maximum.reduce(np.abs(error).sum(axis=0), axis=0))
