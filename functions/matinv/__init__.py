@@ -38,7 +38,7 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - each of them a string
 
 
 def __getattr__(name: str) -> object:
-    """Import what was asked for (PEP 562)."""
+    """Import a public name when it is first used (PEP 562)."""
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -151,7 +151,7 @@ class Settings:
 
 
 class _Reader:
-    """Reads an environment and keeps what is wrong with it."""
+    """Reads an environment and collects its faults."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment

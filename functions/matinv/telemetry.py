@@ -55,7 +55,7 @@ class _Values(TypedDict):
 
 
 class LambdaContext(Protocol):
-    """What is used of Lambda's context object."""
+    """The used part of Lambda's context object."""
 
     aws_request_id: str
     memory_limit_in_mb: int | str
@@ -107,7 +107,7 @@ def metrics() -> Metrics:
 
 
 def publish(report: Report, context: LambdaContext) -> None:
-    """Log and count what happened to a batch."""
+    """Log and count the outcomes of a batch."""
     log = logger()
     log.append_keys(function_request_id=context.aws_request_id)
     stopped = [o for o in report.outcomes if o.verdict is Verdict.STOPPED]

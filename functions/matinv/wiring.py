@@ -88,7 +88,7 @@ def capacity(first: Lane) -> Capacity | None:
 
 
 def engine(threads: int) -> Mapping[str, str]:
-    """Return what computes the results: version, numpy, BLAS, architecture, threads."""
+    """Return the engine's description: version, numpy, BLAS, architecture, threads."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "version": __version__,
@@ -119,7 +119,7 @@ def watched_backend(settings: Settings) -> Backend:
 
 
 def poller(queue_url: str, invoke: Invoke, polling: Polling) -> Poller:
-    """Return what polls a queue and calls a function with its messages.
+    """Return a poller, which calls a function with the messages of a queue.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def api_backend(url: str) -> ApiBackend:
 
 
 def monitor(settings: Settings) -> Monitor:
-    """Return what AWS knows of the stack, for `matinv.client.Client`."""
+    """Return the stack's monitor, for `matinv.client.Client`."""
     from matinv.backends.aws.cloudwatch import AWSMonitor  # noqa: PLC0415 - no function looks at itself
     from matinv.ports.monitor import DEAD  # noqa: PLC0415 - likewise
 

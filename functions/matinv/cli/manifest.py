@@ -33,7 +33,7 @@ ENDED: Final = "ENDED"
 
 @dataclass(frozen=True, slots=True)
 class ManifestLine:
-    """What became of a file.
+    """A file's line in a manifest: its job and its outcome.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class ManifestLine:
 
 @dataclass(slots=True)
 class Ledger:
-    """What became of each file so far.
+    """The manifest's lines so far, one for each file.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class OneOf(_Choice):
     """One of an enumeration, written and listed as its value and not as its name."""
 
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:  # noqa: ARG002
-        """Return what stands on the command line."""
+        """Return the text of the command line."""
         return str(choice) if self.case_sensitive else str(choice).casefold()
 
 

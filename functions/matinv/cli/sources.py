@@ -1,4 +1,4 @@
-"""What the paths of a command line stand for: files, directories, patterns, stdin."""
+"""Sources of matrices on a command line: files, directories, patterns, stdin."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Source:
 def find(
     paths: Iterable[str], job_id: str | None = None, prefix: str = "", passed_over: Others = None
 ) -> list[Source]:
-    """Return what paths, directories, patterns and ``-`` stand for, each once.
+    """Return the sources that paths, directories, patterns and ``-`` name, each once.
 
     Ids that follow from names are put under `prefix`. Files of directories that hold no matrix, by
     their endings, are counted in `passed_over`.

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees.
+"""Output on a terminal: tables and progress bars.
 
 With `matinv.cli.health_view` the only user of rich, which respects ``NO_COLOR``.
 """

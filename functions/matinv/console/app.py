@@ -38,7 +38,7 @@ _ORDER_BYTES: Final = 2**20  # a redrive of a thousand letters is 40 KB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the console takes.
+    """Limits of the console.
 
     Parameters
     ----------

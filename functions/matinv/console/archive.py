@@ -39,7 +39,7 @@ _DEVICE: Final = re.compile(r"(?i)(?<![^/])(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:
 
 
 def attachment(name: str) -> dict[str, str]:
-    r"""Return the header that makes an answer a file of that name, in whatever script.
+    r"""Return the header that makes an answer a file of that name, in any script.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def archive(client: Client, run: str) -> Iterator[bytes]:
 
 
 class _Sink(io.RawIOBase):
-    """What a `ZipFile` writes, until it is taken."""
+    """The output of a `ZipFile`, kept until it is taken."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -116,7 +116,7 @@ class _Sink(io.RawIOBase):
         return len(content)
 
     def taken(self) -> bytes:
-        """Return what was written since."""
+        """Return the bytes written since the last call."""
         content = b"".join(self._pieces)
         self._pieces.clear()
         return content

@@ -30,7 +30,7 @@ READ_AT_ONCE: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a poll found: rows that are new or other than before, and jobs that left the board."""
+    """The changes that a poll found: rows that are new or changed, and jobs that left the board."""
 
     rows: tuple[JobRow, ...] = ()
     gone: tuple[str, ...] = ()

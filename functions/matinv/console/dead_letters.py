@@ -68,7 +68,7 @@ class Desk:
         }
 
     def redriven(self, order: dict[str, Any]) -> Answer:
-        """Send the letters that `order` names back, or only look what would be sent.
+        """Send the letters that `order` names back, or only list them.
 
         Parameters
         ----------

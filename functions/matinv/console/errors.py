@@ -1,4 +1,4 @@
-"""Every error of the console as JSON with a code, what was found and what to do."""
+"""Errors of the console as JSON: the code, the finding and the advice."""
 
 from __future__ import annotations
 

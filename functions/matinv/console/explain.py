@@ -35,7 +35,7 @@ def summary(certificate: Certificate) -> str:
 
 
 def explained(record: Record) -> tuple[str, ...]:
-    """Return what the certificate of a job says, in sentences; none without a certificate."""
+    """Return a job's certificate in sentences; none without a certificate."""
     certificate = record.certificate
     if certificate is None:
         return ()
@@ -70,7 +70,7 @@ def explained(record: Record) -> tuple[str, ...]:
 
 
 def _rank(certificate: Certificate) -> tuple[str, ...]:
-    """Return what is known of the rank: that it is full, or that a pseudo-inverse chose it."""
+    """Return a sentence on the rank: that it is full, or that a pseudo-inverse chose it."""
     if certificate.regular:
         return ("The matrix is proven to be regular.",)
     if certificate.rank is None:

@@ -55,7 +55,7 @@ def _secret() -> str:
 
 @dataclass(slots=True)
 class Session:
-    """What one run of the console has agreed upon with its person's browser.
+    """The secrets that one run of the console shares with its user's browser.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Session:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What the Host header may say."""
+        """The allowed values of the Host header."""
         return frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
 
     def redeem(self, token: str) -> bool:

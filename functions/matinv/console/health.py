@@ -18,7 +18,7 @@ _PATIENCE_S: Final = 0.5
 
 @dataclass(slots=True)
 class HealthCache:
-    """The last answer, and what earlier ones have read.
+    """The last answer, and the records that earlier ones have read.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class HealthCache:
         self._watch = HealthWatch(self.client)
 
     def health(self) -> dict[str, Any]:
-        """Return what is known of the stack's health as plain JSON, a few seconds old at most."""
+        """Return the stack's health as plain JSON, a few seconds old at most."""
         with self._turn:
             now_s = self.client.now()
             if not 0 < self._fresh_until_s - now_s <= _FRESH_S:

@@ -51,7 +51,7 @@ class _Counted:
 
 @dataclass(slots=True)
 class Runs:
-    """What is known of the runs: each is counted by itself, and never twice at a time.
+    """The console's view of the runs: each is counted by itself, and never twice at a time.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class Runs:
         return {"run": name, "cancelled": count}
 
     def _read(self, names: list[str]) -> Mapping[str, _Counted]:
-        """Return what is known of runs, after some time for those that are to be counted."""
+        """Return the runs, after some time for those that are still to be counted."""
         with self._turn:
             for name in names:
                 known = self._counted.get(name)

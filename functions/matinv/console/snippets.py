@@ -101,6 +101,6 @@ def python(record: Record, settings: Settings) -> str:
 
 
 def _options_of(record: Record) -> dict[str, str]:
-    """Return what to ask for beside a .npy file, so that it is the question of this record."""
+    """Return the options that, with a .npy file, ask the question of this record."""
     usual = answer_options(Options(), Format.NPY)
     return {name: text for name, text in record.options.items() if usual.get(name) != text}

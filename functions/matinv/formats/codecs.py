@@ -36,7 +36,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Headed:
-    """Files of which the first bytes say what they hold, so that memory is known before the rest.
+    """Files with a header, so that their memory is known before the rest is read.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def check_encoding(text: bytes, syntax: Code) -> None:
 
 
 def check_text(text: bytes, syntax: Code) -> None:
-    """Refuse what people send in place of JSON, as far as its first bytes tell.
+    """Refuse other formats that people send in place of JSON, by their first bytes.
 
     Raises
     ------
@@ -107,12 +107,12 @@ def eight_bit(syntax: Code) -> Refused:
 
 
 def unwrapped(tree: object) -> object:
-    """Return the matrix in what pandas writes with ``orient="split"``; anything else as it is."""
+    """Return the matrix of what pandas wrote with ``orient="split"``, else the document."""
     return tree["data"] if isinstance(tree, dict) and is_split(tree) else tree
 
 
 def is_split(tree: Mapping[str, object]) -> bool:
-    """Whether an object has the members of what pandas writes with ``orient="split"``."""
+    """Whether an object has the members that pandas writes with ``orient="split"``."""
     return {"columns", "data"} <= tree.keys() <= {"columns", "index", "data"}
 
 
@@ -133,7 +133,7 @@ def check_layout(tree: Mapping[str, object]) -> None:
 
 
 def advice_on_elements(kinds: set[str]) -> str:
-    """Return what to do about elements of these kinds."""
+    """Return advice on elements of these kinds."""
     if "an object" in kinds:
         return f"write complex numbers as {COMPLEX}, a pandas table by {_VALUES}"
     if "null" in kinds:

@@ -106,7 +106,7 @@ def document(result: Result) -> bytes:
 
 
 def decode_document(content: bytes) -> Matrix:
-    """Return the inverse in what `document` wrote."""
+    """Return the inverse of a document that `document` wrote."""
     # No string of the document contains this: quotes inside a JSON string are escaped.
     _, _, rest = content.partition(b'"inverse":')
     return decode_result(rest.rstrip()[:-1])

@@ -173,7 +173,7 @@ def parts(array: Matrix) -> list[bytes | memoryview]:
 
 
 def head(dtype: str, shape: tuple[int, ...], *, fortran_order: bool) -> bytes:
-    """Return what `numpy.save` writes before the elements of an array."""
+    """Return the header that `numpy.save` writes for an array."""
     header = io.BytesIO()
     fields = {"descr": dtype, "fortran_order": fortran_order, "shape": shape}
     numpy_format.write_array_header_1_0(header, fields)

@@ -70,7 +70,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a .npy file says of its body.
+    """The header of a .npy file.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def opened(reader: Reader, size_bytes: int) -> OpenedFile:
 
 
 def read_inverse(reader: Reader, size_bytes: int) -> Matrix:
-    """Return the inverse in what `parts` wrote."""
+    """Return the inverse of an archive that `parts` wrote."""
     member = Member(Archive(reader, size_bytes))
     return npy.read_body(member, npy.read_header(member, None))
 
@@ -122,12 +122,12 @@ def parts(result: Result) -> list[bytes | memoryview]:
 
 
 def memory_bytes(shape: tuple[int, ...], _dtype: np.dtype[Any]) -> int:
-    """Return what `parts` takes beside the inverse: for each slice, six numbers and a code."""
+    """Return the figures for `parts` beside the inverse: for each slice, six numbers and a code."""
     return 152 * prod(shape[:-2])
 
 
 class _Pieces:
-    """What `ZipFile` writes to: the pieces themselves, not a copy of them."""
+    """A target for `ZipFile`: the pieces themselves, not a copy of them."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes | memoryview] = []

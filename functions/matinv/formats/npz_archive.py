@@ -86,7 +86,7 @@ class Archive:
         return self.size_bytes - self.position
 
     def rest(self, already: bytes) -> bytes:
-        """Read to the end and return what is left of the archive, the last of it if that is much.
+        """Read to the end and return the rest of the archive, or its last bytes if it is long.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Archive:
 
 
 def only_entry(end: bytes, size_bytes: int) -> ListedMember:
-    """Return what the directory says of the only member.
+    """Return the directory's entry of the only member.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class Member:
 
     @property
     def pending(self) -> bytes:
-        """What was read of the archive and not yet taken out of it."""
+        """A buffer of bytes that were read from the archive, and not yet used."""
         if self._inflater is None:
             return b""
         inflater = self._inflater
@@ -244,7 +244,7 @@ class Member:
         return b""
 
     def finish(self) -> None:
-        """Read what follows the member, and hold it against the directory."""
+        """Read the rest after the member, and compare it with the directory."""
         if self._left_bytes or (self._inflater and self._inflated(self._inflater, 1)):
             raise _wrong_length("longer")
         begins_next = self._archive.position - len(self.pending)

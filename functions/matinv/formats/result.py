@@ -11,7 +11,7 @@ from matinv.linalg.types import Matrix
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What there is to write of a job that has an inverse.
+    """The content of a result: the inverse of a job with its certificate.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ _SHOWN = 32  # dimensions; numpy has no more than 64
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse what is neither (n, n) nor (k, n, n).
+    """Refuse a shape other than (n, n) and (k, n, n).
 
     Raises
     ------

@@ -117,6 +117,6 @@ def outcomes(client: Client, messages: Sequence[bytes], deadline: Deadline) -> l
 
 
 def _asked(submission: Submission) -> tuple[str, bool]:
-    """Return what makes two messages the same question."""
+    """Return a key that is equal for two messages with the same question."""
     options = answer_options(submission.options, submission.format)
     return digest_of(submission.input, options), submission.replaces

@@ -98,7 +98,7 @@ def parameters_of(query: str, schema: Schema) -> dict[str, Any]:
 
 
 def asked(query: str) -> JobQuery:
-    """Return what a query asks for.
+    """Parse a query.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def page_of(client: Client, query: JobQuery) -> dict[str, Any]:
 
 
 def place_of(cursor: str) -> Any:
-    """Return the place that a cursor names, as whatever JSON it holds.
+    """Return the place that a cursor names, as unchecked JSON.
 
     Raises
     ------

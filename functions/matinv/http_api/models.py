@@ -49,7 +49,7 @@ class Problem(_Model):
 
 
 class Input(_Model):
-    """What is inverted."""
+    """The input of a job."""
 
     source: str = Field(description="s3://bucket/key, or message.")
     id: str
@@ -131,7 +131,7 @@ class Progress(_Model):
 
 
 class Cost(_Model):
-    """What the job cost, at us-east-1's list prices."""
+    """The cost of the job, at us-east-1's list prices."""
 
     gb_s: float = Field(description="Its share of its workers' memory and time, in GiB-seconds.")
     usd: float
@@ -276,7 +276,7 @@ class Upload(_Model):
 
 
 class Outcome(_Model):
-    """What became of one of several messages."""
+    """The outcome of one of several messages."""
 
     status: int = Field(description="As if it had come alone: 202, 200 if the job has ended.")
     job_id: JobId | Absent = Field(None, description="Absent of what is no message.")
@@ -284,7 +284,7 @@ class Outcome(_Model):
 
 
 class Outcomes(_Model):
-    """What became of several messages, in their order."""
+    """The outcomes of several messages, in their order."""
 
     jobs: list[Outcome]
 

@@ -17,7 +17,7 @@ RETRY_AFTER_S: Final = 5
 
 
 class Problem(Exception):
-    """What a request is answered with instead of what it asked for.
+    """A problem document: the answer to a request that cannot be served.
 
     Parameters
     ----------

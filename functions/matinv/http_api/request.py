@@ -24,7 +24,7 @@ REQUEST_BYTES: Final = 6 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What requests are served with.
+    """The services behind the API: pipeline, client and settings.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request, and what it is served with.
+    """A request, with the services behind the API.
 
     Parameters
     ----------

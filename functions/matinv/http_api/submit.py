@@ -1,4 +1,4 @@
-"""From a request's body to what `matinv.client` sends, or to the URL that a file is sent to."""
+"""From a request's body to a submission of `matinv.client`, or to the URL of an upload."""
 
 from __future__ import annotations
 

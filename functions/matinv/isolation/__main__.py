@@ -120,7 +120,7 @@ def _requests() -> Iterator[dict[str, Any]]:
 
 
 def _bounded(app: App) -> App:
-    """Limit the address space to what is free beside the worker; return the service on that."""
+    """Limit the address space to the memory that the worker leaves; return the service on that."""
     threading.stack_size(_STACK_BYTES)
     lapack.load()  # what it maps is not the job's, nor is it the job's fault if it is wrong here
     if sys.platform != "linux":  # macOS takes the limit and does not keep it
@@ -136,7 +136,7 @@ def _bounded(app: App) -> App:
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What a process has mapped, and how much of it is in memory."""
+    """A process's mapped memory, and the part of it that is resident."""
 
     virtual_bytes: int
     resident_bytes: int

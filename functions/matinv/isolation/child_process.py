@@ -1,4 +1,4 @@
-"""The worker's handle on the child that does suspects, and what the child's end says of a job.
+"""The worker's handle on the child for suspects, and the verdict of the child's end on a job.
 
 Requests are lines of JSON on the child's standard input, replies lines on its standard output:
 ``{"ready": true}`` once, then for each message ``{"job": null}`` when it is taken, ``{"job": 0}``

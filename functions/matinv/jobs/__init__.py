@@ -1,1 +1,1 @@
-"""What a job is: its message, its input, its record, and which input owns its id."""
+"""A job: its message, its input, its record, and which input owns its id."""

@@ -29,7 +29,7 @@ NOT_FOUND_HINT: Final = (
 
 
 class Exit(IntEnum):
-    """What a shell script can tell apart."""
+    """Exit codes of the command."""
 
     OK = 0
     ERROR = 1

@@ -34,7 +34,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    """What a notification and an EventBridge event have in common."""
+    """The common fields of a notification and an EventBridge event."""
 
     bucket: str
     key: str

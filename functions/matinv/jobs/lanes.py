@@ -31,7 +31,7 @@ MOST_THREADS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a lane's machine is asked for with, where none runs all the time.
+    """A request for the machine of a lane whose machines do not run all the time.
 
     It carries no job: the machine polls the lane's queue, and ends when that is empty.
 

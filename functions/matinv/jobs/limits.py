@@ -52,7 +52,7 @@ _SVD_PER_ELEMENT_S: Final = 500e-9
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a job will take.
+    """The memory and time that a job will take.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def predict(  # noqa: PLR0913 - what a header and its options say
     *,
     accuracy: Accuracy = Accuracy.STANDARD,
 ) -> Prediction:
-    """Predict what inverting a matrix (n, n) or a stack (k, n, n) in its own memory takes.
+    """Predict memory and time for inverting a matrix (n, n) or a stack (k, n, n) in place.
 
     Parameters
     ----------

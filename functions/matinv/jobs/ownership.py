@@ -68,7 +68,7 @@ def digest_of(input_: InputInfo, options: Mapping[str, str]) -> str:
 def owner(
     record: Record | None, question: Question, current: frozenset[str] | None = None
 ) -> Ownership:
-    """Decide what may become of a question.
+    """Decide whether a question may take a job id.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def owner(
 
 
 def asked_again(record: Record, question: Question) -> Record | None:
-    """Return what is to stand in place of the record that a duplicate found; None if that itself.
+    """Return the record to write in place of the one that a duplicate found; None if that itself.
 
     Of questions that replace each other the one that was sent last stays. One whose answer is there
     already is no exception: one that was sent before it, and comes later, must find its time.

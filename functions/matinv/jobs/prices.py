@@ -1,4 +1,4 @@
-"""What a job costs, in US dollars: list prices of us-east-1, without free tiers."""
+"""The cost of a job, in US dollars: list prices of us-east-1, without free tiers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Cost:
 
 
 def compute_usd(gb_s: float, lane: Lane) -> float:
-    """Return what so many gibibyte-seconds of a lane's machine cost, calls left out."""
+    """Return the price of some gibibyte-seconds of a lane's machine, without calls."""
     if lane.memory_mb <= LAMBDA_MB:
         return gb_s * LAMBDA_GB_SECOND
     memory_gb = lane.memory_mb / 1024
@@ -142,7 +142,7 @@ def cost_of(record: Record, lane: Lane, seconds: float) -> Cost:
 
 
 def job_cost(record: Record, lane: Lane, seconds: float, jobs: int) -> JobCost:
-    """Return what a job has cost that ends with a record, the attempts before it included.
+    """Return the cost of a job that ends with a record, its earlier attempts included.
 
     Rounded down, so that jobs never cost more than the batch that they were in.
 

@@ -42,7 +42,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputInfo:
-    """What a record says of its input.
+    """The input of a job, as its record shows it.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class ResultInfo:
 
 @dataclass(frozen=True, slots=True)
 class JobCost:
-    """What a job cost, as `matinv.jobs.prices` reckons.
+    """The cost of a job, as `matinv.jobs.prices` computes it.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def result_facts(
     slices: Slices | None,
     warnings: Sequence[str],
 ) -> dict[str, object]:
-    """Return what stands beside the inverse in a result document; nothing stands there empty."""
+    """Return the members of a result document beside the inverse; nothing stands there empty."""
     known = None
     if certificate:
         known = {n: value for n, value in certificate.document().items() if value != inf}

@@ -47,7 +47,7 @@ def document_of(record: Record) -> Document:
 
 
 def note(record: Record) -> str | None:
-    """Return what a person should know of a job: error, progress, failed slices, warnings."""
+    """Return a job's note for people: error, progress, failed slices, warnings."""
     if record.error:
         return f"{record.error.code}: {record.error.message}"
     if record.progress:

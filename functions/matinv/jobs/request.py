@@ -1,4 +1,4 @@
-"""What a job is: its options, its input, its record, and which input owns a job id."""
+"""A job's request: its options and its input, and the message that it came in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a submitter may choose; ``format=None`` means the input's own.
+    """The options of a job; ``format=None`` means the input's own.
 
     `named` are those that somebody chose, if only what is the default anyway: they win over what
     a file says itself. They make no difference to what is asked.
@@ -172,7 +172,7 @@ MESSAGE_SOURCE: Final = "message"
 
 
 def input_info(request: Request) -> InputInfo:
-    """Return what is known of a request's input before anything is read.
+    """Return a request's input as far as it is known before anything is read.
 
     The identity of a reference that names neither a version nor an ETag is ``""``: it is known
     once the object is open (`opened`).
@@ -193,7 +193,7 @@ def _name_of(dtype: np.dtype[Any]) -> str:
 
 
 def opened(info: InputInfo, version_id: str | None, etag: str, size_bytes: int) -> InputInfo:
-    """Complete `info` with what S3 said of the object; of version and ETag the version counts."""
+    """Complete `info` with S3's answer about the object; of version and ETag the version counts."""
     return replace(info, id=_object_id(version_id, etag), size_bytes=size_bytes)
 
 

@@ -127,7 +127,7 @@ def _problems(
     records: Mapping[str, Record],
     letters: Sequence[Received],
 ) -> Iterator[str]:
-    """Yield what is wrong with records, letters, and inverses that are fetched and checked."""
+    """Yield each fault of records, letters, and fetched inverses."""
     for sample in sent:
         record = records.get(sample.job_id)
         if record is None or record.status is not sample.status:

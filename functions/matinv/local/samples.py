@@ -1,4 +1,4 @@
-"""What the demo sends: good matrices, bad ones, and what must become of each."""
+"""The demo's jobs: good matrices, bad ones, and what must become of each."""
 
 from __future__ import annotations
 

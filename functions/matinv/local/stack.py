@@ -53,7 +53,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a stack is made of.
+    """The parts of a stack.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Stack:
         return self.process.poll() is None
 
     def environment(self) -> dict[str, str]:
-        """Return what makes functions, client, CLI, boto3 and the AWS CLI use this stack."""
+        """Return variables that make functions, client, CLI, boto3 and AWS CLI use this stack."""
         return self.settings.to_environment() | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,
@@ -157,7 +157,7 @@ class Stack:
     @overload
     def client(self, service: Literal["sqs"]) -> SQSClient: ...
     def client(self, service: str) -> Any:
-        """Return a boto3 client of this stack, whatever the environment says."""
+        """Return a boto3 client of this stack, independent of the environment."""
         return _client(self.endpoint_url, service)
 
     def of_lane(self, lane: Lane) -> Stack:

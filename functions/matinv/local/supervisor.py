@@ -86,7 +86,7 @@ class Kept:
             self._start()
 
     def stop(self) -> None:
-        """Let it finish what it has in hand, then end it."""
+        """Let it finish its batch, then end it."""
         processes.stop(self._process, _STOP_S)
 
 

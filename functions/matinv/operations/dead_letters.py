@@ -127,7 +127,7 @@ _BY_HAND: Final = "it stays where it is: submit a fixed one, and delete this one
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What became of a letter that was selected: sent back, or not, and why."""
+    """The outcome of a selected letter: sent back, or not, and why."""
 
     letter: Letter
     problem: ErrorInfo | None = None

@@ -86,7 +86,7 @@ class FailureCount:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What could not be read.
+    """A figure that could not be read.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class HealthWatch:
         self._unknown: dict[str, Unknown] = {}
 
     def read(self, patience_s: float | None = None) -> Health:
-        """Ask for everything, and return what is known: also of what answered an earlier call.
+        """Ask for every figure, and return the known ones: also of what answered an earlier call.
 
         Parameters
         ----------

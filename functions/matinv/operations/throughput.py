@@ -72,7 +72,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What jobs cost at us-east-1's list prices, by what their records say.
+    """The cost of jobs at us-east-1's list prices, by their records.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What ended within a window of time.
+    """The jobs that ended within a window of time.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """What is kept of a job that ended: the last two are of its record, once that was read."""
+    """The figures of a job that ended: the last two are of its record, once that was read."""
 
     at_s: float
     failed: bool
@@ -163,7 +163,7 @@ class Recent:
     _covered_s: float = field(default=0.0)  # nothing that ended after this is missing
 
     def read(self, table: ClientTable, now_s: float, lanes: Lane) -> Flow:
-        """List what is new, read some of it, and return what is known.
+        """List new jobs, read some of their records, and return the figures so far.
 
         `lanes` are those that the jobs ran in.
 

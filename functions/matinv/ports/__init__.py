@@ -1,4 +1,4 @@
-"""What the service needs from the world outside: objects, records, messages, listeners.
+"""The interfaces of the service to the outside world: objects, records, messages, listeners.
 
 Each port is split by who uses it: a client (`ClientStore`, `ClientTable`, `ClientQueue`), the
 worker (`WorkerStore`, `WorkerQueue`), and all of it (`MatrixStore`, `JobTable`, `JobQueue`); a

@@ -17,7 +17,7 @@ DEAD: Final = "dead"
 
 
 class State(StrEnum):
-    """What an alarm says."""
+    """The state of an alarm."""
 
     OK = "OK"
     ALARM = "ALARM"
@@ -77,14 +77,14 @@ class Alarm:
 
 
 def by_urgency(alarm: Alarm) -> tuple[bool, bool, str]:
-    """Return what alarms are sorted by: those that fire, of these those that page, then by name."""
+    """Return the sort key of an alarm: those that fire, of these those that page, then by name."""
     fires = alarm.state is State.ALARM
     return not fires, not (fires and alarm.pages), alarm.name
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What CloudWatch has counted; it does so once a minute, and is some minutes behind.
+    """Figures that CloudWatch counts; it does so once a minute, and is some minutes behind.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Figures:
 
 
 class Monitor(Protocol):
-    """What AWS knows of a stack."""
+    """A read-only view of a stack's queues, alarms and metrics."""
 
     def depth(self, queue: str) -> Depth | None:
         """Return how much is in a queue, None if the stack has no such queue."""
@@ -113,5 +113,5 @@ class Monitor(Protocol):
         ...
 
     def figures(self, window_s: float) -> Figures:
-        """Return what was counted within the last so many seconds, at least 60."""
+        """Return the count of the last seconds, at least 60 of them."""
         ...

@@ -16,7 +16,7 @@ Out = TypeVar("Out")
 
 
 def side_by_side(call: Callable[[In], Out], items: Iterable[In], threads: int = 4) -> list[Out]:
-    """Return what `call` returns for each item, in their order, so many at a time.
+    """Map `call` over items, some at a time, and return the results in order.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def side_by_side(call: Callable[[In], Out], items: Iterable[In], threads: int = 
 def as_they_end(
     call: Callable[[In], Out], items: Iterable[In], threads: int = CLIENT_THREADS
 ) -> Iterator[Out]:
-    """Yield what `call` returns for each item, in the order in which the calls end.
+    """Map `call` over items, and yield each result as its call ends.
 
     However many items there are, few are taken before their turn. Whoever leaves off waits for the
     calls that have begun, and for no other.

@@ -75,7 +75,7 @@ def s3_notification(
     etag: str | None = _ETAG,
     sequencer: str | None = _SEQUENCER,
 ) -> Json:
-    """Return what S3 sends about objects; `keys` are given as they are and come form-encoded."""
+    """Return S3's notification of objects; `keys` are given as they are and come form-encoded."""
     return {
         "Records": [
             {
@@ -113,7 +113,7 @@ def s3_notification(
 
 
 def s3_test_event(bucket: str) -> Json:
-    """Return what S3 sends once, when notifications are switched on."""
+    """Return the test event that S3 sends when notifications are switched on."""
     return {
         "Service": "Amazon S3",
         "Event": "s3:TestEvent",

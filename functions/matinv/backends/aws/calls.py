@@ -32,7 +32,7 @@ def pages(items: Sequence[T], size: int) -> list[Sequence[T]]:
 def packed(
     items: Iterable[T], entries: int, limit_bytes: int, size_of: Callable[[T], int]
 ) -> Iterator[list[T]]:
-    """Cut items into what one call takes; one that is too long has a call of its own.
+    """Cut items into batches for one call each; one that is too long has a call of its own.
 
     Examples
     --------
@@ -53,13 +53,13 @@ def packed(
 
 
 def message_bytes(body: str, attributes: Mapping[str, str]) -> int:
-    """Return what SQS and SNS count of a message: body, and names, types, values of attributes."""
+    """Return a message size as SQS and SNS count it: body and attributes, with names and types."""
     texts = [body, *attributes, *attributes.values()]
     return sum(len(text.encode()) for text in texts) + len("String") * len(attributes)
 
 
 def together(call: Callable[[T], U], items: Iterable[T]) -> list[U]:
-    """Return what `call` returns for each item, a few at a time; the first error ends all of it.
+    """Map `call` over items on a small thread pool, and stop at the first error.
 
     Raises
     ------

@@ -29,7 +29,7 @@ _DESCRIPTION: Final = re.compile(r"(.*?)(?: Do: (.*?))?(?: Runbook: (\S+))?", re
 
 
 class AWSMonitor:
-    """What SQS and CloudWatch know of a stack.
+    """A stack's queues, alarms and metrics, read from SQS and CloudWatch.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class AWSMonitor:
         return any(arn.endswith(f":{self._stack}-{topic}") for arn in alarm["AlarmActions"])
 
     def figures(self, window_s: float) -> Figures:
-        """Return what was counted; asked for once a minute.
+        """Return a metric's count; asked for once a minute.
 
         A metric changes no more often, and each one that is asked for costs a thousandth of a cent
         (https://aws.amazon.com/cloudwatch/pricing/).

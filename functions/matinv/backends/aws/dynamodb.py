@@ -38,7 +38,7 @@ _Range = tuple[str, str] | None
 
 
 def table_schema(name: str) -> CreateTableInputTypeDef:
-    """Return what `create_table` needs for the jobs table; its TTL is on `TTL_ATTRIBUTE`."""
+    """Return the arguments of `create_table` for the jobs table; its TTL is on `TTL_ATTRIBUTE`."""
     return {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",

@@ -119,7 +119,7 @@ def item_of(record: Record) -> dict[str, Value]:
 
 
 def _run_of(record: Record) -> dict[str, Value]:
-    """Return a record's run, and what the index of runs shows of it beside its own fields."""
+    """Return a record's attributes in the index of runs."""
     entry = entry_of(record)
     fields = {
         "run": record.run,
@@ -302,7 +302,7 @@ def _array_of(head: bytes) -> str:
 
 @lru_cache(maxsize=256)
 def _head_of(array: str) -> bytes:
-    """Return the header of a .npy file from what `_array_of` says."""
+    """Return the header of a .npy file from the text of `_array_of`."""
     dtype, *shape = array.removesuffix(" F").split()
     return npy.head(dtype, tuple(map(int, shape)), fortran_order=array.endswith(" F"))
 

@@ -43,7 +43,7 @@ _NOTED_RUNS: Final = 1000
 
 
 def run_index_schema() -> GlobalSecondaryIndexTypeDef:
-    """Return what `create_table` needs for the index; records without a run are not in it."""
+    """Return the arguments of `create_table` for the index; records without a run are not in it."""
     return {
         "IndexName": RUN_INDEX,
         "KeySchema": [

@@ -61,7 +61,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """What DynamoDB said of a write that was refused, and what stands there instead."""
+    """DynamoDB's refusal of a write, with the item that is there instead."""
 
     code: str
     item: Item | None = None
@@ -102,7 +102,7 @@ def _update(table_name: str, names: tuple[str, ...]) -> str:
 
 
 def calls_of(writes: Sequence[Write]) -> Iterator[list[Write]]:
-    """Cut writes into what one call takes.
+    """Cut writes into batches for one call each.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def calls_of(writes: Sequence[Write]) -> Iterator[list[Write]]:
 
 
 def put_all(dynamodb: DynamoDBClient, writes: Sequence[Write]) -> dict[str, bool]:
-    """Write what fits one call; what was throttled again, as often as it takes.
+    """Write the items of one call; repeat throttled ones as often as it takes.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def throttled(action: str) -> Transient:
 
 
 def _stands(dynamodb: DynamoDBClient, write: Write, refusal: _Refusal) -> bool:
-    """Whether what stands there is this very write, whose answer was lost."""
+    """Whether the item is there because this very write succeeded and its answer was lost."""
     found, ours = refusal.item, write.record
     if found is None and refusal.code == _DUPLICATE:  # promised for failed conditions only
         with translated(f"reading {ours.job_id}"):

@@ -136,7 +136,7 @@ FAULTS: Final = (
 
 @contextmanager
 def translated(action: str) -> Iterator[None]:
-    """Raise `Transient` for what a boto3 call in the block raises, `Misconfigured` if denied.
+    """Turn errors of boto3 in the block into `Transient`, or `Misconfigured` if denied.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def translated(action: str) -> Iterator[None]:
 
 
 def transient(error: Exception, action: str) -> Transient:
-    """Return what an exception of boto3 means.
+    """Return our error for an exception of boto3.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def transient(error: Exception, action: str) -> Transient:
 
 
 def of_code(code: str, status: int = 0) -> Code:
-    """Return what AWS's error code means, or where it says nothing, the HTTP status.
+    """Return our code for AWS's error code, or for the HTTP status if it says nothing.
 
     Examples
     --------

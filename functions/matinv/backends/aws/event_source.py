@@ -1,4 +1,4 @@
-"""What Lambda's event-source mapping does with a batch, as rules without any input or output.
+"""The rules of Lambda's event-source mapping for a batch, without any input or output.
 
 Source: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda", section
 "Success and failure conditions", and "Creating and configuring an Amazon SQS event source mapping".
@@ -25,7 +25,7 @@ _COMMA_BYTES: Final = 1
 
 
 class FunctionError(Exception):
-    """The function raised, or returned what is no JSON; Lambda fails the batch."""
+    """The function raised, or its answer is not JSON; Lambda fails the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Entry:
 
 
 def entry(message: Mapping[str, Any], queue_arn: str) -> Entry:
-    """Return what Lambda makes of a message that boto3's ``receive_message`` returned."""
+    """Return a message of boto3's ``receive_message`` as a record of a Lambda event."""
     attributes: dict[str, Event] = {}
     for name, value in message.get("MessageAttributes", {}).items():
         attribute: Event = {"stringListValues": [], "binaryListValues": []}

@@ -57,7 +57,7 @@ class Clock:
 
 @dataclass(slots=True)
 class Tally:
-    """What a poller has done."""
+    """Counts of a poller's work."""
 
     invocations: int = 0
     failed_invocations: int = 0

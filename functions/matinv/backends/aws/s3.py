@@ -306,7 +306,7 @@ def _version(reference: Reference) -> Any:
 
 
 def _check_metadata(headers: Mapping[str, str]) -> None:
-    """Refuse what S3 would refuse, or would give back under another name."""
+    """Refuse a key that S3 would refuse, or would give back under another name."""
     size_bytes = sum(len(name) + len(text) for name, text in headers.items())
     if size_bytes > _METADATA_BYTES:
         raise Refused(

@@ -1,4 +1,4 @@
-"""What travels in an S3 request or answer: the bytes out, the bytes in, and text in headers."""
+"""Bodies and metadata of S3's requests and answers: bytes out, bytes in, text in headers."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class S3Blob:
         return len(target)
 
     def close(self) -> None:
-        """Drop what was not read, and the connection with it unless all was read."""
+        """Drop the unread rest, and with it the connection."""
         self._body.close()
 
     def _fill_piece(self, piece: tuple[int, memoryview]) -> None:
@@ -199,7 +199,7 @@ def views_of(parts: Sequence[Part]) -> list[memoryview]:
 
 
 def cut(parts: Sequence[Part], size_bytes: int) -> list[list[memoryview]]:
-    """Cut what `parts` are, end to end, into pieces of views; only the last one may be shorter.
+    """Cut `parts`, read end to end, into pieces of views; only the last one may be shorter.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def checksum(parts: Sequence[Part]) -> str:
 
 
 def encoded(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return user metadata as S3 itself shows what is not ASCII: RFC 2047, base64.
+    """Encode user metadata that is not ASCII as S3 itself shows it: RFC 2047, base64.
 
     Examples
     --------
@@ -245,7 +245,7 @@ def encoded(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def decoded(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Undo `encoded`, and read what other tools wrote in the same way.
+    """Undo `encoded`, also for metadata of other tools that use the same encoding.
 
     Examples
     --------

@@ -60,6 +60,6 @@ def write(
 
 
 def _abort(s3: S3Client, upload: Any) -> None:
-    """Remove what was sent; if that fails, the bucket's rule does it within a day."""
+    """Remove the parts that were sent; if that fails, the bucket's rule does it within a day."""
     with suppress(*FAULTS):  # a conflict has removed it already
         s3.abort_multipart_upload(**upload)

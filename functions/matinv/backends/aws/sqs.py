@@ -51,7 +51,7 @@ class _Outgoing:
         return _Outgoing(self.body, self.reserve, self.reserve, self.group)
 
     def size_bytes(self) -> int:
-        """Return what SQS counts."""
+        """Return the size as SQS counts it."""
         return message_bytes(self.body, self.attributes)
 
     def entry(self, number: int) -> dict[str, Any]:
@@ -298,10 +298,10 @@ class SQSQueue:
 
 
 def _attributes(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return what SQS takes as attributes: not empty, without control characters, short."""
+    """Return texts as message attributes of SQS: not empty, without control characters, short."""
     return {name: printable(text, _ATTRIBUTE_LENGTH) for name, text in texts.items() if text}
 
 
 def _sendable(body: str) -> str:
-    """Return a body with what SQS refuses replaced; such a body cannot have come from SQS."""
+    """Replace the characters of a body that SQS refuses; such a body cannot have come from SQS."""
     return re.sub(_REFUSED, "\ufffd", body)

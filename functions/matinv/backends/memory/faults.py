@@ -27,6 +27,6 @@ class FaultInjection:
         self.ask(f"{name}:after")
 
     def ask(self, moment: str) -> None:
-        """Let the fault hook, if there is one, do what it wants at this moment."""
+        """Call the fault hook, if there is one."""
         if self.fail:
             self.fail(moment)

@@ -38,6 +38,6 @@ class MemoryMonitor(FaultInjection):
             return sorted(self.known_alarms, key=by_urgency)
 
     def figures(self, window_s: float) -> Figures:  # noqa: ARG002 - no clock here
-        """Return what was counted."""
+        """Return the count."""
         with self.operation("figures"):
             return self.counted

@@ -90,7 +90,7 @@ class MemoryQueue(FaultInjection):
         return delivery.job_id not in self.unsendable and size_bytes <= _MESSAGE_BYTES
 
     def give_up(self, body: str) -> None:
-        """Do what SQS does after the last receive: move a message as it is, with no reason."""
+        """Follow SQS after the last receive: move a message as it is, with no reason."""
         with self.operation("give_up"):
             self._add_letter(body, {})
 

@@ -202,7 +202,7 @@ def delete_(
 
 
 def _progress() -> Callable[[Redriven], None] | None:
-    """Return what counts on a terminal, where a table comes only in the end."""
+    """Return a counter for a terminal, because the table comes only at the end."""
     if not sys.stderr.isatty():
         return None
     count = itertools.count(1)

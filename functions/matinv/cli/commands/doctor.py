@@ -22,7 +22,7 @@ from matinv.settings import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found."""
+    """The result of one check."""
 
     check: str
     state: str  # ok, failed or skipped

@@ -80,7 +80,7 @@ def environment_of(stack: str) -> dict[str, str]:
 
 
 def _outputs(stack: str) -> str:
-    """Return what ``terraform output -json`` prints of a stack."""
+    """Return the text of a stack's ``terraform output -json``."""
     if stack == "-":
         return sys.stdin.read()
     path = Path(stack)

@@ -43,7 +43,7 @@ _COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is estimated: a file, or a matrix that nobody has made yet."""
+    """The subject of an estimate: a file, or a matrix that nobody has made yet."""
 
     name: str
     shape: tuple[int, ...] | None
@@ -160,7 +160,7 @@ def _sum(
     method: Method,
     accuracy: Accuracy,
 ) -> str:
-    """Say what all of it costs, and what it would cost as stacks of equal matrices.
+    """Return the sum of all costs, and the cost as stacks of equal matrices.
 
     A stack is a job like another: what it saves are messages, records and results.
     """

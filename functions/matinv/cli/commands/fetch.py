@@ -165,7 +165,7 @@ def _input_of(inputs: Path | None, files: Mapping[str, str], job_id: str) -> Mat
 
 
 def _outcome(one: Fetched) -> tuple[Exit, str]:
-    """Return the exit code of a job and the word for it, after saying what is wrong with it."""
+    """Report a job's fault on stderr, and return its exit code and the word for it."""
     record = one.record
     if isinstance(one.error, JobFailed):
         complain(one.error.error, record.job_id)

@@ -276,7 +276,7 @@ def delete(ctx: click.Context, job_ids: tuple[str, ...], run: str | None, output
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """What became of jobs that were waited for.
+    """The outcome of a wait: the records of its jobs, and the late ones.
 
     Parameters
     ----------

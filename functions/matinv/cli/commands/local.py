@@ -281,7 +281,7 @@ def _polling(
 
 
 def _worker_of(lane: Lane, polling: Polling) -> list[str]:
-    """Return what follows `python -m` to run a worker of a lane.
+    """Return the arguments of `python -m` that run a worker of a lane.
 
     Where a job may take longer than Lambda lets it, that is the poller, as on AWS Batch, but
     without an end: nothing here starts another one.

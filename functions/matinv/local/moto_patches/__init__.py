@@ -1,1 +1,1 @@
-"""What moto lacks, added to its server; one file per service."""
+"""Additions to moto's server where moto differs from AWS; one file per service."""

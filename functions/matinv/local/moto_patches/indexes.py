@@ -1,4 +1,4 @@
-"""Reads of DynamoDB in the time of what they ask for: moto's take twenty times as long.
+"""Reads of DynamoDB in time for the items they return: moto's take twenty times as long.
 
 moto sorts the whole table for each query of an index, and copies whole items before it projects
 them: with 10,000 records a query takes 330 ms of CPU, and a list of jobs is 64 of them. Here the

@@ -50,7 +50,7 @@ class _Task:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def described(self) -> dict[str, Any]:
-        """Return what ListMessageMoveTasks says of it; only of a running one the handle."""
+        """Return its entry in ListMessageMoveTasks, with its handle while it runs."""
         facts = {
             "TaskHandle": self.handle if self.status == "RUNNING" else None,
             "Status": self.status,
@@ -139,7 +139,7 @@ def _of_arn(response: SQSResponse, arn: str) -> sqs.Queue:
 
 
 def _run(backend: sqs.SQSBackend, task: _Task) -> None:
-    """Move what is visible, until nothing is, or somebody cancels the task."""
+    """Move visible messages until none is left, or the task is cancelled."""
     while not task.cancelled.is_set():
         with task.source._messages_lock:
             message = next(iter(task.source.messages), None)  # the oldest

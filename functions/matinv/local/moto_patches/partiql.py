@@ -37,7 +37,7 @@ class Statement:
 
     @classmethod
     def read(cls, request: Mapping[str, Any]) -> Statement | None:
-        """Return what a statement says, or nothing if it is of another kind."""
+        """Parse a statement; return nothing if it is of another kind."""
         text, values = request["Statement"], iter(request.get("Parameters", ()))
         returns_item = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         if insert := _INSERT.fullmatch(text):
@@ -56,7 +56,7 @@ class Statement:
         return {"job_id": (self.values if self.condition is None else self.condition)["job_id"]}
 
     def apply(self, stands: Item | None) -> tuple[Item, dict[str, Any] | None]:
-        """Return the item to write over what stands there, or the error that says why not."""
+        """Return the item to write, or the error that says why it may not be written."""
         if self.condition is None:
             taken = _error("DuplicateItem", "Duplicate primary key exists in table")
             return self.values, taken if stands else None

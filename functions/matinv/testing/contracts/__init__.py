@@ -1,4 +1,4 @@
-"""What every implementation of a port must do, as suites to inherit from.
+"""Suites to inherit from, one for each port: its rules for every implementation.
 
 A test module makes a subclass of a suite and gives it the fixture that it lacks::
 

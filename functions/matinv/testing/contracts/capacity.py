@@ -1,4 +1,4 @@
-"""What every `Capacity` must do."""
+"""The rules for every `Capacity`."""
 # ruff: noqa: D102 - a test's name is its sentence
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class CapacityContract:
 
     @pytest.fixture
     def capacity(self, lane: Lane) -> Capacity:
-        """Return what asks for the lane's machines."""
+        """Return a ticket for the lane's machines."""
         raise NotImplementedError
 
     def tickets(self, capacity: Capacity, lane: Lane) -> int:

@@ -1,4 +1,4 @@
-"""What every `JobEvents` must do."""
+"""The rules for every `JobEvents`."""
 # ruff: noqa: D102 - a test's name is its sentence
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class JobEventsContract:
         raise NotImplementedError
 
     def received(self, events: JobEvents) -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
-        """Return what a subscriber gets: by job id the attributes, and the body as parsed JSON."""
+        """Return a subscriber's messages: by job id the attributes, and the body as parsed JSON."""
         raise NotImplementedError
 
     def test_an_event_says_what_the_record_says(self, events: JobEvents) -> None:

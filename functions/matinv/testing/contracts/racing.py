@@ -10,6 +10,6 @@ T = TypeVar("T")
 
 
 def side_by_side(call: Callable[[int], T], count: int = 5) -> list[T]:
-    """Return what `call` returns for 0, 1, …, all at the same time."""
+    """Call `call` with 0, 1, … at the same time, and return the results."""
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(call, range(count)))

@@ -1,4 +1,4 @@
-"""What every `RunIndex` must do."""
+"""The rules for every `RunIndex`."""
 # ruff: noqa: D102 - a test's name is its sentence
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every `MatrixStore` must do."""
+"""The rules for every `MatrixStore`."""
 # ruff: noqa: D102 - a test's name is its sentence
 
 from __future__ import annotations
