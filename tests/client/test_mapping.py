@@ -128,11 +128,52 @@ def test_small_neighbours_of_one_shape_share_a_message(
     ]
 
 
-def test_a_stack_fits_a_message(client: Client, service: MemoryService) -> None:
-    given = matrices(20, 60)
-    check(given, client.map(given))
-    assert service.store.calls["upload"] == 0
-    assert len(service.table.records) == 4  # of 28.8 KB each, six fit
+@pytest.mark.parametrize(
+    ("given", "files", "shapes"),
+    [
+        ((6, 60), 0, [(6, 60, 60)]),  # of 28.8 KB each: what fits a message is cheapest in one
+        ((7, 60), 1, [(7, 60, 60)]),  # and one file is cheaper than two messages
+        ((120, 150), 6, [(23, 150, 150)] * 5 + [(5, 150, 150)]),  # 4 MiB
+        ((3, 512), 2, [(2, 512, 512), (512, 512)]),
+        ((2, 513), 2, [(513, 513)] * 2),
+    ],
+)
+def test_small_neighbours_share_a_message_or_a_file(
+    client: Client,
+    service: MemoryService,
+    given: tuple[int, int],
+    files: int,
+    shapes: list[tuple[int, ...]],
+) -> None:
+    number, n = given
+    diagonals = [np.eye(n) * (1 + k) for k in range(number)]
+    check(diagonals, client.map(diagonals))
+    assert service.store.calls["upload"] == files
+    assert sorted(r.input.shape or () for r in service.table.records.values()) == sorted(shapes)
+
+
+def test_a_slow_generator_is_not_waited_for(client: Client, service: MemoryService) -> None:
+    def slow() -> Iterator[np.ndarray]:
+        for matrix in matrices(6):
+            service.now_s += 3
+            yield matrix
+
+    check(matrices(6), client.map(slow()))
+    shapes = [record.input.shape for record in service.table.records.values()]
+    assert shapes == [(2, 4, 4)] * 3
+
+
+def test_a_stack_in_a_file_is_verified_against_what_was_sent(
+    client: Client, service: MemoryService
+) -> None:
+    given = [*matrices(9, 60)]
+    check(given, client.map(given, verify=True))
+    assert service.store.calls["upload"] == 1
+
+
+def test_errors_of_a_stack_in_a_file_are_in_their_places(client: Client) -> None:
+    given = [general(150, 1), np.ones((150, 150)), general(150, 2)]
+    assert codes(client.map(given, errors="return")) == ["", "SINGULAR", ""]
 
 
 @pytest.mark.parametrize(
@@ -255,28 +296,34 @@ def test_a_generator_is_taken_as_it_is_needed() -> None:
 
 
 @pytest.mark.deep  # 9 s
-@pytest.mark.parametrize(("n", "number"), [(64, 3000), (200, 1300)])
-def test_what_is_out_at_a_time_is_bounded(n: int, number: int) -> None:
+@pytest.mark.parametrize(
+    ("orders", "number", "jobs"),
+    [([64], 3000, 30), ([200], 1300, 100), ([2, 3], 1300, 1300)],  # neighbours alike, and not
+)
+def test_what_is_out_at_a_time_is_bounded(orders: list[int], number: int, jobs: int) -> None:
     client = MemoryClient()
-    most = 0
-    sent: list[int] = []
+    taken, done, sent, most, most_bytes = 0, 0, 0, 0, 0
     send = client.send
 
+    def generator() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for k in range(number):
+            taken += 1
+            yield np.eye(orders[k % len(orders)]) * (1 + k)
+
     def counting(submissions: Any) -> Any:
-        nonlocal most
-        sent.append(len(submissions))
-        most = max(most, sum(sent) - done)
+        nonlocal sent, most, most_bytes
+        sent += len(submissions)
+        most = max(most, taken - done)
+        most_bytes = max(most_bytes, (taken - done) * 8 * orders[-1] ** 2)
         return send(submissions)
 
     client.send = counting  # type: ignore[method-assign]
-    client.working = False
-    done = 0
-    generator = (np.eye(n) * (1 + k) for k in range(number))
-    client.working = True
-    for done, _ in enumerate(client.map(generator), 1):
-        done = done if n == 200 else done // 5  # slices of a stack  # noqa: PLW2901
-    assert sum(sent) == (number if n == 200 else -(-number // 5))
-    assert most <= 1000 + 160
+    for _ in client.map(generator()):
+        done += 1
+    assert (done, sent) == (number, jobs)
+    assert most_bytes <= 72 << 20
+    assert most <= 1000 + 160 or len(orders) == 1
 
 
 def test_one_array_may_be_used_for_all_of_them(client: Client) -> None:

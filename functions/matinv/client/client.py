@@ -322,8 +322,8 @@ class Client:
     ) -> Generator[Matrix | MatinvError, None, None]:
         """Yield the inverses of many matrices, in their order.
 
-        Small neighbours of one shape and dtype share a message: each is judged alone, and has its
-        own inverse or error. At most 1,000 messages are out at a time, with at most 64 MB of
+        Small neighbours of one shape and dtype share a message or a file: each is judged alone, and
+        has its own inverse or error. At most 1,000 jobs are out at a time, with at most 64 MB of
         matrices in them, however many matrices there are. What was inverted before is not sent
         again: a list that was interrupted goes on where it was.
 
