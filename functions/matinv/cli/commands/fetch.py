@@ -116,6 +116,8 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
     if job_ids or manifest:
         names = job_ids if manifest else job_ids_of(job_ids)
         total, records = len(names), _records_of(client, names, missing)
+    elif chosen == Chosen(run=run or "") and sys.stderr.isatty():  # for the bar alone
+        total = client.table.run_summary(run or "").total
     folder = Folder(client.store, directory, form, check, partial(_input_of, inputs, files))
     done, size_bytes = Counter[str](), 0
     codes: set[Exit] = set()
@@ -137,7 +139,7 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
         return Exit.NOT_FOUND
     done["unknown"] = len(missing)
     whole = f"{directory}: {many(done.total(), 'job')}: {counted(done)}"
-    verified = ", each verified" if check else ""
+    verified = ", all of these verified" if check else ""
     click.echo(f"matinv: {whole} ({size_bytes / 1e6:,.1f} MB fetched{verified})", err=True)
     return gravest(codes)
 

@@ -212,9 +212,11 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], run: str | None) -> Exi
     check_one_way(job_ids, run)
     client = client_of(ctx)
     if run:
-        if not client.table.run_summary(run).total:
+        total = client.table.run_summary(run).total
+        if not total:
             return no_such_run(run)
-        click.echo(f"matinv: run {run}: {client.cancel_run(run):,} cancelled", err=True)
+        count = client.cancel_run(run)
+        click.echo(f"matinv: run {run}: {count:,} of {many(total, 'job')} cancelled", err=True)
         return Exit.OK
     jobs = [client.job(name) for name in job_ids_of(job_ids)]
     records = client.cancel(jobs)
