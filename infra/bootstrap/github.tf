@@ -249,11 +249,13 @@ resource "aws_iam_policy" "deploy" {
         Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com", "scheduler.amazonaws.com"] } }
       },
       {
+        # Made and removed, but never rewritten: otherwise a workflow that somebody takes over could give itself, through people
+        # who have the policy, all of their account. IAM deletes none that is attached (API reference, DeletePolicy).
         Sid    = "PoliciesForPeople"
         Effect = "Allow"
         Action = [
           "iam:CreatePolicy", "iam:DeletePolicy", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions",
-          "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:TagPolicy", "iam:UntagPolicy",
+          "iam:DeletePolicyVersion", "iam:TagPolicy", "iam:UntagPolicy",
         ]
         Resource = [for suffix in ["-client", "-operator", "-*-client", "-*-operator"] : "${local.iam}:policy/${var.name}${suffix}"]
       },

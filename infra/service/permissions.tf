@@ -170,6 +170,13 @@ locals {
     Resource = ["${module.api.arn}:${aws_lambda_alias.live.name}"]
   }
 
+  allow_hear = {
+    Sid      = "Hear"
+    Effect   = "Allow"
+    Action   = ["sns:Subscribe"]
+    Resource = [aws_sns_topic.events.arn]
+  }
+
   worker_statements = [
     local.allow.list_objects,
     local.allow.read_inputs,
@@ -220,6 +227,7 @@ resource "aws_iam_policy" "client" {
       local.allow_submit,
       local.allow_call_url,
       local.allow_call,
+      local.allow_hear,
     ])
   })
 }

@@ -324,7 +324,7 @@ variable "monthly_budget_usd" {
 variable "runbook_url" {
   description = "Where the runbook is; every alarm's description ends with this and the alarm's anchor."
   type        = string
-  default     = "infra/README.md"
+  default     = "infra/RUNBOOK.md"
 }
 
 variable "permissions_boundary_arn" {

@@ -18,7 +18,7 @@ FIRING = Alarm(
     "2026-01-01T00:00:00.000Z",
     "a job needs a person",
     "read the reasons, then redrive",
-    "infra/README.md#dead-letters",
+    "infra/RUNBOOK.md#dead-letters",
     pages=True,
 )
 QUIET = Alarm("errors", State.OK, "2026-01-01T00:00:00.000Z", "the worker crashes")

@@ -83,7 +83,7 @@ def test_an_alarm_that_rings_says_why_and_what_to_do(health: Page) -> None:
     for text in (
         "A job needs a person.",
         "Read the reasons, then redrive.",
-        "infra/README.md#dead",
+        "infra/RUNBOOK.md#dead",
     ):
         expect(alarm).to_contain_text(text)
     expect(health.get_by_role("article").filter(has_text="errors")).to_be_hidden()

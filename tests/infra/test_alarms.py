@@ -16,7 +16,7 @@ from terraform_cli import INFRA, REPOSITORY, Resource, State
 
 from matinv.backends.aws.cloudwatch import AWSMonitor
 
-RUNBOOK = (INFRA / "README.md").read_text()
+RUNBOOK = (INFRA / "RUNBOOK.md").read_text()
 PLAIN: Final = "aws_cloudwatch_metric_alarm"
 
 
@@ -188,7 +188,7 @@ def test_alarm_says_why_and_what_to_do(stack: State, key: str) -> None:
     description = alarm["alarm_description"]
     assert len(description) <= 1024  # CloudWatch's limit
     why, _, rest = description.partition(" Do: ")
-    do, _, where = rest.partition(" Runbook: infra/README.md#")
+    do, _, where = rest.partition(" Runbook: infra/RUNBOOK.md#")
     assert why.endswith(".")
     assert do.endswith(".")
     assert f'<a id="{where}"></a>' in RUNBOOK

@@ -21,7 +21,7 @@ from support.cloudwatch import Alarm, Key, Sample, Samples, key_of, rings_s
 from support.cloudwatch import State as AlarmState
 
 BEGIN_S: Final = 1_795_000_000 // 900 * 900
-RUNBOOK: Final = (INFRA / "README.md").read_text()
+RUNBOOK: Final = (INFRA / "RUNBOOK.md").read_text()
 ROW: Final = re.compile(
     r"^\| ([a-z-]+(?:-\*)?) \| (\d+) of (\d+) \| (yes|no) \| (\d+) min \|", re.M
 )

@@ -250,6 +250,7 @@ def test_client_may_submit_and_read_and_nothing_else(stack: State) -> None:
     assert found["dynamodb:Query"] == INDEXES
     assert found["lambda:InvokeFunction"] == {"live"}
     assert found.keys() >= {"lambda:InvokeFunctionUrl"}
+    assert found["sns:Subscribe"] == {"matinv-events"}
     assert not {a for a in found if "Delete" in a or "Receive" in a or "Scan" in a}
 
 
@@ -261,8 +262,10 @@ def test_operator_may_look_into_the_dead_letters(stack: State) -> None:
 
 
 def test_operator_may_run_each_command_of_the_runbook(stack: State) -> None:
-    runbook = (INFRA / "README.md").read_text()
-    commands = set(re.findall(r"\baws ([a-z]+ [a-z-]+)", runbook))
+    alarms = (INFRA / "RUNBOOK.md").read_text().partition("\n## The way back\n")[0]
+    commands = set(
+        re.findall(r"\baws ([a-z]+ [a-z-]+)", alarms + (INFRA / "README.md").read_text())
+    )
     assert commands == CALLED.keys()
     allowed = [
         granted(stack[f"aws_iam_policy.{name}"]["policy"]) for name in ("client", "operator")

@@ -15,11 +15,11 @@ from terraform_cli import INFRA, State, Verdicts
 from test_permissions import granted, role_policies, statements
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/own"
-RUNBOOK = (INFRA / "RUNBOOK.md").read_text()
+WAY_BACK = (INFRA / "RUNBOOK.md").read_text().partition("\n## The way back\n")[2]
 # Each `aws ...` of the runbook, with its continued lines.
 COMMANDS = [
     " ".join(found.replace("\\\n", " ").split())
-    for found in re.findall(r"\baws (?:[^\n`|)]*\\\n)*[^\n`|)]*", RUNBOOK)
+    for found in re.findall(r"\baws (?:[^\n`|)]*\\\n)*[^\n`|)]*", WAY_BACK)
 ]
 
 
