@@ -121,6 +121,15 @@ def test_messages_wait_from_15_minutes_on_for_twice_as_long_each_time(
         assert found[n] == sum(found[:n]) + 900
 
 
+def test_a_queue_that_is_half_full_of_such_messages_has_them_back_within_the_hour(
+    service: MemoryService,
+) -> None:
+    """At 120,000 in flight SQS hands out none: jobs that came since would wait as well."""
+    service.app = replace(service.app, jitter=lambda: 1.0)
+    service.queue.hidden = 60_000
+    assert pauses(service, 10) == [900, 1800, *[HOUR_S] * 8]
+
+
 def test_with_full_jitter_it_still_takes_hours_to_the_dead_letters(service: MemoryService) -> None:
     service.app = replace(service.app, jitter=lambda: 0.0)
     assert sum(pauses(service, 5)) > 3 * HOUR_S

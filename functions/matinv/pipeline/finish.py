@@ -22,7 +22,7 @@ from matinv.pipeline.app import App
 from matinv.pipeline.dedupe import check_owner, ownership_of
 from matinv.pipeline.outcome import NotOurs, Outcome, Verdict, failure
 from matinv.pipeline.publish import in_place_of, new_record
-from matinv.pipeline.retry import delay_s
+from matinv.pipeline.retry import delay_s, longest_stopped_s
 from matinv.pipeline.task import Task
 from matinv.ports import DeadLetter
 
@@ -143,7 +143,9 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
     """Yield RETRY or STOPPED for deliveries that were not begun; their records stay as they are."""
     verdict = Verdict.of_transient(error)
     if deliveries:
-        app.queue.delay(deliveries, [delay_s(app, error.info, verdict, d) for d in deliveries])
+        longest_s = longest_stopped_s(app, {verdict})
+        seconds = [delay_s(app, error.info, verdict, d, longest_s) for d in deliveries]
+        app.queue.delay(deliveries, seconds)
     yield from (Outcome(d, verdict, None, error.info) for d in deliveries)
 
 
@@ -224,7 +226,8 @@ def _postpone(
 ) -> Iterator[Outcome]:
     deliveries = [f.task.delivery for f in failures]
     if deliveries:
-        seconds = [delay_s(app, f.error, f.verdict, f.task.delivery) for f in failures]
+        longest_s = longest_stopped_s(app, {f.verdict for f in failures})
+        seconds = [delay_s(app, f.error, f.verdict, f.task.delivery, longest_s) for f in failures]
         app.queue.delay(deliveries, seconds)
     for f in failures:
         end = ends.get(id(f.task))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from matinv.errors import Code, ErrorInfo
@@ -24,19 +25,35 @@ _STOPPED_DELAY_S: Final = 900
 # SQS hides a message for at most 12 h since it was received, 15 min of which Lambda may have taken.
 _LONGEST_STOPPED_DELAY_S: Final = 43_200 - 900
 
+# A message that waits so is in flight, and at 120,000 of these SQS hands out none ("Amazon SQS
+# message quotas"), not even one that came after all is fixed. From half of that on each comes back
+# within the hour. Ten receives take 8.75 h then, with jitter half; but as long as the queue is
+# full, each message also waits for its turn.
+_CROWDED: Final = 60_000
+_CROWDED_DELAY_S: Final = 3600
+
 # A table that throttles needs less load, and a table on demand half an hour to grow to twice its
 # peak ("On-demand capacity mode", DynamoDB Developer Guide): each pause is four times the one
 # before, so that the first is short and the ten receives of the deployed queue last 19 to 38 h.
 _THROTTLED_GROWTH: Final = 4
 
 
-def delay_s(app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery) -> int:
+def longest_stopped_s(app: App, verdicts: Collection[Verdict]) -> int:
+    """Return how long messages may wait of a batch that was stopped; asked for once for all."""
+    if Verdict.STOPPED in verdicts and app.queue.in_flight() >= _CROWDED:
+        return _CROWDED_DELAY_S
+    return _LONGEST_STOPPED_DELAY_S
+
+
+def delay_s(
+    app: App, error: ErrorInfo, verdict: Verdict, delivery: Delivery, stopped_at_most_s: int
+) -> int:
     """Return the redelivery delay: doubling, with half of it jitter; none for want of time."""
     if error.code is Code.DEADLINE:
         return 0
     first_s, longest_s, growth = _DELAY_S, _LONGEST_DELAY_S, 2
     if verdict is Verdict.STOPPED:
-        first_s, longest_s = _STOPPED_DELAY_S, _LONGEST_STOPPED_DELAY_S
+        first_s, longest_s = _STOPPED_DELAY_S, stopped_at_most_s
     elif error.code is Code.THROTTLED:
         longest_s, growth = _LONGEST_STOPPED_DELAY_S, _THROTTLED_GROWTH
     ceiling = min(longest_s, first_s * growth ** min(delivery.receive_count - 1, 10))

@@ -92,6 +92,13 @@ class WorkerQueue(Protocol):
         """Return after how many receives SQS itself moves a message to the dead-letter queue."""
         ...
 
+    def in_flight(self) -> int:
+        """Return about how many messages are received and not deleted, hidden ones included.
+
+        Never raises: 0 if the queue does not say.
+        """
+        ...
+
 
 class JobQueue(ClientQueue, WorkerQueue, Protocol):
     """All that can be done with the queues: also to see to the dead letters."""

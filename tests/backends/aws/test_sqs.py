@@ -147,6 +147,19 @@ class TestDelay:
         return sorted(found, key=lambda message: message["Body"])
 
 
+class TestInFlight:
+    def test_it_counts_what_was_received_and_not_deleted(
+        self, queue: SQSQueue, client: Any, queue_urls: tuple[str, str, str]
+    ) -> None:
+        queue.send_all(["{}"] * 5)
+        client.receive_message(QueueUrl=queue_urls[0], MaxNumberOfMessages=2)
+        assert queue.in_flight() == 2
+
+    def test_a_queue_that_does_not_say_has_none(self, queue: SQSQueue, faults: Faults) -> None:
+        faults.script.append(DENIED)
+        assert queue.in_flight() == 0
+
+
 class TestPolicy:
     def test_it_is_asked_for_once(self, queue: SQSQueue, faults: Faults) -> None:
         assert [queue.max_receive_count() for _ in range(3)] == [5, 5, 5]

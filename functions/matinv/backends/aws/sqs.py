@@ -157,6 +157,18 @@ class SQSQueue:
             self._max_receive_count = int(policy.get("maxReceiveCount", sys.maxsize))
         return self._max_receive_count
 
+    def in_flight(self) -> int:
+        """Return about how many messages of the jobs queue are in flight, 0 if it does not say."""
+        name: Any = "ApproximateNumberOfMessagesNotVisible"
+        try:
+            with translated("counting the messages in flight"):
+                answer = self._sqs.get_queue_attributes(
+                    QueueUrl=self._jobs_queue_url, AttributeNames=[name]
+                )
+            return int(answer.get("Attributes", {}).get(name, 0))
+        except Transient:
+            return 0
+
     def check(self) -> None:
         """Ask for the queue's ARN."""
         with translated("looking at the jobs queue"):

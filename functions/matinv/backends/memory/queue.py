@@ -43,6 +43,8 @@ class MemoryQueue(FaultInjection):
         Their message groups, by body; empty for those in none.
     unsendable : set of str
         Job ids that `dead_letter` and `forward` fail on.
+    hidden : int
+        How many messages are in flight: nobody counts them here.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class MemoryQueue(FaultInjection):
         self.sent: list[str] = []
         self.groups: dict[str, str] = {}
         self.unsendable: set[str] = set()
+        self.hidden = 0
         self._max_receive_count = max_receive_count
         self._letters: dict[str, Received] = {}
         self._in_flight: set[str] = set()
@@ -128,6 +131,10 @@ class MemoryQueue(FaultInjection):
         """Return after how many receives SQS gives up; never, without a redrive policy."""
         with self.operation("max_receive_count"):
             return self._max_receive_count or sys.maxsize
+
+    def in_flight(self) -> int:
+        """Return what `hidden` says."""
+        return self.hidden
 
     def check(self) -> None:
         """Be there."""

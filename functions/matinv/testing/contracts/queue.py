@@ -149,6 +149,12 @@ class JobQueueContract(ClientQueueContract):
         queue.delay([], [])
         queue.delay([delivery(1), delivery(2)], [0, 43_200])
 
+    def test_of_a_queue_that_nobody_has_received_from_nothing_is_in_flight(
+        self, queue: JobQueue
+    ) -> None:
+        queue.send("{}")
+        assert queue.in_flight() == 0
+
     def test_the_redrive_policy_is_known(self, queue: JobQueue) -> None:
         assert queue.max_receive_count() == 5
         assert queue.max_receive_count() == 5
