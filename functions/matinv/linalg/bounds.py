@@ -68,9 +68,11 @@ class Row:
 
     def __add__(self, other: Row) -> Row:
         top = np.maximum(self.exponent, other.exponent)
-        value = np.ldexp(self.value, np.maximum(self.exponent - top, -_FAR))
-        value += np.ldexp(other.value, np.maximum(other.exponent - top, -_FAR))
-        return Row.of(value, top)
+        return Row.of(self.below(top) + other.below(top), top)
+
+    def below(self, top: Any) -> Vector:
+        """Return the values that the elements have with exponents `top`, none below its own."""
+        return np.asarray(np.ldexp(self.value, np.maximum(self.exponent - top, -_FAR)))
 
     def __mul__(self, factor: Any) -> Row:
         return Row.of(self.value * factor, self.exponent)

@@ -139,6 +139,16 @@ class Inverses:
         return np.asarray(cut & self.failures.findings.having(Flaw.NONE))
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is said of some slice beside its certificate."""
+        found = {
+            "ILL_CONDITIONED": self.ill_conditioned,
+            "RANK_DEFICIENT": self.rank_deficient,
+            "UNDERFLOW": self.underflow,
+        }
+        return tuple(name for name, flagged in found.items() if flagged.any())
+
+    @property
     def overwritten(self) -> bool:
         """Whether slices need another way, while their inverses replaced the matrices."""
         return bool(self.failures.findings.having(Flaw.OVERWRITTEN).any())
@@ -212,17 +222,35 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
             findings = verified.solve(stack, x, method, budget or default_budget())
         else:
             findings = _solve(stack, x, method, kernels, budget or default_budget())
+    inverses = judged(x if a.ndim == 3 else x[0], findings, gates, method, on_ill_conditioned)
+    if inverses.failures:
+        x[inverses.failures.indices()] = np.nan
+    return inverses
+
+
+def judged(
+    x: Matrix,
+    findings: Measurements,
+    gates: Gates,
+    method: Method,
+    on_ill_conditioned: OnIllConditioned,
+) -> Inverses:
+    """Return inverses with the verdicts that their measurements lead to, which `findings` keep.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, n) or (k, n, n)
+        The inverses, or what has their shape and dtype where they are elsewhere.
+    """
+    with np.errstate(all="ignore"):
         ill = findings.judge(
             gates,
             refuse_ill_conditioned=on_ill_conditioned is OnIllConditioned.FAIL,
             refuse_inaccurate=method is not Method.PINV,
         )
         digits = gates.digits(findings.bound)
-    failures = Failures(findings, gates)
-    if failures:
-        x[failures.indices()] = np.nan
     return Inverses(
-        x if a.ndim == 3 else x[0],
+        x,
         findings.rcond,
         findings.residual,
         digits,
@@ -234,7 +262,7 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         findings.underflow & findings.having(Flaw.NONE),
         findings.determinants,
         findings.how,
-        failures,
+        Failures(findings, gates),
     )
 
 

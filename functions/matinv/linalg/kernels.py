@@ -141,10 +141,10 @@ def cholesky_stacked(a: Matrix) -> tuple[Matrix, Determinants]:
     broken = lapack.potrf_potri(x, pivots) != 0
     upper: Any = np.triu(x)
     x = (upper + np.triu(x, 1).conj().swapaxes(1, 2)) * factor
-    return x, _of_cholesky(pivots, factor[:, 0, 0], broken)
+    return x, of_cholesky(pivots, factor[:, 0, 0], broken)
 
 
-def _of_cholesky(pivots: Matrix, factor: Any, broken: Any) -> Determinants:
+def of_cholesky(pivots: Matrix, factor: Any, broken: Any) -> Determinants:
     """Return determinants given the diagonals of U, where ``factor A = U^H U``, 1 or 2."""
     pivots[broken] = 0
     found = Determinants.of_pivots(pivots).squared()
@@ -173,13 +173,13 @@ def _cholesky(a: Matrix) -> Determinants:
     broken = lapack.potrf_potri(a[None], pivots) != 0
     if factor != 1:
         a *= 1 / factor if broken[0] else factor  # the lower triangle is needed once more
-    return _of_cholesky(pivots, factor, broken)
+    return of_cholesky(pivots, factor, broken)
 
 
 def _sweep(a: Matrix) -> Determinants:
     factor, pivots = scaling.evening_out(a), np.empty((1, len(a)), dtype=a.dtype)
     broken = gauss_jordan.invert_hermitian(a, pivots_out=pivots[0]) != 0
-    return _of_cholesky(pivots, factor, np.array([broken]))
+    return of_cholesky(pivots, factor, np.array([broken]))
 
 
 STANDARD: Final = Kernels(

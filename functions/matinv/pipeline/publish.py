@@ -87,12 +87,7 @@ def _verdict(inverses: Inverses) -> _Quality:
     certificate = inverses.worst()
     if certificate is None:
         raise inverses.failures[0]
-    found = {
-        "ILL_CONDITIONED": inverses.ill_conditioned,
-        "RANK_DEFICIENT": inverses.rank_deficient,
-        "UNDERFLOW": inverses.underflow,
-    }
-    warnings = tuple(name for name, flagged in found.items() if flagged.any())
+    warnings = inverses.warnings
     if inverses.x.ndim == 2:
         return certificate, None, warnings
     listed = islice(inverses.failures.items(), LISTED_FAILURES)
