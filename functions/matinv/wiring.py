@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
 import platform
 import random
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matinv import __version__
+from matinv import settings as environment_of
 from matinv.backends.aws import clients
 from matinv.backends.aws.dynamodb import DynamoDBTable
 from matinv.backends.aws.errors import translated
@@ -26,6 +29,7 @@ from matinv.settings import DAY_S, Settings
 if TYPE_CHECKING:
     from matinv.backends.aws.event_source import Invoke, Polling
     from matinv.backends.aws.poller import Poller
+    from matinv.grid.launch import Launcher
     from matinv.jobs.lanes import Lane
     from matinv.ports.monitor import Monitor
 
@@ -68,6 +72,7 @@ def app_from(settings: Settings) -> App:
         jitter=random.random,
         events=events(topic_arn) if topic_arn else None,
         capacity=capacity(settings.lane),
+        ranks=ranks(settings.lane),
     )
 
 
@@ -85,6 +90,30 @@ def capacity(first: Lane) -> Capacity | None:
     from matinv.backends.aws.batch import BatchCapacity  # noqa: PLC0415 - few stacks have such a lane
 
     return BatchCapacity(clients.client("batch"))
+
+
+def ranks(lane: Lane) -> Launcher | None:
+    """Return what launches the ranks of a lane, None if it has none.
+
+    Raises
+    ------
+    Misconfigured
+        If this machine has no MPI.
+    """
+    if not lane.ranks:
+        return None
+    from matinv.grid import launch, mpi  # noqa: PLC0415 - few lanes have ranks
+
+    own = mpi.installed()
+    threads = str(max(1, lane.threads // lane.ranks))
+    environment = {
+        **environment_of.environment(),
+        **own.environment,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OPENBLAS_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+    }
+    return launch.Launcher(own.command(lane.ranks), lane.ranks, environment)
 
 
 def engine(threads: int) -> Mapping[str, str]:

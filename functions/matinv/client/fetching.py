@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from matinv.client.results import check_hash, converted, fetch_bytes, opened, re
 from matinv.errors import MatinvError
 from matinv.formats.codecs import Format
 from matinv.jobs.record import Record, ResultInfo
+from matinv.jobs.result_hash import ResultHash, hash_of
 from matinv.linalg.types import Matrix
 from matinv.ports import ClientStore
 from matinv.ports.parallel import CLIENT_THREADS, as_they_end
@@ -138,7 +138,7 @@ class Folder:
                 if self.check:
                     verify(self.store, record, content, self.matrix_of(record.job_id))
                 else:
-                    check_hash(record, hashlib.sha256(content).hexdigest())
+                    check_hash(record, hash_of(result_of(record), [content]))
                 if not there:
                     with replacing(path) as file:
                         file.write(converted(content, record, form))
@@ -172,12 +172,12 @@ def _has(path: Path, result: ResultInfo) -> bool:
     if not path.is_file() or path.stat().st_size != result.size_bytes:
         return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == result.sha256
+        return hash_of(result, iter(lambda: file.read(_CHUNK_BYTES), b"")) == result.sha256
 
 
 def checked_pieces(store: ClientStore, record: Record) -> Iterator[bytes]:
     """Yield a result's bytes; after the last raise `NotVerified` if they are not the record's."""
-    digest = hashlib.sha256()
+    digest = ResultHash(result_of(record).part_bytes)
     with opened(store, result_of(record)) as blob:
         while piece := blob.read(_CHUNK_BYTES):
             digest.update(piece)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from matinv.jobs.ids import matrix_digest
 from matinv.jobs.message import parse_file
 from matinv.jobs.record import Record, ResultInfo, result_facts
 from matinv.jobs.request import MESSAGE_SOURCE, Request, reference_of
+from matinv.jobs.result_hash import hash_of
 from matinv.linalg.certificate import Side
 from matinv.linalg.gates import RESIDUAL_LIMIT
 from matinv.linalg.types import Matrix
@@ -168,7 +168,7 @@ def verify(
     NotVerified
         If hash, input or residual are not as they should be, or the input is out of reach.
     """
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = hash_of(result_of(record), [content])
     check_hash(record, sha256)
     side = record.certificate.side if record.certificate else Side.RIGHT
     if matrix is None:

@@ -21,6 +21,7 @@ from matinv.client.results import check_hash, fetch_bytes, result_of
 from matinv.errors import ErrorInfo, MatinvError
 from matinv.jobs.record import Record
 from matinv.jobs.record_document import plain
+from matinv.jobs.result_hash import hash_of
 from matinv.ports.parallel import as_they_end
 
 MANIFEST: Final = "manifest.jsonl"  # no result's name: those end as matrices do
@@ -148,7 +149,7 @@ def _fetched(client: Client, record: Record) -> _Fetched:
         return _Fetched(record)
     try:
         content = fetch_bytes(client.store, record)
-        check_hash(record, hashlib.sha256(content).hexdigest())
+        check_hash(record, hash_of(result_of(record), [content]))
     except MatinvError as error:
         return _Fetched(record, error=error.info)
     return _Fetched(record, content)

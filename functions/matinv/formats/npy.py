@@ -121,7 +121,8 @@ def read_body(reader: Reader, header: Header) -> Matrix:
 def opened(reader: Reader, size_bytes: int) -> OpenedFile:
     """Read the header of a .npy file of `size_bytes` bytes; raises as `read_header`."""
     header = read_header(reader, size_bytes)
-    return OpenedFile(header, lambda: read_body(reader, header))
+    begin = size_bytes - header.body_bytes  # the header was found to be just so long
+    return OpenedFile(header, lambda: read_body(reader, header), begin=begin)
 
 
 def decode(data: bytes) -> Matrix:

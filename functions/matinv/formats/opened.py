@@ -21,8 +21,12 @@ class OpenedFile:
         Reads the body: the matrix or stack, writeable.
     read_s : float
         CPU time that reading takes beyond the transfer, as predicted, in seconds.
+    begin : int or None
+        Where the body begins, if it stands in the file as it is, so that any of its bytes can be
+        read alone.
     """
 
     header: Header
     read: Callable[[], Matrix] = field(repr=False)
     read_s: float = 0.0
+    begin: int | None = None

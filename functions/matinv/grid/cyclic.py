@@ -139,9 +139,7 @@ class BlockCyclic:
         """Scale in place."""
         scaling.scale(self._piece.a, rows[self._piece.rows], cols[self._piece.cols])
 
-    def underflows(
-        self, rows: scaling.Shifts, cols: scaling.Shifts, dtype: np.dtype[Any]
-    ) -> bool:
+    def underflows(self, rows: scaling.Shifts, cols: scaling.Shifts, dtype: np.dtype[Any]) -> bool:
         """Whether elements would be no normal numbers of a dtype."""
         piece = self._piece
         found = scaling.underflows(piece.a, rows[piece.rows], cols[piece.cols], dtype)

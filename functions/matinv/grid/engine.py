@@ -7,12 +7,12 @@ it fits, or refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from matinv.grid.cyclic import BlockCyclic
-from matinv.grid.slabs import Progress, ReadRows, Slabs
+from matinv.grid.slabs import SLAB_BYTES, Progress, ReadRows, Slabs
 from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements
 from matinv.linalg.inverse import Inverses, judged
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import ctypes
 
     from mpi4py.MPI import Comm
-
-# A request of S3 takes 20 to 50 ms before its first byte, a slab of 32 MiB 0.4 s.
-SLAB_BYTES: Final = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,10 @@ OPEN_MPI: Final = Mpi(
     "mpiexec.openmpi",
     # Without them, 30 s instead of 0.5 for n = 2000 where four ranks share two cores. In a
     # container they are root, and may not read each other's memory.
-    ("--allow-run-as-root", "--oversubscribe", "--bind-to", "none")
-    + ("--mca", "btl_vader_single_copy_mechanism", "none"),
+    (
+        *("--allow-run-as-root", "--oversubscribe", "--bind-to", "none"),
+        *("--mca", "btl_vader_single_copy_mechanism", "none"),
+    ),
     {"OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"},
     ("libscalapack-openmpi.so.2.2", "libscalapack-openmpi.so"),
 )
@@ -67,6 +69,11 @@ MPICH: Final = Mpi(
 )
 
 KNOWN: Final = (OPEN_MPI, MPICH)
+
+
+def of_version(text: str) -> Mpi:
+    """Return the MPI that says so of itself: ``MPI_Get_library_version``."""
+    return MPICH if "MPICH" in text else OPEN_MPI
 
 
 def installed() -> Mpi:

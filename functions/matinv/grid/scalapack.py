@@ -176,7 +176,7 @@ class Spread:
                 _address(pivots),
                 *(_address(work), asked[0], _address(whole), asked[1]),
             )
-            if asked[0]._obj.value >= 0:  # noqa: SLF001 - what ctypes passes by reference
+            if asked[0]._obj.value >= 0:
                 break
             work = np.empty(max(1, int(work[0].real)), self.local.dtype)
             whole = np.empty(max(1, int(whole[0])), np.int32)

@@ -80,6 +80,9 @@ class Result(_Model):
     inline: bool = Field(description="Whether it is in the record itself.")
     uri: str | Absent = None
     version_id: str | Absent = None
+    part_bytes: int | Absent = Field(
+        None, description="If set, sha256 is that of the digests of parts of so many bytes."
+    )
 
 
 class ComplexSign(_Model):
@@ -238,6 +241,9 @@ class RunResult(_Model):
     digits: Number
     inline: str | Absent = Field(None, description="The result in base64.")
     url: str | Absent = Field(None, description="Where to fetch it, without signing.")
+    part_bytes: int | Absent = Field(
+        None, description="If set, sha256 is that of the digests of parts of so many bytes."
+    )
 
 
 class RunResults(_Model):

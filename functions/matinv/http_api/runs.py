@@ -129,6 +129,7 @@ def results(exchange: Exchange) -> Response:
         }
         if result.uri is None:
             return fields | {"inline": base64.b64encode(result.inline or b"").decode()}
+        fields |= {"part_bytes": result.part_bytes} if result.part_bytes else {}
         return fields | {"url": client.store.url(result.uri, result.version_id, URL_S)}
 
     page = {

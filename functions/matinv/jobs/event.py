@@ -19,7 +19,7 @@ _FIELDS: Final = (
 _PARTS: Final = {
     "error": ("code", "message"),
     "input": ("source", "shape", "dtype"),
-    "result": ("uri", "version_id", "format", "sha256", "bytes"),
+    "result": ("uri", "version_id", "format", "sha256", "bytes", "part_bytes"),
 }
 
 

@@ -43,6 +43,15 @@ _EFFICIENCY: Final = 0.6
 _PER_ELEMENT_S: Final = 55e-9
 _PER_SLICE_S: Final = 0.5e-6
 
+# One matrix over many ranks. A rank that has nothing to do holds 95 MB: Python, numpy, clients of
+# AWS, MPI, ScaLAPACK and its BLAS. A slab is read while the one before it is converted and copied,
+# with a buffer on each side. ScaLAPACK's panels and workspaces are a few blocks wide.
+_RANK_BYTES: Final = 128 * _MIB
+_SLAB_BYTES: Final = 32 * _MIB
+_SLABS: Final = 5
+_SPREAD_BLOCK: Final = 64
+_SPREAD_PANELS: Final = 4
+
 _ABSURD: Final = 10**18
 
 # gesdd's share: 0.39 s at n = 1000 is 25 n^3 at GEMM's rate; 30 us at n = 16 are 120 ns an element.
@@ -118,6 +127,35 @@ def predict(  # noqa: PLR0913 - what a header and its options say
             for bits in (ball.FIRST_BITS, 2 * ball.FIRST_BITS)
         )
     return Prediction(memory_bytes, seconds, matrix_bytes)
+
+
+def predict_spread(
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    ranks: int,
+    *,
+    wide: bool = True,
+) -> Prediction:
+    """Predict what inverting a matrix (n, n) over many ranks takes (`matinv.grid`).
+
+    Parameters
+    ----------
+    shape, dtype
+        From the header.
+    ranks : int
+        How many processes share the matrix.
+    wide : bool
+        Whether single precision is computed in double.
+    """
+    given = np.dtype(dtype)
+    kind = np.dtype(np.float64) if given.kind in "iub" else given.newbyteorder("=")
+    kind = np.promote_types(kind, np.float64) if wide else kind
+    n = shape[-1]
+    matrix_bytes = n * n * kind.itemsize
+    slab_bytes = min(matrix_bytes // ranks, _SLAB_BYTES) + n * kind.itemsize
+    panels_bytes = _SPREAD_PANELS * _SPREAD_BLOCK * n * kind.itemsize
+    memory_bytes = matrix_bytes + ranks * (_RANK_BYTES + _SLABS * slab_bytes + panels_bytes)
+    return Prediction(memory_bytes, _seconds(1, n, kind, Method.GENERAL), matrix_bytes)
 
 
 def predict_text(text: Text, size_bytes: int, accuracy: Accuracy = Accuracy.STANDARD) -> Prediction:

@@ -82,13 +82,16 @@ class ResultInfo:
     format : Format
         How it is written.
     sha256 : str
-        Hex digest of its bytes.
+        Hex digest of its bytes; see `part_bytes`.
     size_bytes : int
         Its length.
     uri, version_id : str or None
         The S3 object, unless it is inline.
     inline : bytes or None
         The result's bytes, unless it is in S3.
+    part_bytes : int or None
+        Where many ranks wrote the result, `sha256` is that of the digests of parts of so many
+        bytes (`matinv.jobs.result_hash`).
     """
 
     format: Format
@@ -97,6 +100,7 @@ class ResultInfo:
     uri: str | None = None
     version_id: str | None = None
     inline: bytes | None = field(default=None, repr=False)
+    part_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ def record_of(document: Mapping[str, Any]) -> Record:
             size_bytes=fields["bytes"],
             uri=fields.get("uri"),
             version_id=fields.get("version_id"),
+            part_bytes=fields.get("part_bytes"),
         )
     if "certificate" in document:
         certificate = Certificate.of(document["certificate"])

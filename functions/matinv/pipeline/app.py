@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from matinv.errors import Code, Misconfigured, Transient
 from matinv.jobs.lanes import MARGIN_S, Lane
 from matinv.ports import Capacity, ClientTable, JobEvents, WorkerQueue, WorkerStore
+
+if TYPE_CHECKING:
+    from matinv.grid.launch import Launcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class App:
         The topic that hears of every job that ends, if there is one.
     capacity : Capacity or None
         Machines of the lanes behind this one that have tickets.
+    ranks : Launcher or None
+        Launches the ranks that share a large matrix, if the lane has some.
     pool : callable
         Makes an executor of so many threads, whose names begin so.
     """
@@ -56,6 +62,7 @@ class App:
     fair_by: str = "run"
     events: JobEvents | None = None
     capacity: Capacity | None = None
+    ranks: Launcher | None = None
     pool: Callable[[int, str], Executor] = ThreadPoolExecutor
 
 

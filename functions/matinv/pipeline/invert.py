@@ -16,10 +16,10 @@ from typing import Final
 
 import numpy as np
 
-from matinv.errors import Code, MatinvError, Misconfigured, Transient
+from matinv.errors import Code, MatinvError, Misconfigured, Refused, Transient
 from matinv.jobs.lanes import MARGIN_S
 from matinv.jobs.limits import predict
-from matinv.jobs.record import Record, Status
+from matinv.jobs.record import Record
 from matinv.jobs.request import Inline
 from matinv.linalg import lapack
 from matinv.linalg.budget import Budget
@@ -28,10 +28,11 @@ from matinv.linalg.types import Matrix
 from matinv.pipeline.admission import MemoryGate
 from matinv.pipeline.app import App, Deadline
 from matinv.pipeline.attempt import result_or_error
-from matinv.pipeline.dedupe import check_begins, check_owner
+from matinv.pipeline.dedupe import check_begins
 from matinv.pipeline.finish import Finished
 from matinv.pipeline.load import loaded
-from matinv.pipeline.publish import UnpublishedResult, draft, new_record, publish
+from matinv.pipeline.publish import UnpublishedResult, draft, publish
+from matinv.pipeline.running import announce_running
 from matinv.pipeline.task import Task
 from matinv.pipeline.watch import WATCHED_S, watched
 
@@ -40,9 +41,6 @@ _IO_THREADS: Final = 8
 
 # Finished jobs wait at most this long for others to share the write of their records.
 _FLUSH_S: Final = 0.25
-
-# From here on RUNNING is worth its write.
-_ANNOUNCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +160,36 @@ def invert_object(app: App, task: Task, bounds: Bounds) -> Record:
     NotOurs, MatinvError
     """
     bounds.deadline.check()
+    if app.ranks:
+        from matinv.grid.wire import UnvouchedError  # noqa: PLC0415 - few lanes have ranks
+        from matinv.pipeline.ranks import invert_over_ranks  # noqa: PLC0415 - likewise
+
+        try:
+            if spread := invert_over_ranks(app, task, app.ranks, bounds.deadline):
+                return spread
+        except UnvouchedError as unvouched:
+            # Alone, this process has other ways, if it has the memory and the time.
+            try:
+                return _invert_kept(app, task, bounds)
+            except Refused as alone:
+                if alone.code is Code.TOO_LARGE:
+                    raise unvouched.error from alone
+                raise
     with ExitStack() as held:
         with task.timed("load_ms", app.now):
             matrix = held.enter_context(
                 loaded(app, task, bounds.gate, bounds.deadline, bounds.threads)
             )
-        if task.predicted_s > _ANNOUNCE_S:
-            # RUNNING is advisory: if another worker was faster, only look whose job it is.
-            running = new_record(app, task, Status.RUNNING)
-            if app.table.put([running]) == [True]:
-                task.record = running
-            else:
-                task.record = app.table.get([task.job_id]).get(task.job_id)
-                check_owner(app, task)
+        announce_running(app, task)
         inverses = _timed_inverses(app, task, matrix, bounds, overwrite=True)
         if not inverses.overwritten:
             return publish(app, task, draft(app, task, inverses))
         del matrix, inverses
-    # Nothing is left of the matrix, so it is read again, and kept beside its inverse.
+    return _invert_kept(app, task, bounds)
+
+
+def _invert_kept(app: App, task: Task, bounds: Bounds) -> Record:
+    """Read a matrix of which nothing is left, and keep it beside its inverse, for other ways."""
     with loaded(app, task, bounds.gate, bounds.deadline, bounds.threads, copies=1) as matrix:
         inverses = _timed_inverses(app, task, matrix, bounds, overwrite=False)
         return publish(app, task, draft(app, task, inverses))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from matinv.errors import Code, Refused
-from matinv.formats.codecs import Text, format_of_key, open_file
+from matinv.formats.codecs import Format, Text, format_of_key, open_file
 from matinv.formats.opened import OpenedFile
 from matinv.jobs.limits import Prediction, predict, predict_text
 from matinv.jobs.message import CONTENT, options_of_metadata, over, parse_file, replaces
@@ -50,7 +50,6 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
     MatinvError
         What is wrong with the object, or with reading it.
     """
-    request, reference = _reference(app, task)
 
     def admit(prediction: Prediction) -> None:
         memory_bytes = prediction.memory_bytes + copies * prediction.matrix_bytes
@@ -60,40 +59,59 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
         deadline.check(task.predicted_s)  # the others may have held the memory for long
 
     with ExitStack() as held:
-        with _open(app, request, reference) as blob:
-            task.input = opened(task.input, blob.version_id, blob.etag, blob.size_bytes)
-            task.input = replace(task.input, content=blob.metadata.get(CONTENT))
-            if request.dropped:
-                task.request = replace(request, replace=replaces(blob.metadata))
-                check_owner(app, task)  # before what is wrong with a duplicate is looked for
-                options = options_of_metadata(blob.metadata)
-                request = task.request = replace(task.request, options=options)
-            form = format_of_key(reference.key)
-            match open_file(form, blob, blob.size_bytes):
+        with opened_object(app, task) as (form, blob, file):
+            match file:
                 case OpenedFile(header, read, read_s):
-                    task.options_known = True
-                    check_begins(app, task)
-                    task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
-                    form = task.options.format or form
                     asked = task.options
                     admit(
                         predict(
                             header.shape,
                             header.dtype,
                             asked.method,
-                            form,
+                            asked.format or form,
                             read_s,
                             accuracy=asked.accuracy,
                         )
                     )
                     matrix = read()
                 case Text() as text:
-                    check_owner(app, task)
                     admit(predict_text(text, blob.size_bytes))
-                    matrix = _read_text(task, request, blob)
+                    matrix = _read_text(task, blob)
                     task.options_known = True
                     check_begins(app, task)
         yield matrix
+
+
+@contextmanager
+def opened_object(app: App, task: Task) -> Iterator[tuple[Format, Blob, OpenedFile | Text]]:
+    """Open a task's object, and read its header and its options, but no element.
+
+    Raises
+    ------
+    NotOurs
+        If the job is not this worker's after all.
+    MatinvError
+        What is wrong with the object, or with reading it.
+    """
+    request, reference = _reference(app, task)
+    with _open(app, request, reference) as blob:
+        task.input = opened(task.input, blob.version_id, blob.etag, blob.size_bytes)
+        task.input = replace(task.input, content=blob.metadata.get(CONTENT))
+        if request.dropped:
+            task.request = replace(request, replace=replaces(blob.metadata))
+            check_owner(app, task)  # before what is wrong with a duplicate is looked for
+            options = options_of_metadata(blob.metadata)
+            task.request = replace(task.request, options=options)
+        form = format_of_key(reference.key)
+        file = open_file(form, blob, blob.size_bytes)
+        if isinstance(file, OpenedFile):
+            task.options_known = True
+            check_begins(app, task)
+            header = file.header
+            task.input = replace(task.input, shape=header.shape, dtype=header.dtype.name)
+        else:
+            check_owner(app, task)
+        yield form, blob, file
 
 
 def _reference(app: App, task: Task) -> tuple[Request, Reference]:
@@ -137,7 +155,11 @@ def _open(app: App, request: Request, reference: Reference) -> Iterator[Blob]:
         raise
 
 
-def _read_text(task: Task, request: Request, blob: Blob) -> Matrix:
+def _read_text(task: Task, blob: Blob) -> Matrix:
+    request = task.request
+    if request is None:
+        message = "only references are loaded"
+        raise TypeError(message)
     known = request if request.dropped else replace(request, options=Options())
     inline, options = parse_file(blob.read(blob.size_bytes), known)
     # A message knows better than the file that it refers to.

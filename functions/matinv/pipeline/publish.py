@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -23,7 +23,11 @@ from matinv.linalg.certificate import Certificate
 from matinv.linalg.inverse import Inverses
 from matinv.pipeline.app import App
 from matinv.pipeline.task import Task, own_format
-from matinv.ports import Part
+from matinv.ports import Part, Stored
+
+if TYPE_CHECKING:
+    from matinv.grid.wire import Published
+
 
 LISTED_FAILURES: Final = 100  # slices; 100 of them take about 10 KB of the item's 400 KB
 
@@ -127,15 +131,31 @@ def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
         "matinv-certificate": orjson.dumps(record.certificate.document()).decode(),
     }
     with task.timed("publish_ms", app.now):
-        key = _key(task, result.format)
+        key = key_of(task, result.format)
         stored = app.store.put_result(key, drafted.parts, result.sha256, metadata)
+    return adopted(replace(record, timings_ms=dict(task.timings_ms)), result, stored)
+
+
+def published(app: App, task: Task, found: Published) -> Record:
+    """Return the terminal record of a result that many ranks have stored."""
+    result = ResultInfo(Format.NPY, found.sha256, found.size_bytes, part_bytes=found.part_bytes)
+    verdict = found.certificate, None, found.warnings
+    return adopted(_ended(app, task, verdict, None), result, found.stored)
+
+
+def adopted(record: Record, result: ResultInfo, stored: Stored) -> Record:
+    """Return a record with its result, or with the one that an earlier attempt stored."""
     result = replace(result, uri=stored.uri, version_id=stored.version_id)
-    record = replace(record, result=result, timings_ms=dict(task.timings_ms))
-    if stored.metadata is None:
-        return record
-    certificate = Certificate.of(orjson.loads(stored.metadata["matinv-certificate"]))
-    sha256, size_bytes = stored.metadata["matinv-sha256"], int(stored.metadata["matinv-bytes"])
-    result = replace(result, sha256=sha256, size_bytes=size_bytes)
+    known = stored.metadata
+    if known is None:
+        return replace(record, result=result)
+    result = replace(
+        result,
+        sha256=known["matinv-sha256"],
+        size_bytes=int(known["matinv-bytes"]),
+        part_bytes=int(known["matinv-part-bytes"]) if "matinv-part-bytes" in known else None,
+    )
+    certificate = Certificate.of(orjson.loads(known["matinv-certificate"]))
     return replace(record, result=result, certificate=certificate)
 
 
@@ -220,7 +240,7 @@ def _sha256(parts: Sequence[Part]) -> str:
     return digest.hexdigest()
 
 
-def _key(task: Task, form: Format) -> str:
+def key_of(task: Task, form: Format) -> str:
     """Return a key that only this very question leads to."""
     options = task.question().options or {}
     return f"{task.job_id}/{digest_of(task.input, options)[:32]}.{form}"

@@ -158,7 +158,51 @@ class WorkerStore(InputStore, Protocol):
         ...
 
 
-class MatrixStore(ClientStore, WorkerStore, Protocol):
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """A part of an object that is being written: its number from 1 on, and what S3 knows it by."""
+
+    number: int
+    etag: str
+    sha256: str
+
+
+class RankStore(Protocol):
+    """Objects as each of many ranks needs them: some bytes of an input, some parts of a result."""
+
+    def open_range(
+        self, reference: Reference, begin: int, size_bytes: int
+    ) -> AbstractContextManager[Blob]:
+        """Open `size_bytes` bytes of an object, from `begin` on; raises as `InputStore.open`."""
+        ...
+
+    def begin_parts(self, key: str, metadata: Mapping[str, str]) -> str:
+        """Begin an object of the results bucket and return the upload's id.
+
+        Nothing is there before `finish_parts`.
+        """
+        ...
+
+    def put_part(self, key: str, upload_id: str, number: int, parts: Sequence[Part]) -> SentPart:
+        """Write one part, at least 5 MiB long unless it is the last one.
+
+        Raises
+        ------
+        Transient
+            STORAGE, also if the bytes that arrived are not those of their SHA-256.
+        """
+        ...
+
+    def finish_parts(self, key: str, upload_id: str, sent: Sequence[SentPart]) -> Stored:
+        """Make the object of its parts unless the key exists; returns as `put_result`."""
+        ...
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts."""
+        ...
+
+
+class MatrixStore(ClientStore, WorkerStore, RankStore, Protocol):
     """All that can be done with the two buckets."""
 
     def upload_url(

@@ -218,6 +218,8 @@ def _facts_of(record: Record) -> bytes:
         numbers = [getattr(certificate, name) or 0.0 for name in _NUMBERS]
         if not isfinite(sum(numbers)):
             facts["certificate"] = _finite(certificate.document())
+    if result and result.part_bytes is not None:
+        facts["result"] |= {"part_bytes": result.part_bytes}
     if not isfinite(sum(record.timings_ms.values())):
         facts["timings"] = _finite(record.timings_ms)
     known = {name: fact for name, fact in facts.items() if fact}
@@ -321,6 +323,7 @@ def _result_of(fields: Item, facts: Mapping[str, Any]) -> ResultInfo:
         _optional_text(fields, "uri"),
         _optional_text(fields, "version_id"),
         inline,
+        facts.get("part_bytes"),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+import sys
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -16,15 +17,24 @@ from botocore.exceptions import ClientError
 from matinv.backends.aws import s3_multipart
 from matinv.backends.aws.calls import pause
 from matinv.backends.aws.errors import HINTS, code_of, translated
-from matinv.backends.aws.s3_bodies import Parts, Pieces, S3Blob, checksum, cut, decoded, encoded
+from matinv.backends.aws.s3_bodies import (
+    Parts,
+    Pieces,
+    S3Blob,
+    check_range,
+    checksum,
+    cut,
+    decoded,
+    encoded,
+)
 from matinv.errors import Code, Misconfigured, Refused, Transient
 from matinv.formats.codecs import media_type_of
 from matinv.jobs.request import Reference
-from matinv.ports import Part, Stored, UploadUrl
+from matinv.ports import Part, SentPart, Stored, UploadUrl
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectOutputTypeDef
 
 # Answers that say: there is no such content, and there will not be.
 _GONE: Final = frozenset(
@@ -46,6 +56,7 @@ _NOT_THE_SAME: Final = frozenset({"PreconditionFailed", "412"})
 _BEATEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"})
 
 _PIECES: Final = Pieces()
+_WHOLE: Final = Pieces(above_bytes=sys.maxsize)  # of many ranks each has a connection
 
 _METADATA_BYTES: Final = 2048  # S3's limit: names and texts, as they are encoded
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
@@ -131,6 +142,69 @@ class S3Store:
                 denied.info.message,
                 "give the worker's role the use of the object's key, or upload it without one",
             ) from denied
+
+    @contextmanager
+    def open_range(self, reference: Reference, begin: int, size_bytes: int) -> Iterator[S3Blob]:
+        """Open some bytes of an object with one GET."""
+        range_ = f"{begin}-{begin + size_bytes - 1}"
+        answer = self._ask(reference, f"bytes={range_}")
+        with closing(S3Blob(reference.uri, answer, partial(self._ask, reference), _WHOLE)) as blob:
+            check_range(reference.uri, answer, f"{range_}/")
+            yield blob
+
+    def begin_parts(self, key: str, metadata: Mapping[str, str]) -> str:
+        """Begin an object of the results bucket."""
+        described = {"ContentType": media_type_of(key), "Metadata": encoded(metadata)}
+        with translated(f"writing {Reference(self._results_bucket, key).uri}"):
+            upload = s3_multipart.begin(self._s3, self._upload(key), described)
+        return str(upload["UploadId"])
+
+    def put_part(self, key: str, upload_id: str, number: int, parts: Sequence[Part]) -> SentPart:
+        """Write one part of a result."""
+        with translated(f"writing {Reference(self._results_bucket, key).uri}"):
+            sent = s3_multipart.send(self._s3, self._upload(key, upload_id), number, parts)
+        return SentPart(number, sent["ETag"], b64decode(sent["ChecksumSHA256"]).hex())
+
+    def finish_parts(self, key: str, upload_id: str, sent: Sequence[SentPart]) -> Stored:
+        """Make a result of its parts unless the key exists."""
+        uri = Reference(self._results_bucket, key).uri
+        parts: list[CompletedPartTypeDef] = [
+            {
+                "PartNumber": part.number,
+                "ETag": part.etag,
+                "ChecksumSHA256": b64encode(bytes.fromhex(part.sha256)).decode(),
+            }
+            for part in sent
+        ]
+        with translated(f"writing {uri}"):
+            try:
+                answer = s3_multipart.complete(
+                    self._s3, self._upload(key, upload_id), parts, {"IfNoneMatch": "*"}
+                )
+                return Stored(uri, answer.get("VersionId"))
+            except ClientError as error:
+                if code_of(error) not in _BEATEN:
+                    raise
+                return self._standing(uri, error)
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts."""
+        s3_multipart.abort(self._s3, self._upload(key, upload_id))
+
+    def _upload(self, key: str, upload_id: str = "") -> Any:
+        place = {"Bucket": self._results_bucket, "Key": key}
+        return place | {"UploadId": upload_id} if upload_id else place
+
+    def _standing(self, uri: str, error: ClientError) -> Stored:
+        """Return the result that another one has written; raise `Transient` if there is none."""
+        found = self._head(Reference.at(uri, None))
+        if found is None:  # it is just being written: this job comes again, and adopts it
+            raise Transient(
+                Code.STORAGE,
+                f"writing {uri} failed: other writers of the same key got in the way",
+                "nothing to do: it is tried again later",
+            ) from error
+        return Stored(uri, found.get("VersionId"), decoded(found["Metadata"]))
 
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]

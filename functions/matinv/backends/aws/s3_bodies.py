@@ -7,7 +7,7 @@ import io
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -121,15 +121,10 @@ class S3Blob:
             range_ = f"{begin}-{begin + len(target) - 1}"
             answer = self._get(f"bytes={range_}")
             body = answer["Body"]
-            if answer.get("ContentRange") != f"bytes {range_}/{self.size_bytes}":
-                body.close()  # else the bytes of another place would look like a matrix
-                raise Transient(
-                    Code.STORAGE,
-                    f"reading {self._uri} failed: not the range that was asked for came",
-                    "nothing to do: it is tried again later",
-                    observed=answer.get("ContentRange", "the whole object"),
-                    limit=f"bytes {range_}/{self.size_bytes}",
-                )
+            with ExitStack() as ending:
+                ending.callback(body.close)
+                check_range(self._uri, answer, f"{range_}/{self.size_bytes}")
+                ending.pop_all()
         with closing(body):
             self._fill(body, begin, target)
 
@@ -150,6 +145,19 @@ class S3Blob:
             "nothing to do: it is tried again later",
             observed=f"{position} bytes",
             limit=f"{self.size_bytes} bytes",
+        )
+
+
+def check_range(uri: str, answer: GetObjectOutputTypeDef, range_: str) -> None:
+    """Raise `Transient` for another range: bytes of another place would look like a matrix."""
+    came = answer.get("ContentRange", "the whole object")
+    if not came.startswith(f"bytes {range_}"):
+        raise Transient(
+            Code.STORAGE,
+            f"reading {uri} failed: not the range that was asked for came",
+            "nothing to do: it is tried again later",
+            observed=came,
+            limit=f"bytes {range_}",
         )
 
 

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from matinv.backends.aws.calls import together
 from matinv.backends.aws.errors import FAULTS
 from matinv.backends.aws.s3_bodies import Parts, checksum
+from matinv.ports import Part
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,27 +40,37 @@ def write(
     mapping
         The last answer, with ``ETag`` and ``VersionId``.
     """
-    begun = s3.create_multipart_upload(**place, **described, ChecksumAlgorithm="SHA256")
-    upload = place | {"UploadId": begun["UploadId"]}
-
-    def send(numbered: tuple[int, Sequence[memoryview]]) -> CompletedPartTypeDef:
-        number, piece = numbered
-        sha256 = checksum(piece)
-        body = cast("IO[bytes]", Parts(piece))
-        answer = s3.upload_part(**upload, PartNumber=number, Body=body, ChecksumSHA256=sha256)
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": sha256}
-
+    upload = begin(s3, place, described)
     with ExitStack() as undo:
-        undo.callback(_abort, s3, upload)
-        sent = together(send, enumerate(pieces, 1))
-        answer = s3.complete_multipart_upload(
-            **upload, **condition, MultipartUpload={"Parts": sent}
-        )
+        undo.callback(abort, s3, upload)
+        sent = together(lambda numbered: send(s3, upload, *numbered), enumerate(pieces, 1))
+        answer = complete(s3, upload, sent, condition)
         undo.pop_all()
     return answer
 
 
-def _abort(s3: S3Client, upload: Any) -> None:
+def begin(s3: S3Client, place: Any, described: Any) -> Any:
+    """Begin an object; return the upload: its place, and ``UploadId``."""
+    begun = s3.create_multipart_upload(**place, **described, ChecksumAlgorithm="SHA256")
+    return place | {"UploadId": begun["UploadId"]}
+
+
+def send(s3: S3Client, upload: Any, number: int, piece: Sequence[Part]) -> CompletedPartTypeDef:
+    """Write one part of an upload, from 1 on."""
+    sha256 = checksum(piece)
+    body = cast("IO[bytes]", Parts(piece))
+    answer = s3.upload_part(**upload, PartNumber=number, Body=body, ChecksumSHA256=sha256)
+    return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": sha256}
+
+
+def complete(
+    s3: S3Client, upload: Any, sent: Sequence[CompletedPartTypeDef], condition: Any
+) -> Mapping[str, Any]:
+    """Make the object of its parts."""
+    return s3.complete_multipart_upload(**upload, **condition, MultipartUpload={"Parts": sent})
+
+
+def abort(s3: S3Client, upload: Any) -> None:
     """Remove the parts that were sent; if that fails, the bucket's rule does it within a day."""
     with suppress(*FAULTS):  # a conflict has removed it already
         s3.abort_multipart_upload(**upload)

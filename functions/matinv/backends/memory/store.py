@@ -6,14 +6,14 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
 from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.request import Reference
-from matinv.ports import BytesBlob, Part, Stored, UploadUrl
+from matinv.ports import BytesBlob, Part, SentPart, Stored, UploadUrl
 
 _METADATA_BYTES: Final = 2048  # S3's limit
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
@@ -56,6 +56,7 @@ class MemoryStore(FaultInjection):
             Reference(b, "").uri for b in (inputs_bucket, results_bucket)
         )
         self._versions: dict[str, list[_Object | None]] = {}  # None is a delete marker
+        self._begun: dict[tuple[str, str], tuple[dict[str, str], dict[int, bytes]]] = {}
         self._numbers = count(1)
 
     def uris(self) -> list[str]:
@@ -92,6 +93,45 @@ class MemoryStore(FaultInjection):
             else:
                 stored = Stored(uri, self._write(uri, data, metadata).version_id)
         return stored
+
+    @contextmanager
+    def open_range(
+        self, reference: Reference, begin: int, size_bytes: int
+    ) -> Iterator[_BreakableBlob]:
+        """Open some bytes of an object."""
+        with self.operation("open_range"):
+            found = self._stored(reference)
+        yield _BreakableBlob(replace(found, data=found.data[begin:][:size_bytes]), self.ask)
+
+    def begin_parts(self, key: str, metadata: Mapping[str, str]) -> str:
+        """Begin an object of the results bucket."""
+        with self.operation("begin_parts"):
+            upload_id = f"u{next(self._numbers)}"
+            self._begun[key, upload_id] = (dict(metadata), {})
+        return upload_id
+
+    def put_part(self, key: str, upload_id: str, number: int, parts: Sequence[Part]) -> SentPart:
+        """Write one part."""
+        data = b"".join(parts)
+        with self.operation("put_part"):
+            self._begun[key, upload_id][1][number] = data
+        return SentPart(number, "", hashlib.sha256(data).hexdigest())
+
+    def finish_parts(self, key: str, upload_id: str, sent: Sequence[SentPart]) -> Stored:
+        """Make the object of its parts unless the key exists."""
+        uri = self._results + key
+        with self.operation("finish_parts"):
+            metadata, parts = self._begun.pop((key, upload_id))
+            data = b"".join(parts[part.number] for part in sent)
+            found = self._current(uri)
+            if found:
+                return Stored(uri, found.version_id, found.metadata)
+            return Stored(uri, self._write(uri, data, metadata).version_id)
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts."""
+        with self.operation("abort_parts"):
+            self._begun.pop((key, upload_id), None)
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
         """Write an object of the inputs bucket."""
@@ -152,6 +192,9 @@ class MemoryStore(FaultInjection):
         return written
 
     def _read(self, reference: Reference) -> _BreakableBlob:
+        return _BreakableBlob(self._stored(reference), self.ask)
+
+    def _stored(self, reference: Reference) -> _Object:
         found = self._current(reference.uri)
         versioned = reference.version_id not in {None, "null"}  # what unversioned buckets hold
         if versioned:
@@ -166,7 +209,7 @@ class MemoryStore(FaultInjection):
                 "upload it again, under a key of its own",
                 observed="overwritten",
             )
-        return _BreakableBlob(found, self.ask)
+        return found
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

@@ -1,0 +1,178 @@
+"""Launch ranks for one question, and say what became of them.
+
+The question is a line on the first rank's standard input, which stays open for as long as the
+answer is wanted: the end of this process, even by ``kill -9``, ends the ranks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from matinv.errors import Code, MatinvError, Refused
+from matinv.grid.wire import Published, Question, UnvouchedError, error_of
+
+MODULE: Final = "matinv.handlers.rank"  # by mpi4py, which ends all ranks with one
+
+# Exit codes of ranks, which mpiexec hands on.
+OUT_OF_MEMORY: Final = 77
+ORPHANED: Final = 78
+
+_PATIENCE_S: Final = 0.5  # between looks at whether the answer is still wanted
+_STOP_S: Final = 5.0
+_CHUNK_BYTES: Final = 64 * 1024
+
+
+class RankDied(Exception):
+    """A rank ended without an answer, and the others with it.
+
+    Parameters
+    ----------
+    error : MatinvError
+        What the job ends with, if it is to blame.
+    """
+
+    def __init__(self, error: MatinvError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """Ranks on this machine, or on several.
+
+    Parameters
+    ----------
+    command : sequence of str
+        What begins the command line: mpiexec and its options.
+    ranks : int
+        How many there are.
+    environment : mapping
+        Theirs.
+    nodes : int
+        On how many machines.
+    """
+
+    command: Sequence[str]
+    ranks: int
+    environment: Mapping[str, str] = field(repr=False)
+    nodes: int = 1
+
+    def ask(
+        self,
+        question: Question,
+        wanted: Callable[[], object],
+        note: Callable[[int], object] = lambda _percent: None,
+    ) -> Published:
+        """Return the inverse that the ranks have published.
+
+        Parameters
+        ----------
+        wanted : callable
+            Raises as soon as nobody waits for the answer any more.
+        note : callable
+            Hears how many percent are done.
+
+        Raises
+        ------
+        UnvouchedError
+            If one process may find an inverse.
+        RankDied
+            If a rank ended without an answer.
+        MatinvError
+            Why there is no inverse.
+        """
+        begun = time.monotonic()
+        ranks = subprocess.Popen(  # noqa: S603 - our own modules
+            [*self.command, sys.executable, "-m", "mpi4py", "-m", MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(self.environment),
+            process_group=0,
+        )
+        try:
+            reply = _reply(ranks, question, wanted, note)
+        finally:
+            _stop(ranks)
+        if reply is None:
+            raise RankDied(_ending(ranks.returncode, time.monotonic() - begun))
+        if "published" in reply:
+            return Published.of(reply["published"])
+        if "unvouched" in reply:
+            raise UnvouchedError(error_of(reply["unvouched"]))
+        raise error_of(reply["error"])
+
+
+def _reply(
+    ranks: subprocess.Popen[bytes],
+    question: Question,
+    wanted: Callable[[], object],
+    note: Callable[[int], object],
+) -> dict[str, Any] | None:
+    """Return the answer's line, None if the ranks ended without one."""
+    assert ranks.stdin and ranks.stdout  # noqa: S101, PT018 - pipes, as asked for
+    with suppress(BrokenPipeError):  # they have ended already
+        ranks.stdin.write(json.dumps(question.document()).encode() + b"\n")
+        ranks.stdin.flush()
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(ranks.stdout, selectors.EVENT_READ)
+        while True:
+            wanted()
+            if not selector.select(_PATIENCE_S):
+                continue
+            chunk = os.read(ranks.stdout.fileno(), _CHUNK_BYTES)
+            if not chunk:
+                return None
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                said: dict[str, Any] = json.loads(line)
+                if "percent" not in said:
+                    return said
+                note(said["percent"])
+
+
+def _stop(ranks: subprocess.Popen[bytes]) -> None:
+    """Let ranks end that have answered, or ended; end all others."""
+    assert ranks.stdin and ranks.stdout  # noqa: S101, PT018 - as above
+    with suppress(BrokenPipeError):
+        ranks.stdin.close()
+    try:
+        ranks.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(ranks.pid, signal.SIGKILL)
+        ranks.wait()
+    ranks.stdout.close()
+
+
+def _ending(code: int, lived_s: float) -> MatinvError:
+    """Return what the end of the ranks says, by mpiexec's exit code."""
+    number = code - 128 if code > 128 else -code
+    what = signal.Signals(number).name if 0 < number < signal.NSIG else f"exit code {code}"
+    after = f"a rank ended after {lived_s:.0f} s: {what}"
+    if code == OUT_OF_MEMORY:
+        return Refused(
+            Code.OUT_OF_MEMORY,
+            "a rank ran out of memory on this job",
+            "give the lane more memory, or more ranks, and send it again",
+        )
+    if number == signal.SIGKILL:
+        return Refused(
+            Code.OUT_OF_MEMORY,
+            f"the system killed a rank, as it does when memory runs out: {after}",
+            "give the lane more memory, or more ranks, and send it again",
+        )
+    return Refused(
+        Code.WORKER_CRASHED,
+        f"the job ended one of its ranks: {after}",
+        "see the worker's log; `matinv dlq redrive` tries it again",
+    )

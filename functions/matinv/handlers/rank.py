@@ -1,0 +1,84 @@
+"""A rank: one of the processes of MPI that a matrix is spread over.
+
+`matinv.grid.launch` runs ``mpiexec … python -m mpi4py -m matinv.handlers.rank``. The first rank reads one
+question from its standard input, and ends with the others when that ends; it writes news and the
+answer to standard output. Whatever else is said goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from matinv import wiring
+from matinv.errors import MatinvError
+from matinv.grid import job, mpi, scalapack
+from matinv.grid.launch import ORPHANED, OUT_OF_MEMORY
+from matinv.grid.wire import Question, UnvouchedError, said
+from matinv.settings import Settings
+
+
+def main() -> None:
+    """Answer one question; an error that nobody expects ends all ranks (``-m mpi4py``)."""
+    comm = MPI.COMM_WORLD
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print what they like
+
+    answered = threading.Event()
+
+    def say(**reply: Any) -> None:
+        if "percent" not in reply:
+            answered.set()
+        if comm.rank == 0:
+            replies.write(json.dumps(reply) + "\n")
+
+    try:
+        library = scalapack.load(mpi.of_version(MPI.Get_library_version()).scalapack)
+        store = wiring.backend(Settings.from_environment()).store
+        line = sys.stdin.readline() if comm.rank == 0 else ""
+        question = Question.of(json.loads(comm.bcast(line)))
+        if comm.rank == 0:
+            threading.Thread(
+                target=_end_with_stdin, args=[answered], name="matinv-parent", daemon=True
+            ).start()
+        _limit(question.memory_bytes)
+        try:
+            found = job.answer(comm, library, store, question, lambda done: say(percent=done))
+        except UnvouchedError as unvouched:
+            say(unvouched=said(unvouched.error))
+        except MatinvError as error:
+            say(error=said(error))
+        else:
+            say(published=found.document())
+    except MemoryError:
+        traceback.print_exc()
+        comm.Abort(OUT_OF_MEMORY)
+
+
+def _end_with_stdin(answered: threading.Event) -> None:
+    """End the run when its launcher has ended, or wants it to."""
+    sys.stdin.read()
+    if not answered.is_set():
+        os._exit(ORPHANED)
+
+
+def _limit(memory_bytes: int) -> None:
+    """Limit what this rank may take from now on, so that it can say that it was too little."""
+    for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS):  # those of whoever launched it
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (hard, hard))
+    if sys.platform == "linux":  # macOS takes the limit and does not keep it
+        own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (own + memory_bytes, hard))
+
+
+if __name__ == "__main__":
+    main()
