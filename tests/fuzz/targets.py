@@ -37,7 +37,7 @@ from matinv.jobs.message import Parsed, options_of_metadata, parse_file, parse_m
 from matinv.jobs.request import Delivery, Inline, Options, Reference, Request
 from matinv.pipeline import direct_call as direct
 from matinv.pipeline.app import Deadline
-from matinv.pipeline.publish import _key
+from matinv.pipeline.publish import key_of
 from matinv.pipeline.task import task_of
 from matinv.testing.events import sqs_event, url_event
 from support.memory_service import MemoryService
@@ -240,7 +240,7 @@ def _check_delivery(delivery: Delivery, body_bytes: int) -> None:
     if isinstance(delivery.content, Request):
         task = task_of(MemoryService().app, delivery, None)
         for form in Format:
-            check_key(_key(task, form), delivery.job_id)
+            check_key(key_of(task, form), delivery.job_id)
 
 
 def check_key(key: str, job_id: str) -> None:

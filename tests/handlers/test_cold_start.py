@@ -67,7 +67,8 @@ OURS = """
     matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout
     matinv.linalg.progress matinv.linalg.pseudo_inverse
     matinv.linalg.scaling matinv.linalg.schulz matinv.linalg.self_test matinv.linalg.small
-    matinv.linalg.types matinv.linalg.verified
+    matinv.linalg.types matinv.linalg.verified matinv.linalg.definite matinv.linalg.held
+    matinv.linalg.integers
     matinv.formats matinv.formats.codecs matinv.formats.foreign matinv.formats.json_matrix
     matinv.formats.json_rows matinv.formats.json_text matinv.formats.npy matinv.formats.npy_header
     matinv.formats.npz
@@ -83,7 +84,11 @@ OURS = """
     matinv.pipeline.direct
     matinv.pipeline.finish
     matinv.pipeline.invert matinv.pipeline.load matinv.pipeline.outcome matinv.pipeline.publish
+<<<<<<< HEAD
     matinv.pipeline.retry matinv.pipeline.task matinv.pipeline.watch
+=======
+    matinv.pipeline.retry matinv.pipeline.running matinv.pipeline.task
+>>>>>>> db8faac (wip)
     matinv.backends matinv.backends.aws matinv.backends.aws.calls matinv.backends.aws.clients
     matinv.backends.aws.dynamodb matinv.backends.aws.dynamodb_items
     matinv.backends.aws.dynamodb_runs matinv.backends.aws.dynamodb_writes

@@ -91,7 +91,7 @@ def take_failures_for_final(patch: Patch) -> None:
 
 
 def share_a_key_between_questions(patch: Patch) -> None:
-    patch.setattr(publish, "_key", lambda task, form: f"{task.job_id}/{task.input.id[-16:]}")
+    patch.setattr(publish, "key_of", lambda task, form: f"{task.job_id}/{task.input.id[-16:]}")
 
 
 def let_an_older_one_replace_a_newer(patch: Patch) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinv.grid.scalapack import Grid, Spread
-from matinv.linalg import held, scaling
+from matinv.linalg import definite, held, scaling
 from matinv.linalg.bounds import Row
 from matinv.linalg.determinant import Determinants
 from matinv.linalg.kernels import of_cholesky
@@ -30,7 +30,7 @@ BLOCK: Final = 64  # as wide as ScaLAPACK's own tests; wider ones leave processe
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Share:
     """Some rows and columns of a matrix."""
 
     a: Matrix
@@ -72,17 +72,17 @@ class BlockCyclic:
         self._comm = comm
         self.spread = Spread.empty(Grid.of(library, rows, cols), (n, n), (block, block), dtype)
         across, along = self.spread.indices()
-        self._piece = _Piece(self.spread.local.T, along, across)
+        self._share = _Share(self.spread.local.T, along, across)
 
     def first_row(self) -> NDArray[Any]:
         """Return the first row."""
-        own = self._piece.a[self._piece.rows == 0]
-        return self._sum(own.sum(axis=0), self._piece.cols)
+        own = self._share.a[self._share.rows == 0]
+        return self._sum(own.sum(axis=0), self._share.cols)
 
     def diagonal(self) -> NDArray[Any]:
         """Return a copy of the diagonal."""
-        where, i, j = np.intersect1d(self._piece.rows, self._piece.cols, return_indices=True)
-        return self._sum(self._piece.a[i, j], where)
+        where, i, j = np.intersect1d(self._share.rows, self._share.cols, return_indices=True)
+        return self._sum(self._share.a[i, j], where)
 
     def survey(
         self,
@@ -93,18 +93,18 @@ class BlockCyclic:
         squares: bool = False,
     ) -> held.Survey:
         """Read the matrix once."""
-        own, piece = np.ascontiguousarray(vectors[self._piece.cols]), self._piece
-        found = held.survey(piece.a, own, by_rows=by_rows, by_cols=by_cols, squares=squares)
+        own, share = np.ascontiguousarray(vectors[self._share.cols]), self._share
+        found = held.survey(share.a, own, by_rows=by_rows, by_cols=by_cols, squares=squares)
         return held.Survey(
-            self._sum(found.rows, piece.rows),
-            self._sum(found.cols, piece.cols),
-            self._sum(found.squares, piece.cols),
-            self._sum(found.image, piece.rows),
+            self._sum(found.rows, share.rows),
+            self._sum(found.cols, share.cols),
+            self._sum(found.squares, share.cols),
+            self._sum(found.image, share.rows),
         )
 
     def finite(self) -> bool:
         """Whether all elements are finite."""
-        return self._all(all(np.isfinite(b).all() for b in scaling.row_blocks(self._piece.a)))
+        return self._all(all(np.isfinite(b).all() for b in scaling.row_blocks(self._share.a)))
 
     def is_hermitian(self) -> bool:
         """Whether the matrix equals its conjugate transpose."""
@@ -115,34 +115,34 @@ class BlockCyclic:
 
     def may_be_definite(self) -> bool:
         """As `scaling.may_be_definite`."""
-        own, piece = np.frexp(self.diagonal().real)[1], self._piece
-        return self._all(bool(scaling.below_diagonal(piece.a, own[piece.rows], own[piece.cols])))
+        own, share = np.frexp(self.diagonal().real)[1], self._share
+        return self._all(bool(scaling.below_diagonal(share.a, own[share.rows], own[share.cols])))
 
     def equilibrated(self, *, columns_first: bool) -> tuple[scaling.Shifts, scaling.Shifts]:
         """Return shifts of rows and columns."""
-        piece = self._piece
+        share = self._share
         if columns_first:
-            piece = _Piece(piece.a.T, piece.cols, piece.rows)
+            share = _Share(share.a.T, share.cols, share.rows)
 
         def sizes(top: scaling.Shifts) -> tuple[Any, Any]:
-            by_row, by_col = scaling.sums(piece.a, top)
-            return self._sum(by_row, piece.rows), self._sum(by_col, piece.cols)
+            by_row, by_col = scaling.sums(share.a, top)
+            return self._sum(by_row, share.rows), self._sum(by_col, share.cols)
 
         shifts = scaling.equilibrate_by(
-            lambda: self._max(scaling.tops(piece.a), piece.rows),
-            lambda rows: self._max(scaling.tops_below(piece.a, rows[piece.rows]), piece.cols),
+            lambda: self._max(scaling.tops(share.a), share.rows),
+            lambda rows: self._max(scaling.tops_below(share.a, rows[share.rows]), share.cols),
             sizes,
         )
         return (shifts[1], shifts[0]) if columns_first else shifts
 
     def scale(self, rows: scaling.Shifts, cols: scaling.Shifts) -> None:
         """Scale in place."""
-        scaling.scale(self._piece.a, rows[self._piece.rows], cols[self._piece.cols])
+        scaling.scale(self._share.a, rows[self._share.rows], cols[self._share.cols])
 
     def underflows(self, rows: scaling.Shifts, cols: scaling.Shifts, dtype: np.dtype[Any]) -> bool:
         """Whether elements would be no normal numbers of a dtype."""
-        piece = self._piece
-        found = scaling.underflows(piece.a, rows[piece.rows], cols[piece.cols], dtype)
+        share = self._share
+        found = scaling.underflows(share.a, rows[share.rows], cols[share.cols], dtype)
         return not self._all(not found)
 
     def invert(self, *, definite: bool) -> tuple[str, Determinants]:
@@ -156,27 +156,40 @@ class BlockCyclic:
     def restore(self, diagonal: NDArray[Any]) -> None:
         """Make the matrix Hermitian from the other triangle and a saved diagonal."""
         self._mirror(np.less)
-        where, i, j = np.intersect1d(self._piece.rows, self._piece.cols, return_indices=True)
-        self._piece.a[i, j] = diagonal[where]
+        self._set_diagonal(diagonal)
+
+    def is_definite(self) -> bool | None:
+        """Whether the matrix is positive definite, as far as shifted Cholesky proves it."""
+        diagonal = self.diagonal()
+        if not ((diagonal.real > 0).all() and self.may_be_definite()):
+            return False
+        moved_by = definite.margin(self.dtype, diagonal.real)
+        for sign in (-1, 1):
+            self._set_diagonal(diagonal + sign * moved_by)
+            succeeds = self.spread.factor_definite() == 0
+            self.restore(diagonal)
+            if succeeds == (sign < 0):
+                return succeeds
+        return None  # integers would decide, in one process
 
     def through(self, row: Row, *, transposed: bool = False) -> Row:
         """Return the product of a row with the sizes of the elements."""
-        piece = self._piece
+        share = self._share
         if transposed:
-            piece = _Piece(piece.a.T, piece.cols, piece.rows)
-        own = Row(row.value[piece.rows], row.exponent[piece.rows]).through(piece.a)
-        top = self._max(own.exponent, piece.cols)
-        return Row.of(self._sum(own.below(top[piece.cols]), piece.cols), top)
+            share = _Share(share.a.T, share.cols, share.rows)
+        own = Row(row.value[share.rows], row.exponent[share.rows]).through(share.a)
+        top = self._max(own.exponent, share.cols)
+        return Row.of(self._sum(own.below(top[share.cols]), share.cols), top)
 
     def round_to(self, dtype: np.dtype[Any]) -> float:
         """Round all elements, where they are."""
-        lost, norm = np.zeros((2, len(self._piece.cols)))
-        for block in scaling.row_blocks(self._piece.a):
+        lost, norm = np.zeros((2, len(self._share.cols)))
+        for block in scaling.row_blocks(self._share.a):
             rounded = block.astype(dtype)
             lost += np.abs(rounded - block).sum(axis=0)
             norm += np.abs(block).sum(axis=0)
             block[...] = rounded
-        whole = [self._sum(found, self._piece.cols).max() for found in (lost, norm)]
+        whole = [self._sum(found, self._share.cols).max() for found in (lost, norm)]
         return float(whole[0] / whole[1])
 
     def _by_lu(self) -> tuple[str, Determinants]:
@@ -185,7 +198,7 @@ class BlockCyclic:
         if zero:
             diagonal[:] = 0
         else:
-            rows = self._piece.cols
+            rows = self._share.cols
             moved = np.count_nonzero(pivots[: len(rows)] != rows + 1)
             own = moved if self.spread.grid.col == 0 else 0
             if self._comm.allreduce(own) % 2:
@@ -207,9 +220,13 @@ class BlockCyclic:
             local *= 1 / factor if broken else factor
         return "ppotrf+ppotri", of_cholesky(diagonal[None], factor, np.array([broken]))
 
+    def _set_diagonal(self, diagonal: NDArray[Any]) -> None:
+        where, i, j = np.intersect1d(self._share.rows, self._share.cols, return_indices=True)
+        self._share.a[i, j] = diagonal[where]
+
     def _mirror(self, chosen: Callable[[Any, Any], Any]) -> None:
         """Copy the conjugate transpose into the places whose column is `chosen` over the row."""
-        across, along = self._piece.cols, self._piece.rows
+        across, along = self._share.cols, self._share.rows
         for rows, turned in self._strips():
             where = chosen(along, across[rows, None])
             np.copyto(self.spread.local[rows], turned, where=where)

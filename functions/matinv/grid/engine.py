@@ -99,4 +99,5 @@ def invert(  # noqa: PLR0913, PLR0917 - a matrix, and where it is computed
     shape = np.broadcast_to(matter.dtype.type(np.nan), (matter.n, matter.n))
     gates = Gates.of(matter.n, matter.dtype)
     inverses = judged(shape, findings, gates, matter.method, matter.on_ill_conditioned)
-    return Inverted(inverses, need is Need.ANOTHER, held)
+    unproven = findings.flaw[0] == Flaw.PERHAPS_NOT_POSITIVE
+    return Inverted(inverses, bool(need is Need.ANOTHER or unproven), held)

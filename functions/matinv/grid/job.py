@@ -1,4 +1,4 @@
-"""One question in the ranks: read, invert, judge, write, answer."""
+"""What the ranks do with an assignment: read, invert, judge, write, answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matinv.formats.npy_header import Header
 from matinv.grid.engine import Matter, invert
 from matinv.grid.result_parts import ResultFile, rows_of_part
 from matinv.grid.slabs import Slabs
-from matinv.grid.wire import Published, Question, UnvouchedError
+from matinv.grid.wire import Assignment, Published, UnvouchedError
 from matinv.linalg.types import Matrix
 from matinv.ports import RankStore
 
@@ -33,10 +33,10 @@ def answer(
     comm: Comm,
     library: ctypes.CDLL,
     store: RankStore,
-    question: Question,
+    assignment: Assignment,
     note: Callable[[int], object],
 ) -> Published:
-    """Answer a question, as all ranks do at once.
+    """Do an assignment, as all ranks do at once.
 
     Parameters
     ----------
@@ -50,15 +50,15 @@ def answer(
     MatinvError
         Why there is none.
     """
-    header = question.header
+    header = assignment.header
     n, dtype = header.n, header.working_dtype
     matter = Matter(
         n,
         dtype,
         header.fortran_order,
-        question.method,
-        question.on_ill_conditioned,
-        question.wide,
+        assignment.method,
+        assignment.on_ill_conditioned,
+        assignment.wide,
     )
 
     def read(first: int, last: int) -> Matrix:
@@ -66,8 +66,8 @@ def answer(
         rows = Header((last - first, n), header.dtype, fortran_order=False)
         if not rows.body_bytes:  # of the last round not every rank has rows
             return np.empty(rows.shape, dtype)
-        begin = question.begin + first * row_bytes
-        with store.open_range(question.reference, begin, rows.body_bytes) as blob:
+        begin = assignment.begin + first * row_bytes
+        with store.open_range(assignment.reference, begin, rows.body_bytes) as blob:
             return npy.read_body(blob, rows)
 
     done = invert(comm, library, matter, read, lambda share: note(int(_READ * share)))
@@ -83,7 +83,7 @@ def answer(
     certificate = inverses.certificate()
 
     def metadata(sha256: str) -> dict[str, str]:
-        return dict(question.metadata) | {
+        return dict(assignment.metadata) | {
             "matinv-sha256": sha256,
             "matinv-part-bytes": str(file.part_bytes),
             "matinv-bytes": str(file.size_bytes),
@@ -93,7 +93,7 @@ def answer(
     rest = PERCENT - _INVERTED
     stored, sha256 = file.write(
         store,
-        question.result_key,
+        assignment.result_key,
         metadata,
         lambda share: note(min(PERCENT, _INVERTED + int(rest * share))),
     )

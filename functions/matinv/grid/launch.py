@@ -1,6 +1,6 @@
-"""Launch ranks for one question, and say what became of them.
+"""Launch ranks for one assignment, and say what became of them.
 
-The question is a line on the first rank's standard input, which stays open for as long as the
+The assignment is a line on the first rank's standard input, which stays open for as long as the
 answer is wanted: the end of this process, even by ``kill -9``, ends the ranks.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from matinv.errors import Code, MatinvError, Refused
-from matinv.grid.wire import Published, Question, UnvouchedError, error_of
+from matinv.grid.wire import Assignment, Published, UnvouchedError, error_of
 
 MODULE: Final = "matinv.handlers.rank"  # by mpi4py, which ends all ranks with one
 
@@ -69,7 +69,7 @@ class Launcher:
 
     def ask(
         self,
-        question: Question,
+        assignment: Assignment,
         wanted: Callable[[], object],
         note: Callable[[int], object] = lambda _percent: None,
     ) -> Published:
@@ -100,7 +100,7 @@ class Launcher:
             process_group=0,
         )
         try:
-            reply = _reply(ranks, question, wanted, note)
+            reply = _reply(ranks, assignment, wanted, note)
         finally:
             _stop(ranks)
         if reply is None:
@@ -114,14 +114,14 @@ class Launcher:
 
 def _reply(
     ranks: subprocess.Popen[bytes],
-    question: Question,
+    assignment: Assignment,
     wanted: Callable[[], object],
     note: Callable[[int], object],
 ) -> dict[str, Any] | None:
     """Return the answer's line, None if the ranks ended without one."""
     assert ranks.stdin and ranks.stdout  # noqa: S101, PT018 - pipes, as asked for
     with suppress(BrokenPipeError):  # they have ended already
-        ranks.stdin.write(json.dumps(question.document()).encode() + b"\n")
+        ranks.stdin.write(json.dumps(assignment.document()).encode() + b"\n")
         ranks.stdin.flush()
     rest = b""
     with selectors.DefaultSelector() as selector:
@@ -163,16 +163,16 @@ def _ending(code: int, lived_s: float) -> MatinvError:
         return Refused(
             Code.OUT_OF_MEMORY,
             "a rank ran out of memory on this job",
-            "give the lane more memory, or more ranks, and send it again",
+            "give the lane more memory, and send it again",
         )
     if number == signal.SIGKILL:
         return Refused(
             Code.OUT_OF_MEMORY,
             f"the system killed a rank, as it does when memory runs out: {after}",
-            "give the lane more memory, or more ranks, and send it again",
+            "give the lane more memory, and send it again",
         )
     return Refused(
         Code.WORKER_CRASHED,
         f"the job ended one of its ranks: {after}",
-        "see the worker's log; `matinv dlq redrive` tries it again",
+        "report it with the matrix; `matinv dlq redrive` tries it again",
     )

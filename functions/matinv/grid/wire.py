@@ -1,4 +1,4 @@
-"""What goes between a worker and its ranks, each a line of JSON: question, news, answer."""
+"""What goes between a worker and its ranks, as JSON: the assignment, its answer, errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def error_of(document: Mapping[str, Any]) -> MatinvError:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Assignment:
     """One matrix for many ranks.
 
     Parameters
@@ -69,13 +69,13 @@ class Question:
     memory_bytes: int
 
     def document(self) -> dict[str, Any]:
-        """Return the question as JSON can hold it."""
+        """Return the assignment as JSON can hold it."""
         header = asdict(self.header) | {"dtype": self.header.dtype.str}
         return asdict(self) | {"header": header}
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """Return the question that a document says."""
+        """Return the assignment that a document says."""
         header = document["header"]
         known = {
             "reference": Reference(**document["reference"]),

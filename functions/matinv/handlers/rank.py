@@ -1,8 +1,8 @@
 """A rank: one of the processes of MPI that a matrix is spread over.
 
-`matinv.grid.launch` runs ``mpiexec … python -m mpi4py -m matinv.handlers.rank``. The first rank reads one
-question from its standard input, and ends with the others when that ends; it writes news and the
-answer to standard output. Whatever else is said goes to standard error.
+`matinv.grid.launch` runs ``mpiexec … python -m mpi4py -m matinv.handlers.rank``. The first rank
+reads one assignment from its standard input, and all end when that does; it writes news and the
+answer to standard output. All else that is said goes to standard error.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from matinv import wiring
 from matinv.errors import MatinvError
 from matinv.grid import job, mpi, scalapack
 from matinv.grid.launch import ORPHANED, OUT_OF_MEMORY
-from matinv.grid.wire import Question, UnvouchedError, said
+from matinv.grid.wire import Assignment, UnvouchedError, said
 from matinv.settings import Settings
 
 
 def main() -> None:
-    """Answer one question; an error that nobody expects ends all ranks (``-m mpi4py``)."""
+    """Answer one assignment; an error that nobody expects ends all ranks (``-m mpi4py``)."""
     comm = MPI.COMM_WORLD
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print what they like
@@ -44,14 +44,14 @@ def main() -> None:
         library = scalapack.load(mpi.of_version(MPI.Get_library_version()).scalapack)
         store = wiring.backend(Settings.from_environment()).store
         line = sys.stdin.readline() if comm.rank == 0 else ""
-        question = Question.of(json.loads(comm.bcast(line)))
+        assignment = Assignment.of(json.loads(comm.bcast(line)))
         if comm.rank == 0:
             threading.Thread(
                 target=_end_with_stdin, args=[answered], name="matinv-parent", daemon=True
             ).start()
-        _limit(question.memory_bytes)
+        _limit(assignment.memory_bytes)
         try:
-            found = job.answer(comm, library, store, question, lambda done: say(percent=done))
+            found = job.answer(comm, library, store, assignment, lambda done: say(percent=done))
         except UnvouchedError as unvouched:
             say(unvouched=said(unvouched.error))
         except MatinvError as error:

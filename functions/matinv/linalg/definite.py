@@ -20,9 +20,10 @@ References
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matinv.linalg import hermitian, lapack, scaling
 from matinv.linalg.budget import Budget
@@ -64,7 +65,7 @@ def prove(a: Matrix, budget: Budget, *, overwrite: bool = False) -> bool | None:
         work = a.astype(wide, order="C")
         scaling.scale(work, *shifts)
     diagonal = np.diagonal(work).copy()
-    moved_by = _SAFETY * (n + 2) * Gates.of(n, work.dtype).roundoff * diagonal.real.sum()
+    moved_by = margin(work.dtype, diagonal.real)
     for sign in (-1, 1):
         np.fill_diagonal(work, diagonal + sign * moved_by)
         succeeds = lapack.potrf(work) == 0
@@ -73,3 +74,9 @@ def prove(a: Matrix, budget: Budget, *, overwrite: bool = False) -> bool | None:
             return succeeds
     with FLINT:
         return Integers(a, *shifts).definite(budget)
+
+
+def margin(dtype: np.dtype[Any], diagonal: NDArray[Any]) -> float:
+    """Return by how much Cholesky in a dtype may be off, given the diagonal."""
+    n = len(diagonal)
+    return float(_SAFETY * (n + 2) * Gates.of(n, dtype).roundoff * diagonal.sum())

@@ -9,7 +9,7 @@ from matinv.formats.codecs import Format
 from matinv.formats.npy_header import Header
 from matinv.formats.opened import OpenedFile
 from matinv.grid.launch import Launcher, RankDied
-from matinv.grid.wire import Question
+from matinv.grid.wire import Assignment
 from matinv.jobs.limits import predict_spread
 from matinv.jobs.record import Record
 from matinv.jobs.request import Output, reference_of
@@ -51,7 +51,7 @@ def invert_over_ranks(app: App, task: Task, ranks: Launcher, deadline: Deadline)
     header = file.header
     wide = _admit(app, task, header, ranks, deadline)
     announce_running(app, task)
-    question = Question(
+    assignment = Assignment(
         reference_of(task.input),
         header,
         file.begin or 0,
@@ -64,7 +64,7 @@ def invert_over_ranks(app: App, task: Task, ranks: Launcher, deadline: Deadline)
     )
     try:
         with task.timed("invert_ms", app.now):
-            found = ranks.ask(question, deadline.check)
+            found = ranks.ask(assignment, deadline.check)
     except RankDied as died:
         if task.delivery.receive_count >= _SUSPECT_FROM:
             raise died.error from died
@@ -100,7 +100,7 @@ def _admit(app: App, task: Task, header: Header, ranks: Launcher, deadline: Dead
         raise Refused(
             Code.TOO_LARGE,
             f"a matrix of shape {header.shape} has too many elements for each rank",
-            "deploy the lane with more ranks",
+            "use a smaller matrix or float32, or deploy a larger lane",
             observed=f"{header.n**2 // ranks.ranks} elements",
             limit=f"{_ELEMENTS} elements of a rank",
         )

@@ -50,6 +50,12 @@ ELSEWHERE: Final = (
     ),
     Elsewhere("see the worker's role", Kind.AWS),
     Elsewhere("look at what the worker wrote to standard error just before", Kind.OPERATOR),
+    Elsewhere("on Debian: apt-get install openmpi-bin libscalapack-openmpi2.2", Kind.OPERATOR),
+    Elsewhere(
+        "give the lane more memory, and send it again",
+        Kind.SHOWN,
+        "grid/test_ranks.py::test_a_rank_that_is_out_of_memory_ends_the_job_with_that_code",
+    ),
     Elsewhere("this is a bug in matinv: see the worker's log for the traceback", Kind.REPORT),
     Elsewhere("report this", Kind.REPORT),
     Elsewhere("report it with the matrix; `matinv dlq redrive` tries it again", Kind.REPORT),

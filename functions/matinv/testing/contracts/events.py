@@ -62,6 +62,7 @@ class JobEventsContract:
             "format": "npy",
             "sha256": "ab" * 32,
             "bytes": 96,
+            "part_bytes": 64,
         }
         assert body["certificate"]["rcond_1"] == 5e-324
         assert body["certificate"]["checked"] == "probe"

@@ -247,6 +247,55 @@ class MatrixStoreContract(ClientStoreContract):
             one.metadata == {"number": str(winner)} for n, one in enumerate(stored) if n != winner
         )
 
+    def test_some_bytes_of_an_object_are_read_alone(self, store: MatrixStore) -> None:
+        reference = store.upload("a.npy", [bytes(range(100))], {})
+        for begin, size in ((0, 1), (7, 30), (99, 1), (0, 100)):
+            buffer = bytearray(size)
+            with store.open_range(reference, begin, size) as blob:
+                assert blob.readinto(memoryview(buffer)) == size
+            assert buffer == bytes(range(begin, begin + size))
+        store.upload("a.npy", [bytes(100)], {})
+        with store.open_range(reference, 50, 1) as blob:  # that version still
+            assert blob.read(1) == b"2"
+        store.delete(reference.uri, reference.version_id)
+        with pytest.raises(Refused, match="INPUT_GONE"), store.open_range(reference, 0, 1):
+            pytest.fail("it was opened")
+
+    def test_a_result_in_parts_is_there_with_its_last_call_and_written_once(
+        self, store: MatrixStore
+    ) -> None:
+        parts = [np.random.default_rng(3).bytes(5 * 2**20), b"the ", b"rest"]
+        upload = store.begin_parts("j/1.npy", {"matinv-sha256": "first"})
+        late = store.begin_parts("j/1.npy", {"matinv-sha256": "late"})
+        sent = [
+            store.put_part("j/1.npy", upload, 2, parts[1:]),
+            store.put_part("j/1.npy", upload, 1, parts[:1]),
+        ]
+        assert [part.sha256 for part in sent] == [digest(parts[1:]), digest(parts[:1])]
+        late_sent = [store.put_part("j/1.npy", late, 1, [b"late"])]
+        uri = f"s3://{self.bucket_of_results(store)}/j/1.npy"
+        with pytest.raises(Refused, match="INPUT_GONE"), store.results(uri, None):
+            pytest.fail("it is there before its time")
+        written = store.finish_parts("j/1.npy", upload, sent[::-1])
+        assert written.metadata is None
+        with store.results(written.uri, written.version_id) as blob:
+            assert blob.read(blob.size_bytes) == b"".join(parts)
+        found = store.finish_parts("j/1.npy", late, late_sent)
+        assert found == replace(written, metadata={"matinv-sha256": "first"})
+
+    def test_an_upload_in_parts_that_is_dropped_leaves_nothing(self, store: MatrixStore) -> None:
+        upload = store.begin_parts("j/1.npy", {})
+        store.put_part("j/1.npy", upload, 1, [b"1"])
+        store.abort_parts("j/1.npy", upload)
+        store.abort_parts("j/1.npy", upload)
+        written = store.put_result("j/1.npy", [b"2"], digest([b"2"]), {})
+        assert written.metadata is None
+
+    def bucket_of_results(self, store: MatrixStore) -> str:
+        """Return the name of the results bucket, by a result in it."""
+        stored = store.put_result("where", [b"1"], digest([b"1"]), {})
+        return Reference.at(stored.uri).bucket
+
     def test_a_result_that_does_not_exist_is_gone(self, store: MatrixStore) -> None:
         stored = store.put_result("j/1.npy", [b"1"], digest([b"1"]), {})
         for uri, version_id in ((stored.uri + "x", None), (stored.uri, "no-such-version")):

@@ -46,7 +46,8 @@ def full_record(job_id: str = "full", result: ResultInfo | None = None) -> Recor
         message_id="00000001-e4ca-4bd3-a5b6-2e8f3a6b4f10",
         message_at_ms=1_790_000_000_123,
         error=ErrorInfo(Code.SINGULAR, "two rows agree", "use pinv", "rcond 0", "1e-14"),
-        result=result or ResultInfo(Format.NPY, "ab" * 32, 96, "s3://results/x.npy", "v2"),
+        result=result
+        or ResultInfo(Format.NPY, "ab" * 32, 96, "s3://results/x.npy", "v2", part_bytes=64),
         certificate=Certificate(
             5e-324,
             -0.0,
