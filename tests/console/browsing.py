@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import subprocess
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -19,14 +16,11 @@ from matinv.client import Client
 from matinv.console.app import Limits, console
 from matinv.console.guard import Session
 from matinv.console.server import Server, listen
+from support.debian import provide
 
 ROOT = Path(__file__).parents[2]
 WAIT_MS = 20_000  # a bound for what takes a fraction of a second on an idle machine
 expect.set_options(timeout=WAIT_MS)
-
-
-class MissingError(Exception):
-    """This machine lacks something, and the message says what."""
 
 
 def chromium() -> str:
@@ -37,25 +31,8 @@ def chromium() -> str:
     MissingError
         If there is none, and none can be installed.
     """
-    if not shutil.which("chromium"):
-        if not shutil.which("apt-get") or os.geteuid() != 0:
-            raise MissingError("needs chromium: no such command, and no root on Debian to install")
-        cache = ROOT / ".cache"
-        cache.mkdir(exist_ok=True)
-        with (cache / "chromium.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _install("chromium")
+    provide("chromium", "chromium")
     return shutil.which("chromium") or "chromium"
-
-
-def _install(package: str) -> None:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
-        done = subprocess.run(
-            ["apt-get", *command], capture_output=True, text=True, check=False, env=environment
-        )
-        if done.returncode != 0:
-            raise MissingError(f"apt-get {' '.join(command)} failed: {done.stderr[-300:]}")
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def outcome(one: Named, *, wide: bool = True) -> dict[str, Any] | None:
     slabs = Slabs(COMM, found.held, max(1, SLAB_BYTES // (len(a) * a.itemsize)))
     file = ResultFile(slabs, a.dtype, flipped)
     own = [(n, b"".join(part)) for parts in file.parts() for n, part in parts]
-    parts = [content for _, content in sorted(sum(COMM.allgather(own), []))]
+    parts = [content for _, content in sorted(pair for of in COMM.allgather(own) for pair in of)]
     if COMM.rank:
         return None
     assert {len(part) for part in parts[:-1]} <= {file.part_bytes}

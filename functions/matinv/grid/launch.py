@@ -27,6 +27,15 @@ MODULE: Final = "matinv.handlers.rank"  # by mpi4py, which ends all ranks with o
 OUT_OF_MEMORY: Final = 77
 ORPHANED: Final = 78
 
+# What ends a process against its will; no rank exits by one of these codes.
+_SIGNALS: Final = frozenset(
+    {
+        *(signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE),
+        *(signal.SIGILL, signal.SIGXCPU, signal.SIGTERM),
+    }
+)
+_SIGNALLED: Final = 128
+
 _PATIENCE_S: Final = 0.5  # between looks at whether the answer is still wanted
 _STOP_S: Final = 5.0
 _CHUNK_BYTES: Final = 64 * 1024
@@ -87,9 +96,9 @@ class Launcher:
         UnvouchedError
             If one process may find an inverse.
         RankDied
-            If a rank ended without an answer.
+            If a rank ended without a word.
         MatinvError
-            Why there is no inverse.
+            Why there is no inverse: OUT_OF_MEMORY, if a rank said so.
         """
         begun = time.monotonic()
         ranks = subprocess.Popen(  # noqa: S603 - our own modules
@@ -103,6 +112,12 @@ class Launcher:
             reply = _reply(ranks, assignment, wanted, note)
         finally:
             _stop(ranks)
+        if reply is None and ranks.returncode == OUT_OF_MEMORY:
+            raise Refused(
+                Code.OUT_OF_MEMORY,
+                "a rank ran out of memory on this job",
+                "give the lane more memory, and send it again",
+            )
         if reply is None:
             raise RankDied(_ending(ranks.returncode, time.monotonic() - begun))
         if "published" in reply:
@@ -156,16 +171,12 @@ def _stop(ranks: subprocess.Popen[bytes]) -> None:
 
 def _ending(code: int, lived_s: float) -> MatinvError:
     """Return what the end of the ranks says, by mpiexec's exit code."""
-    number = code - 128 if code > 128 else -code
-    what = signal.Signals(number).name if 0 < number < signal.NSIG else f"exit code {code}"
+    # Open MPI says a rank's signal as a shell does, MPICH as it is, the system mpiexec's own as -9.
+    number = abs(code) % _SIGNALLED
+    killed = number in _SIGNALS
+    what = signal.Signals(number).name if killed else f"exit code {code}"
     after = f"a rank ended after {lived_s:.0f} s: {what}"
-    if code == OUT_OF_MEMORY:
-        return Refused(
-            Code.OUT_OF_MEMORY,
-            "a rank ran out of memory on this job",
-            "give the lane more memory, and send it again",
-        )
-    if number == signal.SIGKILL:
+    if killed and number == signal.SIGKILL:
         return Refused(
             Code.OUT_OF_MEMORY,
             f"the system killed a rank, as it does when memory runs out: {after}",

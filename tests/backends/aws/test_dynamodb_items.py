@@ -73,15 +73,8 @@ class TestItems:
 
     def test_facts_are_read_as_they_were_packed_in_the_first_version(self) -> None:
         """Tables are full of them: this one must be read for ever."""
-<<<<<<< HEAD
         item = item_of(record("a")) | {"facts": {"B": b64decode(FIRST)}}
         assert record_of(item) == record("a")
-=======
-        item = item_of(full_record()) | {"facts": {"B": b64decode(FIRST)}}
-        full = full_record()
-        assert full.result
-        assert record_of(item) == replace(full, result=replace(full.result, part_bytes=None))
->>>>>>> db8faac (wip)
 
     def test_what_has_no_value_is_left_out(self) -> None:
         always = {"job_id", "status", "listing", "updated_at", "expires_at", "revision", "facts"}

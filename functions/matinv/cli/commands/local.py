@@ -149,6 +149,11 @@ def _worker_options(command: Command) -> Command:
     type=click.IntRange(min=128),
     help="Also run the lane huge: a poller with this memory, as AWS Batch runs it.",
 )
+@click.option(
+    "--grid-ranks",
+    type=click.IntRange(min=2),
+    help="Also run the last lane: so many processes of MPI share a matrix in all memory there is.",
+)
 @click.option("--console", is_flag=True, help="Also run `matinv console` for this stack.")
 @click.option(
     "--console-port",
@@ -171,6 +176,7 @@ def up(  # noqa: PLR0913 - each is an option of the command
     no_worker: bool,
     large_memory_mb: int | None,
     huge_memory_mb: int | None,
+    grid_ranks: int | None,
     api_port: int | None,
     console: bool,
     console_port: int,
@@ -199,9 +205,12 @@ def up(  # noqa: PLR0913 - each is an option of the command
         require_console()
         opened = ["--port", str(console_port), *(["--no-browser"] if no_browser else [])]
     behind = None
+    cores = os.cpu_count() or 1
+    if grid_ranks:
+        own_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+        behind = Lane("grid", "", own_mb, cores, HUGE_S, ranks=grid_ranks)
     if huge_memory_mb:
-        cores = os.cpu_count() or 1
-        behind = Lane("huge", "", huge_memory_mb, min(cores, MOST_THREADS), HUGE_S)
+        behind = Lane("huge", "", huge_memory_mb, min(cores, MOST_THREADS), HUGE_S, behind)
     if large_memory_mb:
         behind = lane("large", large_memory_mb, behind)
     shape = Shape(port, max_receives, visibility_s, lane("standard", memory_mb, behind))

@@ -1,0 +1,42 @@
+"""MPI and ScaLAPACK from Debian's packages; without them these tests are skipped, never in CI."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matinv.grid.mpi import OPEN_MPI, Mpi
+from support.debian import MissingError, provide
+
+INVERT_ALL = Path(__file__).parent / "invert_all.py"
+
+
+@pytest.fixture(scope="session")
+def mpi() -> Mpi:
+    """Return Open MPI, which yields where ranks share cores."""
+    try:
+        provide(OPEN_MPI.launcher, "openmpi-bin", "libscalapack-openmpi2.2", "libopenblas0-pthread")
+    except MissingError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+    return OPEN_MPI
+
+
+@pytest.fixture(scope="module", params=[1, 3, 4], ids="{} ranks".format)
+def over_ranks(
+    request: pytest.FixtureRequest, mpi: Mpi, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Invert all named matrices over so many ranks; return what came of each, by name."""
+    path = tmp_path_factory.mktemp("ranks") / "found.pickle"
+    command = [*mpi.command(request.param), sys.executable, "-m", "mpi4py"]
+    environment = os.environ | dict(mpi.environment) | {"OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([*command, str(INVERT_ALL), str(path)], check=True, env=environment, timeout=300)
+    found: dict[str, Any] = pickle.loads(path.read_bytes())
+    return found
