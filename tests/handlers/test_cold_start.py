@@ -84,11 +84,7 @@ OURS = """
     matinv.pipeline.direct
     matinv.pipeline.finish
     matinv.pipeline.invert matinv.pipeline.load matinv.pipeline.outcome matinv.pipeline.publish
-<<<<<<< HEAD
-    matinv.pipeline.retry matinv.pipeline.task matinv.pipeline.watch
-=======
-    matinv.pipeline.retry matinv.pipeline.running matinv.pipeline.task
->>>>>>> db8faac (wip)
+    matinv.pipeline.retry matinv.pipeline.task matinv.pipeline.watch matinv.pipeline.running
     matinv.backends matinv.backends.aws matinv.backends.aws.calls matinv.backends.aws.clients
     matinv.backends.aws.dynamodb matinv.backends.aws.dynamodb_items
     matinv.backends.aws.dynamodb_runs matinv.backends.aws.dynamodb_writes

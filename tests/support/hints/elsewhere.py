@@ -54,7 +54,7 @@ ELSEWHERE: Final = (
     Elsewhere(
         "give the lane more memory, and send it again",
         Kind.SHOWN,
-        "grid/test_ranks.py::test_a_rank_that_is_out_of_memory_ends_the_job_with_that_code",
+        "grid/test_ranks_at_work.py::test_a_rank_that_is_out_of_memory_ends_the_job_with_that_code",
     ),
     Elsewhere("this is a bug in matinv: see the worker's log for the traceback", Kind.REPORT),
     Elsewhere("report this", Kind.REPORT),

@@ -196,7 +196,7 @@ def test_ranks_end_with_the_process_that_asked_them(service: Service) -> None:
     service.upload("orphaned", gaussian(3000))
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_ranks import GRID, Service, standard\n"
+        "from test_ranks_at_work import GRID, Service, standard\n"
         "from matinv import wiring; from matinv.client import Client\n"
         "from matinv.settings import Settings\n"
         "app = wiring.app_from(Settings.from_environment())\n"
