@@ -193,3 +193,9 @@ def test_a_status_is_listed_in_any_case_and_another_word_is_refused(client: Clie
     assert [record.job_id for record in client.list(status="failed")] == [job.job_id]
     with pytest.raises(Refused, match=r"allowed: QUEUED, RUNNING, RETRYING, SUCCEEDED"):
         client.list(status="done")
+
+
+def test_an_option_that_there_is_none_of_is_a_type_error_that_names_it(client: Client) -> None:
+    for call in (client.submit, client.map):
+        with pytest.raises(TypeError, match="metod"):
+            call([[2.0]], metod="general")  # type: ignore[operator]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 from matinv.errors import Code, Refused
 from matinv.formats.codecs import Format
@@ -73,35 +73,40 @@ def one_of(kind: type[Choice], given: str) -> Choice:
         ) from None
 
 
-def options_of(  # noqa: PLR0913 - one for each option
-    *,
-    method: str | None,
-    output: str | None,
-    form: str | None,
-    accuracy: str | None,
-    on_ill_conditioned: str | None,
-    tags: Mapping[str, str] | None,
-    run: str | None,
-    expires_in_s: int | None = None,
-) -> Options:
-    """Return the options that somebody names; None, or an empty run, is not named.
+class JobOptions(TypedDict, total=False):
+    """The options of a job by their names in messages; one that is None is not named."""
+
+    method: Method | str | None
+    output: Output | str | None
+    format: Format | str | None
+    accuracy: Accuracy | str | None
+    on_ill_conditioned: OnIllConditioned | str | None
+    tags: Mapping[str, str] | None
+    run: str | None
+    expires_in_s: int | None
+
+
+_KINDS: Final[Mapping[str, type[StrEnum]]] = {
+    "method": Method,
+    "output": Output,
+    "format": Format,
+    "accuracy": Accuracy,
+    "on_ill_conditioned": OnIllConditioned,
+}
+
+
+def options_of(**given: Unpack[JobOptions]) -> Options:
+    """Return the options that somebody names; an empty run is not named.
 
     Raises
     ------
     Refused
         BAD_MESSAGE, for a name that is none of those that there are.
     """
-    chosen: dict[str, Any] = {
-        "method": None if method is None else one_of(Method, method),
-        "output": None if output is None else one_of(Output, output),
-        "format": None if form is None else one_of(Format, form),
-        "on_ill_conditioned": (
-            None if on_ill_conditioned is None else one_of(OnIllConditioned, on_ill_conditioned)
-        ),
-        "tags": None if tags is None else dict(tags),
-        "accuracy": None if accuracy is None else one_of(Accuracy, accuracy),
-        "run": run or None,
-        "expires_in_s": expires_in_s,
-    }
-    named = {name: value for name, value in chosen.items() if value is not None}
+    named: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    named |= {name: one_of(_KINDS[name], named[name]) for name in named.keys() & _KINDS.keys()}
+    if "tags" in named:
+        named["tags"] = dict(named["tags"])
+    if not named.get("run", "any"):
+        del named["run"]
     return Options(**named, named=frozenset(named))

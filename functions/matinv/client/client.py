@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 from matinv.client.cancel import Canceller
-from matinv.client.choice import Chosen, one_of, options_of
+from matinv.client.choice import Chosen, JobOptions, one_of, options_of
 from matinv.client.job import Job
 from matinv.client.lookup import known_records
 from matinv.client.mapping import Mapped, OnError, Progress
@@ -21,11 +21,9 @@ from matinv.client.send import Sender, send_all
 from matinv.client.submission import Submission
 from matinv.client.wait import Mode, OnChange, Watch, rounds, watch, watch_run
 from matinv.errors import Code, MatinvError, Refused
-from matinv.formats.codecs import Format
 from matinv.jobs.ids import job_id_of
 from matinv.jobs.record import Record, Status
-from matinv.jobs.request import Output
-from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
+from matinv.linalg.types import Matrix
 from matinv.ports import ApiBackend, Backend, ClientQueue, ClientStore, ClientTable, Place
 from matinv.settings import Settings, of_api
 
@@ -138,20 +136,13 @@ class Client:
         """
         return MemoryClient()
 
-    def submit(  # noqa: PLR0913 - the fields of a message
+    def submit(
         self,
         source: Source,
         *,
         job_id: str | None = None,
-        method: Method | str | None = None,
-        output: Output | str | None = None,
-        format: Format | str | None = None,  # noqa: A002 - the message's name for it
-        accuracy: Accuracy | str | None = None,
-        on_ill_conditioned: OnIllConditioned | str | None = None,
-        tags: Mapping[str, str] | None = None,
-        run: str | None = None,
-        expires_in_s: int | None = None,
         replace: bool = False,
+        **options: Unpack[JobOptions],
     ) -> Job:
         """Send a matrix: inside a message when it is small, else as a file.
 
@@ -188,17 +179,7 @@ class Client:
         OSError
             If the file cannot be read.
         """
-        options = options_of(
-            method=method,
-            output=output,
-            form=format,
-            accuracy=accuracy,
-            on_ill_conditioned=on_ill_conditioned,
-            tags=tags,
-            run=run,
-            expires_in_s=expires_in_s,
-        )
-        submission = prepare(source, job_id, options)
+        submission = prepare(source, job_id, options_of(**options))
         (sent,) = self.send([submission.replacing() if replace else submission])
         if isinstance(sent, MatinvError):
             raise sent
@@ -303,7 +284,7 @@ class Client:
             progress=progress,
         )
 
-    def map(  # noqa: PLR0913 - the last ones are those of `submit`
+    def map(
         self,
         matrices: Iterable[Source],
         *,
@@ -311,14 +292,7 @@ class Client:
         verify: bool = False,
         timeout_s: float | None = None,
         progress: Progress | None = None,
-        method: Method | str | None = None,
-        output: Output | str | None = None,
-        format: Format | str | None = None,  # noqa: A002 - the message's name for it
-        accuracy: Accuracy | str | None = None,
-        on_ill_conditioned: OnIllConditioned | str | None = None,
-        tags: Mapping[str, str] | None = None,
-        run: str | None = None,
-        expires_in_s: int | None = None,
+        **options: Unpack[JobOptions],
     ) -> Generator[Matrix | MatinvError, None, None]:
         """Yield the inverses of many matrices, in their order.
 
@@ -354,16 +328,7 @@ class Client:
         >>> [inverse.tolist() for inverse in client.map([[[2.0]], [[4.0]]])]
         [[[0.5]], [[0.25]]]
         """
-        chosen = options_of(
-            method=method,
-            output=output,
-            form=format,
-            accuracy=accuracy,
-            on_ill_conditioned=on_ill_conditioned,
-            tags=tags,
-            run=run,
-            expires_in_s=expires_in_s,
-        )
+        chosen = options_of(**options)
         mapped = Mapped(
             self, matrices, chosen, one_of(OnError, errors), verify, timeout_s, progress
         )
