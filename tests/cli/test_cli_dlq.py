@@ -256,7 +256,7 @@ def test_what_is_no_job_is_named_and_stays(run: Cli, service: MemoryService, bod
     assert [json.loads(line)["redriven"] for line in result.stdout.splitlines()] == ["no", "yes"]
     assert result.stderr.count("\n") == 1
     assert "message dead-1: " in result.stderr
-    assert "it stays where it is" in result.stderr
+    assert "submit a corrected message" in result.stderr
     assert [letter["message_id"] for letter in listed(run)] == ["dead-1"]
 
 

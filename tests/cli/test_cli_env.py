@@ -185,15 +185,15 @@ def test_commands_that_need_no_stack_do_not_ask_for_one(
     [
         ("{}", "there are no outputs; run terraform apply there, or select its workspace"),
         ('{"api": {"value": 1}, "x": {}}', "no output environment, only api, x; name the service"),
-        ("", "not what terraform output -json prints"),
-        ("[]", "not what terraform output -json prints"),
-        ("[" * 100_000, "not what terraform output -json prints"),
-        ('{"environment": "x"}', "output environment is no map of MATINV_* names"),
-        ('{"environment": {"value": null}}', "output environment is no map"),
-        ('{"environment": {"value": {"MATINV_JOBS_TABLE": 1}}}', "output environment is no map"),
-        ('{"environment": {"value": {"PATH": "/tmp"}}}', "output environment is no map"),
-        ('{"environment": {"value": {"MATINV_X;reboot;": ""}}}', "output environment is no map"),
-        ('{"environment": {"value": {"MATINV_X\\n": ""}}}', "output environment is no map"),
+        ("", "no output of terraform output -json"),
+        ("[]", "no output of terraform output -json"),
+        ("[" * 100_000, "no output of terraform output -json"),
+        ('{"environment": "x"}', "output environment is not a map of MATINV_* names"),
+        ('{"environment": {"value": null}}', "output environment is not a map"),
+        ('{"environment": {"value": {"MATINV_JOBS_TABLE": 1}}}', "output environment is not a map"),
+        ('{"environment": {"value": {"PATH": "/tmp"}}}', "output environment is not a map"),
+        ('{"environment": {"value": {"MATINV_X;reboot;": ""}}}', "output environment is not a map"),
+        ('{"environment": {"value": {"MATINV_X\\n": ""}}}', "output environment is not a map"),
     ],
 )
 def test_outputs_that_name_no_stack_are_refused(stack: Path, text: str, expected: str) -> None:
@@ -219,7 +219,10 @@ def test_missing_terraform_is_said(tmp_path: Path) -> None:
     os.environ["PATH"] = str(tmp_path)
     result = run("--stack", tmp_path, "list")
     assert result.exit_code == 1
-    assert "terraform is not installed; name a file of what terraform output" in result.stderr
+    assert (
+        "terraform is not installed; name a file with the output of terraform output"
+        in result.stderr
+    )
 
 
 def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform, stack: Path) -> None:
@@ -231,7 +234,7 @@ def test_error_of_terraform_is_repeated_on_one_line(fake_terraform: Terraform, s
     assert result.exit_code == 1
     assert result.stderr == (
         f"matinv: SETTINGS: --stack {root}: terraform says: Error: Backend initialization required "
-        "Reason: none; correct that, or name a file of what terraform output -json says\n"
+        "Reason: none; correct that, or name a file with the output of terraform output -json\n"
     )
     assert run("env", "--stack", stack).exit_code == 0
 

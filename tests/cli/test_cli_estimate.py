@@ -88,10 +88,10 @@ def test_bad_file_is_refused_with_its_code(run: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "found"),
     [
-        ((), "give files, or --n"),
+        ((), "give files or --n"),
         (("--n", "0"), "0 is not in the range x>=1"),
         (("--count", "2", "a.npy"), "--count without --n"),
-        (("--n", "2", "a.npy"), "give files, or --n"),
+        (("--n", "2", "a.npy"), "give files or --n"),
         (("none.npy",), "'none.npy' does not exist"),
     ],
 )

@@ -28,7 +28,7 @@ REFUSED = [
     ("pd-columns.json", "BAD_FORMAT", 'df.to_json(orient="values")'),
     ("utf16.json", "BAD_FORMAT", "iconv -f UTF-16 -t UTF-8"),
     ("cplx-objs.json", "BAD_FORMAT", '{"re": [[…]], "im": [[…]]}'),
-    ("r-list.json", "BAD_MESSAGE", "a list was found"),
+    ("r-list.json", "BAD_MESSAGE", "it is a list"),
     ("trailing-1.npy", "NOT_SQUARE", "a[..., 0]"),
     ("trailing-bytes.npy", "BAD_LENGTH", "longer than its header says"),
 ]
@@ -114,7 +114,7 @@ def test_a_layout_of_another_tool_is_answered_by_the_api(api: ApiServer, name: s
         ("r-list.json", "BAD_MESSAGE", "auto_unbox = TRUE"),
         ("savez.npz.npy", "BAD_FORMAT", "numpy.save"),
         ("trailing-1.npy", "NOT_SQUARE", "a[..., 0]"),
-        ("trailing-bytes.npy", "BAD_LENGTH", "something follows the array"),
+        ("trailing-bytes.npy", "BAD_LENGTH", "more bytes follow the array"),
     ],
 )
 def test_a_layout_that_is_not_read_is_named_by_the_api(

@@ -106,7 +106,9 @@ def test_wait_exits_5_when_the_time_is_over(run: Cli, service: MemoryService) ->
     result = run("wait", "slow", "--timeout", "90s")
     assert result.exit_code == 5
     assert "QUEUED" in result.stdout
-    assert result.stderr == "matinv: TIMED_OUT: slow: not finished; it goes on: matinv wait slow\n"
+    assert (
+        result.stderr == "matinv: TIMED_OUT: slow: not finished; it continues: matinv wait slow\n"
+    )
     assert sum(service.pauses) == pytest.approx(90)
 
 

@@ -77,7 +77,7 @@ def test_dead_letters_are_not_shown(run: Cli) -> None:
 def test_two_ways_to_a_service_are_one_too_many() -> None:
     result = CliRunner().invoke(cli, ["--api", "https://x", "--stack", "y", "status", "a"])
     assert result.exit_code == 2
-    assert "two ways" in result.stderr
+    assert "exclude each other" in result.stderr
 
 
 def test_a_stack_on_the_command_line_wins_over_the_variable(

@@ -185,7 +185,7 @@ def test_verify_of_a_message_needs_the_file_that_was_sent(
     service.client.submit(tmp_path / "a.npy").wait()
     result = run("result", "a", "--verify")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "NOT_VERIFIED: the input of job a came inside a message" in result.stderr
+    assert "NOT_VERIFIED: the input of job a travelled inside a message" in result.stderr
     assert "--input FILE" in result.stderr
     assert run("result", "a", "--verify", "--input", "a.npy").exit_code == 0
     assert run("result", "a", "--verify", "--input", "c.json").exit_code == 0

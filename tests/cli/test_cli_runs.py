@@ -259,7 +259,7 @@ def test_a_manifest_is_fetched_and_verified_by_its_files(
 def test_what_is_no_manifest_is_said(run: Cli, tmp_path: Path, content: str) -> None:
     (tmp_path / "m.jsonl").write_text(content)
     result = run("fetch", "--manifest", "m.jsonl", "-o", "out")
-    assert (result.exit_code, "is no manifest" in result.stderr) == (2, True)
+    assert (result.exit_code, "is not a manifest" in result.stderr) == (2, True)
 
 
 def test_the_manifest_is_written_even_if_nothing_is_sent(run: Cli, tmp_path: Path) -> None:

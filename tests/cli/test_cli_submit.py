@@ -253,8 +253,8 @@ def test_many_files_are_sent_in_chunks(
     [
         (("a.npy", "b.json", "--job-id", "x"), "--job-id is for a single matrix (found 2)"),
         (("a.npy", "--timeout", "5s"), "--timeout without --wait"),
-        (("a.npy", "--wait", "--timeout", "soon"), "'soon' is no duration (allowed: 90, 90s"),
-        (("a.npy", "--tag", "team"), "'team' is no tag (allowed: key=value)"),
+        (("a.npy", "--wait", "--timeout", "soon"), "'soon' is not a duration (allowed: 90, 90s"),
+        (("a.npy", "--tag", "team"), "'team' is not a tag (allowed: key=value)"),
         (("a.npy", "--method", "lu"), "'lu' is not one of 'auto', 'general', 'spd', 'pinv'"),
         (("*.mat",), "no file matches *.mat"),
         (("empty",), "file in empty or below"),

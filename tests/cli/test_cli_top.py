@@ -193,7 +193,7 @@ def test_through_an_http_api_the_records_still_tell(run: Cli, busy: MemoryServic
     assert result.exit_code == 0
     assert result.stdout.startswith("HTTP API  2023-11-14")
     assert "4 ended, 1 failed" in result.stdout
-    assert "unknown: alarms: an HTTP API does not tell" in result.stdout
+    assert "unknown: alarms: the HTTP API does not offer this" in result.stdout
 
 
 def test_what_is_denied_is_named(run: Cli, busy: MemoryService) -> None:
@@ -241,7 +241,7 @@ def test_foreign_text_does_not_reach_the_terminal_as_it_is(run: Cli, busy: Memor
     ("arguments", "said"),
     [
         (["--interval", "0.5s"], "--interval is 0.5s (allowed: 1s or more)"),
-        (["--interval", "soon"], "'soon' is no duration"),
+        (["--interval", "soon"], "'soon' is not a duration"),
         (["--window", "59s"], "--window is 59s (allowed: 1m to 1d)"),
         (["--window", "2d"], "--window is 172800s (allowed: 1m to 1d)"),
     ],

@@ -94,7 +94,7 @@ def test_a_worker_that_is_always_faster_ends_in_an_error(service: MemoryService)
             service.table.records["a"] = replace(record, revision=record.revision + 1)
 
     service.table.fail = write_first
-    with pytest.raises(Transient, match="changed under every attempt"):
+    with pytest.raises(Transient, match="changed during every attempt"):
         service.client.cancel(["a"])
 
 

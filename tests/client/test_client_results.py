@@ -110,7 +110,7 @@ def test_verification_of_a_message_s_job_elsewhere_needs_the_matrix(
 ) -> None:
     client.submit(general(4), job_id="m").wait()
     elsewhere = service.client.job("m")
-    with pytest.raises(NotVerified, match="nobody keeps"):
+    with pytest.raises(NotVerified, match="which is not kept"):
         elsewhere.result(verify=True)
     with pytest.raises(NotVerified, match="not the one"):
         elsewhere.result(verify=general(4, 7))

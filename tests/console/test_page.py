@@ -130,7 +130,7 @@ def test_a_picture_shows_where_the_large_elements_are(page: Page, service: Memor
     service.work()
     row(page, "diagonal").get_by_role("link").click()
     expect(page.get_by_role("img", name="A⁻¹: magnitudes from 1.0e+0 to 1.0e+3")).to_be_visible()
-    expect(page.get_by_text("which nobody keeps")).to_be_visible()
+    expect(page.get_by_text("which is not kept")).to_be_visible()
     alphas = page.evaluate(
         """() => { const c = document.querySelector("canvas");
             const data = c.getContext("2d").getImageData(0, 0, 4, 4).data;

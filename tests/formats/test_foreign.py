@@ -138,10 +138,10 @@ WHOLE = [
     # The matrix without its field, or in one of another name.
     ("a stack", json.dumps([MATRIX, MATRIX]), '{"matrix": [['),
     ("complex", json.dumps({"re": MATRIX, "im": MATRIX}), '{"matrix": …}'),
-    ("data", json.dumps({"data": MATRIX}), 'so: {"matrix": [['),
-    ("data and options", json.dumps({"job_id": "a", "data": MATRIX}), 'so: {"matrix": [['),
-    ("A", json.dumps({"A": MATRIX, "method": "spd"}), 'so: {"matrix": [['),
-    ("values, as blanks", json.dumps({"values": MATRIX}, indent=1), 'so: {"matrix": [['),
+    ("data", json.dumps({"data": MATRIX}), 'like this: {"matrix": [['),
+    ("data and options", json.dumps({"job_id": "a", "data": MATRIX}), 'like this: {"matrix": [['),
+    ("A", json.dumps({"A": MATRIX, "method": "spd"}), 'like this: {"matrix": [['),
+    ("values, as blanks", json.dumps({"values": MATRIX}, indent=1), 'like this: {"matrix": [['),
     ("several", json.dumps([{"matrix": MATRIX}, {"job_id": "b", "matrix": MATRIX}]), "of its own"),
     # What is printed, and what is encoded once too often.
     ("repr", repr(ARRAY), PRINTED),
@@ -159,7 +159,7 @@ WHOLE = [
     (".npy in a string", json.dumps(base64.b64encode(npy_bytes(ARRAY)).decode()), '{"npy": "…"}'),
     (".npz in base64", base64.b64encode((FIELD / "cov.npz").read_bytes()).decode(), ".npz"),
     ("JSON in base64", base64.b64encode(json.dumps({"matrix": MATRIX}).encode()).decode(), "JSON"),
-    ("JSON in a string", json.dumps(json.dumps({"matrix": MATRIX})), "encode it once"),
+    ("JSON in a string", json.dumps(json.dumps({"matrix": MATRIX})), "encode it only once"),
 ]
 AS_A_FILE = {"split", "values", "a stack", "complex"}  # which is the matrix itself
 
@@ -230,7 +230,7 @@ def test_nan_in_a_file_from_the_field_is_not_finite() -> None:
 def test_an_option_that_r_boxed_in_a_list_is_called_a_list(field: str) -> None:
     error = refusal(json.dumps({"matrix": MATRIX, field: ["auto"]}).encode())
     assert error.code is Code.BAD_MESSAGE
-    assert "a list was found" in error.info.message
+    assert "it is a list" in error.info.message
     assert field in error.info.message
     assert refusal((FIELD / "r-list.json").read_bytes()).info.observed == "a list of 1"
 

@@ -127,7 +127,7 @@ def test_up_replaces_the_file_of_an_earlier_run_that_was_killed(tmp_path: Any) -
     path.write_text(left)
     with supervisor.env_file(path, notes.append):
         assert not path.exists()
-    assert notes == [f"replacing {path}, which a stack that was killed left behind"]
+    assert notes == [f"replacing {path}, which was left behind by a stack that was killed"]
 
 
 def test_up_leaves_the_file_of_a_stack_that_runs(tmp_path: Any) -> None:

@@ -73,7 +73,7 @@ def complain_missing(job_ids: Sequence[str]) -> Exit:
 def complain_unfinished(job_ids: Sequence[str]) -> Exit:
     """Write a line for each job that did not end in time; return OK if there is none."""
     for job_id in job_ids:
-        say("TIMED_OUT", f"{job_id}: not finished", f"it goes on: matinv wait {job_id}")
+        say("TIMED_OUT", f"{job_id}: not finished", f"it continues: matinv wait {job_id}")
     return Exit.TIMED_OUT if job_ids else Exit.OK
 
 

@@ -193,5 +193,5 @@ def read_manifest(file: Path) -> Iterator[ManifestLine]:
         for row in rows:
             yield ManifestLine(row["file"], row.get("job_id", ""), status=row.get("status", ""))
     except (ValueError, TypeError, KeyError, csv.Error):
-        message = f"{file} is no manifest (allowed: what matinv submit --manifest writes)"
+        message = f"{file} is not a manifest (allowed: what matinv submit --manifest writes)"
         raise click.UsageError(message) from None

@@ -46,7 +46,7 @@ class Duration(_Seconds):
             return value
         match = _DURATION.fullmatch(str(value))
         if match is None:
-            self.fail(f"{value!r} is no duration (allowed: 90, 90s, 15m, 2h, 7d)", param, ctx)
+            self.fail(f"{value!r} is not a duration (allowed: 90, 90s, 15m, 2h, 7d)", param, ctx)
         return float(match[1]) * _UNITS_S[match[2]]
 
 
@@ -74,7 +74,7 @@ class Pair(_Tag):
             return value
         key, equals, text = str(value).partition("=")
         if not key or not equals:
-            self.fail(f"{value!r} is no tag (allowed: key=value)", param, ctx)
+            self.fail(f"{value!r} is not a tag (allowed: key=value)", param, ctx)
         return key, text
 
 
@@ -93,7 +93,7 @@ def client_of(ctx: click.Context) -> Client:
         if root.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
     if len(given) > 1:
-        raise click.UsageError("--api and --stack are two ways to a service (allowed: one of them)")
+        raise click.UsageError("--api and --stack exclude each other (allowed: one of them)")
     if root.params.get("api") and given != ["stack"]:
         root.obj = client = Client.connect(api=root.params["api"])
     else:
@@ -152,4 +152,6 @@ def run_option(command: Command) -> Command:
 def check_one_way(job_ids: tuple[str, ...], *others: object) -> None:
     """Refuse a command line that says which jobs in no way, or in two."""
     if bool(job_ids) is any(others):
-        raise click.UsageError("say which jobs, in one way (allowed: IDs, or an option for many)")
+        raise click.UsageError(
+            "choose jobs in exactly one way (allowed: IDs, or an option for many)"
+        )

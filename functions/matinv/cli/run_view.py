@@ -89,5 +89,5 @@ def wait_for_run(client: Client, run: str, timeout_s: float | None, output: str)
     summary = client.table.run_summary(run)
     code = show_run(summary, client.now(), output)
     if not ended and summary.total:
-        say("TIMED_OUT", f"run {run}: not finished", f"it goes on: matinv wait --run {run}")
+        say("TIMED_OUT", f"run {run}: not finished", f"it continues: matinv wait --run {run}")
     return gravest([code, *map(exit_of_status, summary.counts)])

@@ -77,7 +77,7 @@ def find(
     for source in found:
         name = source.job_id or (source.path.name if source.path else None)
         if name is None:
-            message = "--prefix needs a name to stand before: give a matrix on stdin a --job-id"
+            message = "--prefix needs a name: give a matrix on stdin a --job-id"
             raise click.UsageError(message)
         below.append(replace(source, job_id=job_id_of(f"{above}/{name}")))
     return below

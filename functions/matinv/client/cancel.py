@@ -20,7 +20,7 @@ from matinv.settings import DAY_S, Settings
 
 GOING_ON: Final = tuple(status for status in Status if not status.terminal)
 CANCELLED: Final = ErrorInfo(
-    Code.CANCELLED, "the job was cancelled before it had ended", "submit it again"
+    Code.CANCELLED, "the job was cancelled before it ended", "submit it again"
 )
 JOBS_PER_CALL: Final = 100  # as many records as one call of DynamoDB reads or writes
 _ROUNDS: Final = 5  # a worker writes a record twice or three times
@@ -77,7 +77,7 @@ class Canceller:
                 return done
         raise Transient(
             Code.STORAGE,
-            f"{len(pending)} records changed under every attempt to cancel their jobs",
+            f"{len(pending)} records changed during every attempt to cancel their jobs",
         )
 
     def cancel_run(self, run: str, check: Callable[[], object]) -> int:

@@ -67,7 +67,7 @@ def one_of(kind: type[Choice], given: str) -> Choice:
         raise Refused(
             Code.BAD_MESSAGE,
             f"this is no {kind.__name__}",
-            "name one of those that there are",
+            "use one of the allowed values",
             observed=given,
             limit=", ".join(kind),
         ) from None

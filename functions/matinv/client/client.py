@@ -436,7 +436,7 @@ class Client:
                 raise Refused(
                     Code.BAD_MESSAGE,
                     "there is no such status",
-                    "ask for one of those that there are, in any case",
+                    "use one of the allowed values, in upper or lower case",
                     observed=status,
                     limit=", ".join(Status),
                 )

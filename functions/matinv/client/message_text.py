@@ -38,13 +38,13 @@ def members(body: str) -> dict[str, str]:
             position = _expect(body, position, ",")
         key, position = _SCAN(body, position)
         if not isinstance(key, str) or key in found:
-            message = "a member's name is no text, or stands twice"
+            message = "a member's name is not a string, or appears twice"
             raise ValueError(message)
         start = _expect(body, _skip(body, position), ":")
         try:
             _, end = _SCAN(body, start)
         except RecursionError:
-            message = "lists in lists in lists …"
+            message = "lists are nested too deeply"
             raise ValueError(message) from None
         found[key] = body[start:end]
         position = _skip(body, end)
@@ -100,7 +100,7 @@ def elements(body: str, name: str) -> list[str]:
         try:
             _, end = _SCAN(body, position)
         except RecursionError:
-            message = "lists in lists in lists …"
+            message = "lists are nested too deeply"
             raise ValueError(message) from None
         found.append(body[position:end])
         position = _skip(body, end)

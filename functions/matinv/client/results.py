@@ -205,8 +205,8 @@ def check_hash(record: Record, sha256: str) -> None:
     published = result_of(record).sha256
     if sha256 != published:
         raise NotVerified(
-            f"what came as the result of job {record.job_id} is not what was published",
-            "fetch it again; if it stays so, submit the matrix again",
+            f"what came as the result of job {record.job_id} differs from what was published",
+            "fetch it again; if that does not help, submit the matrix again",
             observed=f"SHA-256 {sha256}",
             limit=published,
         )
@@ -225,7 +225,7 @@ def read_input(store: ClientStore, record: Record) -> Matrix:
     info = record.input
     if info.source == MESSAGE_SOURCE:
         raise NotVerified(
-            f"the input of job {record.job_id} came inside a message, which nobody keeps",
+            f"the input of job {record.job_id} travelled inside a message, which is not kept",
             "pass the matrix that was sent (Python: verify=matrix; CLI: --input FILE; of many: "
             "--inputs DIR)",
         )

@@ -86,7 +86,7 @@ class Desk:
         changes: dict[str, str] = order.get("changes") or {}
         for name, value in changes.items():
             if name not in _CHOICES or value not in list(_CHOICES[name]):
-                raise Bad("BAD_REQUEST", f"{name} cannot be {value}", "choose one of the list")
+                raise Bad("BAD_REQUEST", f"{name} cannot be {value}", "choose one from the list")
         with self.turn:
             done = redrive(
                 self.client,
@@ -128,5 +128,5 @@ class Desk:
 def _chosen(order: dict[str, Any]) -> set[str]:
     ids = order.get("message_ids")
     if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
-        raise Bad("BAD_REQUEST", "no letters were chosen", "select some first")
+        raise Bad("BAD_REQUEST", "no letters were chosen", "select at least one first")
     return set(ids)

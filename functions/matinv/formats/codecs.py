@@ -231,8 +231,8 @@ def format_of_content(content: bytes) -> Format:
             return form
     raise Refused(
         Code.BAD_FORMAT,
-        "the content is of no format that is known",
-        f"send a file as it would be in {either([codec.title for codec in CODECS.values()])}",
+        "the content has no known format",
+        f"send the content of {either([codec.title for codec in CODECS.values()])}",
         observed="an empty file" if not content else None,
     )
 

@@ -40,7 +40,7 @@ _BEGINNINGS: Final = re.compile(
 _TEXTS: Final = {
     "printed": (
         "this is how a program prints a matrix, not JSON",
-        'write it by a function: json.dumps({"matrix": a.tolist()})',
+        'write it with a JSON library: json.dumps({"matrix": a.tolist()})',
     ),
     "npy": (
         "this is a .npy file in base64 without a field",
@@ -53,7 +53,7 @@ _TEXTS: Final = {
     "base64": ("this is JSON in base64", "send the JSON itself"),
     "string": (
         "this is JSON inside a string of JSON",
-        "encode it once: send the text that is inside of the string",
+        "encode it only once: send the text inside the string",
     ),
 }
 

@@ -56,7 +56,7 @@ def matrix_of(value: object, syntax: Code) -> Matrix:
     if value.keys() != {"re", "im"}:
         raise Refused(
             Code.BAD_MESSAGE,
-            "a complex matrix has other fields than it should",
+            "a complex matrix has the wrong fields",
             'write {"re": [[…]], "im": [[…]]}',
             observed=", ".join(map(str, value)),
             limit="re, im",

@@ -256,7 +256,7 @@ def refusal(value: list[Any], syntax: Code) -> Refused:
 def _bad_element(kinds: set[str]) -> Refused:
     return Refused(
         Code.BAD_FORMAT,
-        "the matrix holds something else than numbers",
+        "the matrix contains elements that are not numbers",
         advice_on_elements(kinds),
         observed=", ".join(sorted(kinds)),
     )
@@ -275,7 +275,7 @@ def _ragged(of: str, lengths: set[int]) -> Refused:
 def _too_deep(syntax: Code) -> Refused:
     return Refused(
         syntax,
-        "lists are nested too deep",
+        "lists are nested too deeply",
         "write a matrix as [[…]], a stack of matrices as [[[…]]]",
         limit=f"{_DEPTH_LIMIT} levels",
     )

@@ -86,8 +86,8 @@ def parse(text: bytes, syntax: Code) -> Any:
     if _put_back(tree, lists) != strings:
         raise Refused(
             Code.BAD_MESSAGE,
-            "the same key stands twice in one object",
-            "keep one of the two",
+            "the same key appears twice in one object",
+            "remove one of the two",
         )
     return tree
 

@@ -75,7 +75,7 @@ def read_header(reader: Reader, size_bytes: int | None) -> Header:
             Code.BAD_LENGTH,
             f"the file is {'longer' if longer else 'shorter'} than its header says for shape "
             f"{header.shape}",
-            "something follows the array: save it alone, with numpy.save(path, array)"
+            "more bytes follow the array: save it alone, with numpy.save(path, array)"
             if longer
             else "it was cut short: save it again with numpy.save(path, array), and send it again",
             observed=f"{size_bytes} bytes",

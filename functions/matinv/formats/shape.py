@@ -52,5 +52,5 @@ def _advice(shape: tuple[int, ...]) -> str:
     if len(shape) > 3 and shape[-1] == shape[-2]:
         return "a stack has one axis before the matrices: send a.reshape(-1, *a.shape[-2:])"
     if len(shape) > 3 and len(lengths) == 2 and lengths[0] == lengths[1]:
-        return "axes of length 1 are too many: send np.squeeze(a)"
+        return "remove the axes of length 1: send np.squeeze(a)"
     return "only square matrices have an inverse; for other shapes see numpy.linalg.pinv"

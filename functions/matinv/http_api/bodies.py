@@ -52,7 +52,7 @@ def read(exchange: Exchange) -> Body:
             raise Refused(
                 Code.BAD_JOB_ID,
                 "Idempotency-Key and job_id differ",
-                "the key is the job's id: leave one of them out, or send the same",
+                "the key is the job's id: leave one of them out, or send the same id in both",
                 observed=str(tree["job_id"]),
                 limit=job_id,
             )

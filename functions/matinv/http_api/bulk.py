@@ -55,7 +55,7 @@ def messages_of(exchange: Exchange) -> list[bytes] | None:
     if not found:
         raise Refused(
             Code.BAD_MESSAGE,
-            "jobs is not a list of messages, or not all there is",
+            "the request is not an object with a list of jobs and nothing else",
             'send {"jobs": [{"matrix": …}, …]}, options inside each message',
         )
     if len(found) > MOST:

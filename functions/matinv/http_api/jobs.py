@@ -73,7 +73,7 @@ def redrive_job(exchange: Exchange) -> Response:
     if not sent:
         for problem in (one.problem for one in done if one.problem):
             raise Refused(problem.code, problem.message, problem.hint)
-        raise Problem(NOT_FOUND, f"no dead letter is of job {wanted}", "see its record")
+        raise Problem(NOT_FOUND, f"job {wanted} has no dead letter", "see its record")
     return as_json(202, {"job_ids": sent}, exchange.location(wanted))
 
 

@@ -84,7 +84,7 @@ def parameters_of(query: str, schema: Schema) -> dict[str, Any]:
     pairs = parse_qsl(query, keep_blank_values=True)
     parameters: dict[str, Any] = dict(pairs)
     if len(parameters) < len(pairs):
-        raise refused("a parameter stands twice")
+        raise refused("a parameter appears twice")
     try:
         found: dict[str, Any] = _validator(schema).validate_strings(parameters)
     except ValidationError as error:

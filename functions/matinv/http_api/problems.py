@@ -66,7 +66,7 @@ def problem_of(error: BaseException) -> Problem:
         case Problem():
             return error
         case NotFinished(code=code, message=message):
-            hint = "look again after Retry-After seconds"
+            hint = "try again after Retry-After seconds"
             return Problem(code, message, hint, retryable=True, headers={"retry-after": "1"})
         case JobFailed(error=info):
             return _of_info(info, status_of_failed(info))

@@ -140,7 +140,7 @@ class Exchange:
         except ValueError:
             raise Refused(
                 Code.BAD_MESSAGE,
-                "the request says that its body is base64, and it is not",
+                "the request marks its body as base64, but it is not",
                 f"send JSON with content-type: {JSON_TYPE}",
             ) from None
 

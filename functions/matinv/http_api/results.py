@@ -64,7 +64,7 @@ def _chosen(accept: str, stored: Format) -> Format:
     offered = ", ".join(MEDIA_TYPES.values())
     raise Problem(
         NOT_ACCEPTABLE,
-        "no result has a type that the request accepts",
+        "the request accepts no type that a result can have",
         f"accept: {offered}",
         observed=printable(accept, 100),
         limit=offered,

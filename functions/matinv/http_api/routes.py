@@ -260,7 +260,7 @@ def route_of(method: str, path: str) -> Route:
         404, 405.
     """
     if path not in PATHS:
-        raise Problem(NOT_FOUND, "there is nothing here", "see /openapi.json")
+        raise Problem(NOT_FOUND, "no such path", "see /openapi.json")
     if (method, path) not in _BY_NAME:
         allowed = ", ".join(route.method for route in ROUTES if route.path == path)
         raise Problem(

@@ -55,7 +55,7 @@ def submission_of(body: Body) -> Submission:
     if request.redrive:
         raise Refused(
             Code.BAD_MESSAGE,
-            "a message cannot redrive its job here",
+            'the field "redrive" is not allowed here',
             "POST /jobs/{job_id}/redrive does",
             observed=f"redrive: {request.redrive}",
         )
@@ -94,7 +94,7 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
         raise Refused(
             Code.TOO_LARGE,
             "the file is too large for one upload",
-            "drop it into the inputs bucket in pieces: matinv submit does",
+            "upload it to the inputs bucket in parts, as matinv submit does",
             observed=f"{size_bytes} bytes",
             limit=f"{LARGEST_UPLOAD_BYTES} bytes",
         )
@@ -108,8 +108,8 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     if record and not record.status.failed and not takes:
         raise Refused(
             Code.JOB_ID_CONFLICT,
-            f"job id {job_id} has an input already",
-            'choose another job id, or say "replace": true to take this one',
+            f"job id {job_id} already has an input",
+            'choose another job id, or send "replace": true to take over this one',
         )
     key = f"{job_id}.{fields['upload']['format']}"
     store = client.stack("making URLs for uploads").store

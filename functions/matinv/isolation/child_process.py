@@ -114,7 +114,7 @@ class ChildProcess:
             self._end()
             late = Transient(
                 Code.DEADLINE,
-                "the job did not end in the time that the invocation had for it",
+                "the job did not end within the invocation's time",
                 "nothing to do: it is delivered again",
                 limit=f"{left_s:.1f} s",
             )
@@ -156,8 +156,8 @@ class ChildProcess:
 def _not_there(detail: str) -> Transient:
     return Transient(
         Code.INTERNAL,
-        f"no process for messages that were delivered before: {detail}",
-        "look at what the worker wrote to standard error just before",
+        f"cannot start a child process for messages that were received before: {detail}",
+        "read the worker's last lines on standard error",
     )
 
 

@@ -23,9 +23,7 @@ METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
 NOT_ACCEPTABLE: Final = "NOT_ACCEPTABLE"
 UNSUPPORTED_MEDIA_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"
 
-NOT_FOUND_HINT: Final = (
-    "check the id, and which stack is asked; records are dropped after their retention"
-)
+NOT_FOUND_HINT: Final = "check the id and the stack; records are deleted after their retention time"
 
 
 class Exit(IntEnum):

@@ -177,7 +177,7 @@ def _parts(body: str) -> list[_Part]:
     if "detail-type" in tree:
         kind = str(tree["detail-type"])
         if tree.get("source") != "aws.s3" or not kind.startswith("Object "):
-            return [_refused(body, "the event is not one of S3's about an object")]
+            return [_refused(body, "the event is not about an object in S3")]
         created = kind == "Object Created"
         return _parts_of_upload(tree.get("detail"), body, encoded=False) if created else []
     return [_Part(parse_tree(tree, content), body)]

@@ -227,7 +227,7 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
     if fields.get("job_id", request.job_id) != request.job_id:
         raise Refused(
             Code.BAD_JOB_ID,
-            "the file names another job than its key does",
+            "the file's job_id differs from its key",
             "leave job_id out of files: it is the key without its extension",
             observed=fields["job_id"],
             limit=request.job_id,
@@ -349,7 +349,7 @@ def validated(schema: Schema, tree: object) -> dict[str, Any]:
         if isinstance(value, list):
             raise Refused(
                 Code.BAD_MESSAGE,
-                f"field {where}: a list was found where a single value belongs",
+                f"field {where}: it is a list, and must be a single value",
                 "write the value without brackets; in R: jsonlite::toJSON(x, auto_unbox = TRUE)",
                 observed=f"a list of {len(value)}",
             ) from None
@@ -439,7 +439,7 @@ def _check_whole(tree: Mapping[str, Any], unknown: Set[str]) -> None:
     if is_split(tree) or tree.keys() == {"re", "im"}:
         raise Refused(
             Code.BAD_MESSAGE,
-            "the message is a matrix without its field",
+            "the message is a bare matrix",
             'send {"matrix": …} with it inside',
             observed=", ".join(tree),
             limit=", ".join(INPUTS),
@@ -452,7 +452,7 @@ def _check_whole(tree: Mapping[str, Any], unknown: Set[str]) -> None:
             raise Refused(
                 Code.BAD_MESSAGE,
                 f"there is no field {name}",
-                'call the field with the matrix so: {"matrix": [[…]]}',
+                'name the field with the matrix like this: {"matrix": [[…]]}',
                 observed=name,
                 limit=", ".join(INPUTS),
             )

@@ -139,7 +139,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
             served = ["matinv.cli", "console", *console]
             kept.append(Kept("the console", served, env, note, log=log, for_people=True))
         if api_port is not None:
-            note(f"the HTTP API is going to be at http://127.0.0.1:{api_port}")
+            note(f"the HTTP API will be at http://127.0.0.1:{api_port}")
             served = ["matinv.cli", "local", "api", "--port", str(api_port)]
             kept.append(Kept("the HTTP API", served, env, note, log=log))
         for process in kept:
@@ -189,7 +189,7 @@ def env_file(path: Path | None, note: Callable[[str], object]) -> Iterator[Calla
         if (running := _ENDPOINT.search(left)) and _listens(int(running[1])):
             message = f"belongs to the stack that runs at http://127.0.0.1:{running[1]}"
             raise FileExistsError(0, message, str(path))
-        note(f"replacing {path}, which a stack that was killed left behind")
+        note(f"replacing {path}, which was left behind by a stack that was killed")
         path.unlink()
 
     def write(text: str) -> None:

@@ -122,7 +122,7 @@ class Letter:
         return replace(error, hint=_BY_HAND) if error else None
 
 
-_BY_HAND: Final = "it stays where it is: submit a fixed one, and delete this one: matinv dlq delete"
+_BY_HAND: Final = "submit a corrected message, and delete this one: matinv dlq delete"
 
 
 @dataclass(frozen=True, slots=True)

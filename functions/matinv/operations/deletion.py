@@ -30,7 +30,7 @@ def delete_job(client: Client, record: Record) -> None:
     Refused, Transient
         What the stack says.
     """
-    stack = client.stack("deleting jobs", "delete it where the stack is: matinv --stack")
+    stack = client.stack("deleting jobs", "delete it through the stack itself: matinv --stack")
     if not record.status.terminal:
         raise NotFinished(record.job_id, record.status)
     if record.result and record.result.uri:

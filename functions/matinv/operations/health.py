@@ -252,7 +252,7 @@ class HealthWatch:
         backend = self._client.backend
         if isinstance(backend, Backend) and backend.monitor is not None:
             return backend.monitor
-        raise Misconfigured(Code.ACCESS_DENIED, "an HTTP API does not tell", _WITHOUT_API)
+        raise Misconfigured(Code.ACCESS_DENIED, "the HTTP API does not offer this", _WITHOUT_API)
 
     def _depths(self) -> dict[str, Depth | ErrorInfo | None]:
         found: dict[str, Depth | ErrorInfo | None] = {}

@@ -43,7 +43,7 @@ def check_owner(app: App, task: Task) -> Ownership:
             "this job id belongs to the same input with other options"
             if options
             else "this job id belongs to another input",
-            'choose a new job id, or send it with "replace": true to take this one',
+            'choose a new job id, or send it with "replace": true to take over this one',
             observed=come,
             limit=stand,
         )
@@ -73,7 +73,7 @@ def check_begins(app: App, task: Task) -> None:
     if not task.begun and limit_s is not None and waited_s > limit_s:
         raise Refused(
             Code.EXPIRED,
-            "the job had not begun when its time was over",
+            "the job had not begun when it expired",
             "submit it again, or let it wait longer: expires_in_s",
             observed=f"waited {waited_s:.0f} s",
             limit=f"{limit_s} s",

@@ -28,7 +28,7 @@ from matinv.ports import DeadLetter
 
 # Two workers on one job lose to each other once each; more rounds mean a hot loop somewhere.
 _ROUNDS: Final = 5
-_HOT: Final = Transient(Code.STORAGE, "the record changed under every attempt to write it")
+_HOT: Final = Transient(Code.STORAGE, "the record changed during every attempt to write it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _forward(app: App, lane: Lane, tasks: Sequence[Task]) -> Iterator[Finished]:
     groups = [group_of(app.fair_by, task.job_id, task.options) for task in served]
     sent = app.queue.forward(lane, [task.delivery for task in served], groups)
     unwritable = f"the queue of the lane {lane.name} could not be written"
-    unsent = Transient(Code.STORAGE, unwritable, "see the worker's role")
+    unsent = Transient(Code.STORAGE, unwritable, "check the worker's role")
     for task, ok in zip(served, sent, strict=True):
         yield Finished(task, NotOurs(Verdict.FORWARDED) if ok else unsent)
 

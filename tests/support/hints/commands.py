@@ -156,12 +156,12 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("submit a.npy --method pinv", "wait a", "submit a.npy --replace", a_npy=EYE),
     ),
     advice(
-        "name one of those that there are",
+        "use one of the allowed values",
         python(_submit(method="lu")),
         python(_submit(method="general")),
     ),
     advice(
-        "ask for one of those that there are, in any case",
+        "use one of the allowed values, in upper or lower case",
         python(lambda client: list(client.list("done"))),
         python(lambda client: list(client.list("succeeded"))),
         python(lambda client: list(client.list("SUCCEEDED"))),
@@ -204,7 +204,7 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         ),
     ),
     advice(
-        "it stays where it is: submit a fixed one, and delete this one: matinv dlq delete",
+        "submit a corrected message, and delete this one: matinv dlq delete",
         _letter_that_is_no_job(),
         _letter_that_is_no_job("submit a.npy", "dlq delete --code BAD_MESSAGE"),
     ),
@@ -215,19 +215,19 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("submit a.npy --wait", "result a -o x.npy", a_npy=EYE),
     ),
     advice(
-        "fetch it again; if it stays so, submit the matrix again",
+        "fetch it again; if that does not help, submit the matrix again",
         _changed_record("fetch a -o out"),
         command("submit a.npy --wait", "fetch a -o out", "fetch a -o out", a_npy=EYE),
         _changed_record("submit a.npy --job-id b --wait", "fetch b -o out"),
         _changed_result(_submit("b"), _result("b", verify=GOOD)),
     ),
     advice(
-        "delete it where the stack is: matinv --stack",
+        "delete it through the stack itself: matinv --stack",
         over_http("submit a.npy", "wait a", "delete a", a_npy=EYE),
         command("submit a.npy", "wait a", "delete a", a_npy=EYE),
     ),
     advice(
-        "check the id, and which stack is asked; records are dropped after their retention",
+        "check the id and the stack; records are deleted after their retention time",
         command("submit a.npy", "status b", a_npy=EYE),
         command("submit a.npy", "status a", a_npy=EYE),
     ),
@@ -243,12 +243,12 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("submit a.npy", "wait a", "result a -o x.npy", a_npy=EYE),
     ),
     advice(
-        "it goes on: matinv wait {}",
+        "it continues: matinv wait {}",
         command("submit a.npy", "wait a --timeout 5s", a_npy=EYE, working=False),
         command("submit a.npy", "wait a", a_npy=EYE),
     ),
     advice(
-        "it goes on: matinv wait --run {}",
+        "it continues: matinv wait --run {}",
         command("submit a.npy --run r", "wait --run r --timeout 5s", a_npy=EYE, working=False),
         command("submit a.npy --run r", "wait --run r", a_npy=EYE),
     ),
@@ -280,7 +280,7 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("submit a.npy --wait", "status a", a_npy=EYE),
     ),
     advice(
-        "check the id, and which stack is asked; records are dropped after their retention",
+        "check the id and the stack; records are deleted after their retention time",
         command("submit a.npy --wait", "dlq redrive --job-id b", a_npy=EYE),
         command("submit a.npy --wait", "status a", a_npy=EYE),
     ),
@@ -291,7 +291,7 @@ COMMANDS: Final[tuple[Advice, ...]] = (
         command("env --stack a.json", a_json=_OUTPUTS),
     ),
     advice(
-        "name a file of just that",
+        "name a file that holds nothing else",
         command("env --stack a.json", a_json=b"[1]"),
         command("env --stack a.json", a_json=_OUTPUTS),
     ),

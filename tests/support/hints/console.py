@@ -232,7 +232,7 @@ CONSOLE: Final[tuple[Advice, ...]] = (
         command("submit a.npy --wait", a_npy=general(400)),
     ),
     advice(
-        "select some first",
+        "select at least one first",
         clicked("POST", _REDRIVE, {"message_ids": []}, _DEAD),
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
     ),
@@ -242,14 +242,14 @@ CONSOLE: Final[tuple[Advice, ...]] = (
         clicked("POST", _REDRIVE, {"message_ids": "all"}, _DEAD),
     ),
     advice(
-        "choose one of the list",
+        "choose one from the list",
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"accuracy": "high"}}, _DEAD),
         clicked(
             "POST", _REDRIVE, {"message_ids": "all", "changes": {"accuracy": "verified"}}, _DEAD
         ),
     ),
     advice(
-        "choose one of the list",
+        "choose one from the list",
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "lu"}}, _DEAD),
         clicked("POST", _REDRIVE, {"message_ids": "all", "changes": {"method": "pinv"}}, _DEAD),
     ),

@@ -43,13 +43,13 @@ ELSEWHERE: Final = (
         Kind.AWS,
     ),
     Elsewhere(
-        "give the worker's role the use of the object's key, or upload it without one", Kind.AWS
+        "allow the worker's role to use the object's key, or upload it without one", Kind.AWS
     ),
     Elsewhere(
         "check that the worker may send to it; the message stays on the jobs queue", Kind.AWS
     ),
-    Elsewhere("see the worker's role", Kind.AWS),
-    Elsewhere("look at what the worker wrote to standard error just before", Kind.OPERATOR),
+    Elsewhere("check the worker's role", Kind.AWS),
+    Elsewhere("read the worker's last lines on standard error", Kind.OPERATOR),
     Elsewhere("on Debian: apt-get install openmpi-bin libscalapack-openmpi2.2", Kind.OPERATOR),
     Elsewhere(
         "give the lane more memory, and send it again",
@@ -107,12 +107,12 @@ ELSEWHERE: Final = (
         "cli/test_cli_env.py::test_file_of_outputs_names_the_stack",
     ),
     Elsewhere(
-        "name a file of what terraform output -json says",
+        "name a file with the output of terraform output -json",
         Kind.SHOWN,
         "cli/test_cli_env.py::test_file_of_outputs_names_the_stack",
     ),
     Elsewhere(
-        "correct that, or name a file of what terraform output -json says",
+        "correct that, or name a file with the output of terraform output -json",
         Kind.SHOWN,
         "cli/test_cli_env.py::test_error_of_terraform_is_repeated_on_one_line",
     ),
@@ -133,7 +133,7 @@ ELSEWHERE: Final = (
         "local/test_supervisor.py::test_a_port_that_is_taken_is_said_and_another_one_serves",
     ),
     Elsewhere(
-        "drop it into the inputs bucket in pieces: matinv submit does",
+        "upload it to the inputs bucket in parts, as matinv submit does",
         Kind.SHOWN,
         "local/test_stack.py::test_an_upload_in_parts_is_notified_once",
     ),

@@ -73,7 +73,7 @@ MATRICES: Final[tuple[Advice, ...]] = (
         inverted(_STACK.reshape(3, 1, 4, 4).reshape(-1, 4, 4)),
     ),
     advice(
-        "axes of length 1 are too many: send np.squeeze(a)",
+        "remove the axes of length 1: send np.squeeze(a)",
         inverted(EYE.reshape(2, 1, 2, 1)),
         inverted(np.squeeze(EYE.reshape(2, 1, 2, 1))),
     ),
@@ -202,7 +202,7 @@ MATRICES: Final[tuple[Advice, ...]] = (
         text("[[1, 2], [3, 4]]"),
     ),
     advice(
-        "keep one of the two",
+        "remove one of the two",
         delivered('{"job_id": "a", "matrix": [[1]], "matrix": [[2]]}'),
         delivered('{"job_id": "a", "matrix": [[1]]}'),
     ),
@@ -249,7 +249,7 @@ MATRICES: Final[tuple[Advice, ...]] = (
         dropped("a.npy", npy(EYE)),
     ),
     advice(
-        "something follows the array: save it alone, with numpy.save(path, array)",
+        "more bytes follow the array: save it alone, with numpy.save(path, array)",
         dropped("a.npy", npy(EYE) + npy(EYE)),
         dropped("a.npy", npy(EYE)),
     ),
@@ -287,7 +287,7 @@ MATRICES: Final[tuple[Advice, ...]] = (
         text(GOOD),
     ),
     advice(
-        "send a file as it would be in {}",
+        "send the content of {}",
         inverted(b"1,2\n3,4\n"),
         inverted(npy(EYE)),
         inverted(npz(a=EYE)),

@@ -121,7 +121,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered({"s3": _S3}, a=npy(EYE)),
     ),
     advice(
-        'write it by a function: json.dumps({"matrix": a.tolist()})',
+        'write it with a JSON library: json.dumps({"matrix": a.tolist()})',
         delivered(repr(np.array(GOOD))),
         delivered(json.dumps({"matrix": np.array(GOOD).tolist()})),
         text(json.dumps({"matrix": np.array(GOOD).tolist()})),
@@ -144,7 +144,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered('{"matrix": [[2]]}'),
     ),
     advice(
-        "encode it once: send the text that is inside of the string",
+        "encode it only once: send the text inside the string",
         delivered(json.dumps('{"matrix": [[2]]}')),
         delivered('{"matrix": [[2]]}'),
     ),
@@ -161,7 +161,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         delivered({"matrix": {"re": GOOD, "im": GOOD}}),
     ),
     advice(
-        'call the field with the matrix so: {"matrix": [[…]]}',
+        'name the field with the matrix like this: {"matrix": [[…]]}',
         delivered({"data": GOOD}),
         delivered({"matrix": GOOD}),
         text({"matrix": GOOD}),
@@ -228,7 +228,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         message(job_id="run/a", matrix=GOOD),
     ),
     advice(
-        'choose a new job id, or send it with "replace": true to take this one',
+        'choose a new job id, or send it with "replace": true to take over this one',
         delivered({"job_id": "a", "matrix": GOOD}, {"job_id": "a", "matrix": [[5]]}),
         delivered({"job_id": "a", "matrix": GOOD}, {"job_id": "b", "matrix": [[5]]}),
         delivered(
@@ -341,7 +341,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
     ),
     # The HTTP API.
     advice(
-        "the key is the job's id: leave one of them out, or send the same",
+        "the key is the job's id: leave one of them out, or send the same id in both",
         asked("POST", "/jobs", {"matrix": GOOD, "job_id": "a"}, headers={"idempotency-key": "b"}),
         asked("POST", "/jobs", {"matrix": GOOD, "job_id": "a"}),
         asked("POST", "/jobs", {"matrix": GOOD}, headers={"idempotency-key": "b"}),
@@ -373,7 +373,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         _uploaded,
     ),
     advice(
-        'choose another job id, or say "replace": true to take this one',
+        'choose another job id, or send "replace": true to take over this one',
         asked("POST", "/jobs", _upload(), _posted(matrix=GOOD)),
         asked("POST", "/jobs", _upload(job_id="b"), _posted(matrix=GOOD)),
         asked("POST", "/jobs", _upload(replace=True), _posted(matrix=GOOD)),
@@ -389,7 +389,7 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         asked("GET", "/jobs/a", None, _posted(matrix=GOOD)),
     ),
     advice(
-        "look again after Retry-After seconds",
+        "try again after Retry-After seconds",
         asked(
             "GET",
             "/jobs/a/result",

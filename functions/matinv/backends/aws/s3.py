@@ -140,7 +140,7 @@ class S3Store:
             raise Transient(
                 denied.code,
                 denied.info.message,
-                "give the worker's role the use of the object's key, or upload it without one",
+                "allow the worker's role to use the object's key, or upload it without one",
             ) from denied
 
     @contextmanager
@@ -359,7 +359,7 @@ def _refusals(reference: Reference) -> Iterator[None]:
         if code_of(error) in _NOT_THE_SAME:
             raise Refused(
                 Code.INPUT_GONE,
-                f"{reference.uri} has other content than the one that was announced",
+                f"{reference.uri} does not have the content that was announced",
                 "upload it again, under a key of its own",
                 observed="overwritten",
             ) from error

@@ -154,7 +154,7 @@ def check_range(uri: str, answer: GetObjectOutputTypeDef, range_: str) -> None:
     if not came.startswith(f"bytes {range_}"):
         raise Transient(
             Code.STORAGE,
-            f"reading {uri} failed: not the range that was asked for came",
+            f"reading {uri} failed: another range than the requested one came",
             "nothing to do: it is tried again later",
             observed=came,
             limit=f"bytes {range_}",

@@ -40,7 +40,7 @@ class RemoteStore:
         place = json.loads(self._api.ask("POST", "/jobs", json.dumps(body)).content)["upload"]
         reply = self._api.http.send_plain(place["method"], place["url"], place["headers"], parts)
         if reply.status == 412:
-            message = f"job id {job_id} has an input already"
+            message = f"job id {job_id} already has an input"
             raise Refused(Code.JOB_ID_CONFLICT, message, "choose another job id")
         if reply.status != 200:
             message = f"the upload of {key} was answered with status {reply.status}"
@@ -61,7 +61,7 @@ class RemoteStore:
         """Return where a large result is, for 15 minutes."""
         reply = self._api.ask("GET", uri)
         if "location" not in reply.headers:
-            message = "the API itself gives out this result: it has no URL"
+            message = "the API itself returns this result, so it has no URL"
             raise Refused(Code.FORBIDDEN_REF, message, "fetch it")
         return reply.headers["location"]
 

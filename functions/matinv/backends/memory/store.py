@@ -205,7 +205,7 @@ class MemoryStore(FaultInjection):
         if not versioned and reference.etag not in {None, found.etag}:
             raise Refused(
                 Code.INPUT_GONE,
-                f"{reference.uri} has other content than the one that was announced",
+                f"{reference.uri} does not have the content that was announced",
                 "upload it again, under a key of its own",
                 observed="overwritten",
             )

@@ -191,7 +191,7 @@ def delete_(
     letter.
     """
     if not (all_ or any(filters.values())):
-        raise click.UsageError("nothing says which letters (allowed: a filter, or --all)")
+        raise click.UsageError("no letters are chosen (allowed: a filter, or --all)")
     client = client_of(ctx)
     done = delete(client, _selector(**filters), limit, dry_run=dry_run)
     deleted = "would be" if dry_run else "yes"

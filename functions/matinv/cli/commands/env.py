@@ -20,7 +20,7 @@ from matinv.settings import SettingsError
 
 _OUTPUT: Final = "environment"
 _ALLOWED: Final = re.compile(r"MATINV_[A-Z_]+|AWS_REGION")
-_A_FILE: Final = "name a file of what terraform output -json says"
+_A_FILE: Final = "name a file with the output of terraform output -json"
 _BOX: Final = re.compile(r"[\s╷│╵]+")
 
 
@@ -62,7 +62,7 @@ def environment_of(stack: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         outputs = None
     if not isinstance(outputs, dict):
-        _fail(stack, "not what terraform output -json prints", "name a file of just that")
+        _fail(stack, "no output of terraform output -json", "name a file that holds nothing else")
     if not outputs:
         _fail(stack, "there are no outputs", "run terraform apply there, or select its workspace")
     if _OUTPUT not in outputs:
@@ -73,7 +73,7 @@ def environment_of(stack: str) -> dict[str, str]:
     if not isinstance(environment, dict) or not all(
         _ALLOWED.fullmatch(name) and isinstance(value, str) for name, value in environment.items()
     ):
-        _fail(stack, f"output {_OUTPUT} is no map of MATINV_* names", "name the service's root")
+        _fail(stack, f"output {_OUTPUT} is not a map of MATINV_* names", "name the service's root")
     # boto3 reads the second name only, other tools the first.
     region = environment.get("AWS_REGION")
     return environment | ({"AWS_DEFAULT_REGION": region} if region else {})

@@ -100,7 +100,7 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     to a hundred each.
     """
     if bool(files) == bool(n):
-        raise click.UsageError("give files, or --n (allowed: either)")
+        raise click.UsageError("give files or --n (allowed: exactly one of them)")
     if count and not n:
         raise click.UsageError("--count without --n has no effect")
     if n:

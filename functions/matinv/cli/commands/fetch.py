@@ -135,7 +135,7 @@ def fetch(  # noqa: PLR0913 - each is an option of the command
     if not done and chosen != Chosen():
         if run and not client.table.run_summary(run).total:
             return no_such_run(run)
-        say(NOT_FOUND, "no job has this run, tag and prefix", NOT_FOUND_HINT)
+        say(NOT_FOUND, "no job matches this run, tag and prefix", NOT_FOUND_HINT)
         return Exit.NOT_FOUND
     done["unknown"] = len(missing)
     whole = f"{directory}: {many(done.total(), 'job')}: {counted(done)}"

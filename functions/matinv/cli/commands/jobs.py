@@ -107,7 +107,7 @@ def wait(  # noqa: PLR0913 - each is an option of the command
     """
     check_one_way(job_ids, run)
     if run and (plot or not all_):
-        raise click.UsageError("a run is waited for to its end (allowed: --timeout, --output)")
+        raise click.UsageError("--run waits for all jobs (allowed with it: --timeout, --output)")
     mode = Mode.ALL if all_ else Mode.ANY
     if plot:  # before the wait: it may be that this cannot work
         try:

@@ -150,7 +150,7 @@ function Pictures({ job, version }) {
       <div class="heats">
         ${job.kept
           ? html`<${Heat} id=${record.job_id} of="a" slice=${slice} version=${version} title="A" />`
-          : html`<figure class="heat"><figcaption>A</figcaption><div class="blank"><p>This matrix came inside a message, which nobody keeps. Drop a larger one, or upload it to the inputs bucket, to see it here.</p></div></figure>`}
+          : html`<figure class="heat"><figcaption>A</figcaption><div class="blank"><p>This matrix travelled inside a message, which is not kept. Drop a larger one, or upload it to the inputs bucket, to see it here.</p></div></figure>`}
         ${record.result && html`<${Heat} id=${record.job_id} of="x" slice=${slice} version=${version} title="A⁻¹" />`}
       </div>
     </section>`;
