@@ -75,7 +75,7 @@ class Row:
     Parameters
     ----------
     row : int
-        Of the twelve.
+        Its number among those that are asked for.
     work : str
         What was done, with the unit of both figures in brackets.
     ours, peer : float

@@ -66,15 +66,17 @@ def residual(x: Matrix, y: Matrix, c: Matrix) -> Matrix:
 def slices(a: Matrix, bits: int, axis: int) -> tuple[Matrix, Matrix, Matrix]:
     """Cut off so many bits, counted from the largest of each row (or column), twice."""
     first = _leading(a, bits, axis)
-    second = _leading(a - first, bits, axis)
-    return first, second, a - first - second
+    rest = a - first
+    second = _leading(rest, bits, axis)
+    rest -= second
+    return first, second, rest
 
 
 def _leading(a: Matrix, bits: int, axis: int) -> Matrix:
-    exponents = scaling.element_exponents(a).max(axis=axis, keepdims=True)
-    anchor = np.ldexp(1.5, np.maximum(exponents, -900) + (53 - bits))
-    leading = np.empty_like(a)
-    leading.real = (a.real + anchor) - anchor  # rounds to multiples of the anchor's last bit
-    if np.iscomplexobj(a):
-        leading.imag = (a.imag + anchor) - anchor
+    largest = np.maximum.reduce(scaling.magnitude(a), axis=axis, keepdims=True)
+    anchor = np.ldexp(1.5, np.maximum(np.frexp(largest)[1], -900) + (53 - bits))
+    if a.dtype.kind == "c":
+        anchor = anchor * (1 + 1j)  # both parts are rounded
+    leading: Matrix = a + anchor  # to multiples of the anchor's last bit
+    leading -= anchor
     return leading

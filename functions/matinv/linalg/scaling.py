@@ -67,7 +67,7 @@ def level(a: Matrix, dtype: np.dtype[Any]) -> tuple[Shifts, Shifts]:
     dtype : dtype
         Its range is at stake.
     """
-    largest = _magnitude(a).max(axis=(1, 2), keepdims=True)[:, 0]
+    largest = magnitude(a).max(axis=(1, 2), keepdims=True)[:, 0]
     shifts = np.where(_in_range(largest, dtype) | (largest == 0), 0, -np.frexp(largest)[1])
     rows = np.broadcast_to(shifts, a.shape[:2])
     return rows, np.zeros_like(rows)
@@ -236,13 +236,14 @@ def spans(a: Matrix) -> Iterator[slice]:
         yield slice(begin, begin + step)
 
 
-def _magnitude(a: Matrix) -> NDArray[np.floating[Any]]:
-    return np.maximum(np.abs(a.real), np.abs(a.imag)) if np.iscomplexobj(a) else np.abs(a)
+def magnitude(a: Matrix) -> NDArray[np.floating[Any]]:
+    """Return the size of each element's larger part."""
+    return np.maximum(np.abs(a.real), np.abs(a.imag)) if a.dtype.kind == "c" else np.abs(a)
 
 
 def element_exponents(a: Matrix) -> Shifts:
     """Return the exponents of the larger part of each element; that of zero is far below."""
-    size = _magnitude(a)
+    size = magnitude(a)
     found: Shifts = np.frexp(size)[1]
     found[size == 0] = _NOTHING
     return found
@@ -250,7 +251,7 @@ def element_exponents(a: Matrix) -> Shifts:
 
 def sums(a: Matrix, top: Shifts) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the sums of rows and of columns once the largest element is in [0.5, 1)."""
-    blocks = (np.ldexp(_magnitude(block), -top[..., None]) for block in row_blocks(a))
+    blocks = (np.ldexp(magnitude(block), -top[..., None]) for block in row_blocks(a))
     sums = [(block.sum(axis=-1), block.sum(axis=-2)) for block in blocks]
     rows, cols = zip(*sums, strict=True)
     return np.concatenate(rows, axis=-1), np.add.reduce(cols)

@@ -166,9 +166,10 @@ def _attempt(
     pair = Scaled(b, y, error, rows, cols, side, unit)
     found = Measurements.blank(1, How("general", kernel.routine, side, Checked.FULL), a.dtype)
     found.determinants[:] = determinant.times(1, -int(rows.sum() + cols.sum()))
-    _measure(b, y, error, gates, found)
+    product = _norm(b) * _norm(y)
+    found.rcond[0] = min(1 / product, 1)
+    found.residual[0] = gates.ratio(_norm(error), product)
     found.scaled[0] = bool(rows.any() or cols.any())
-    product = 1 / found.rcond[0]
     found.regular[0] = _norm(error) + (n + 2) * unit * product < REGULAR
     found.underflow[0] = scaling.underflows(y, cols, rows, gates.dtype)
     x = y.copy()
@@ -252,20 +253,18 @@ def write_enclosed(given: Matrix, found: ball.Enclosed, findings: Measurements) 
     findings.determinants[:] = found.determinant
     rows, cols, power = found.rows, found.cols, found.power
     b = given.astype(found.y.dtype)
-    scaling.scale(b, rows, cols)
-    findings.scaled[0] = bool(rows.any() or cols.any())
-    findings.underflow[0] = scaling.underflows(found.y, cols + power, rows, given.dtype)
-    one = np.ldexp(1.0, -power)
-    gates = Gates.of(len(b), given.dtype)
-    _measure(b, found.y, b @ found.y - one * np.eye(len(b)), gates, findings)
-    findings.rcond[0] = min(one / (_norm(b) * _norm(found.y)), 1)
-
-
-def _measure(b: Matrix, y: Matrix, error: Matrix, gates: Gates, findings: Measurements) -> None:
-    """Write rcond and residual of a scaled pair."""
-    product = _norm(b) * _norm(y)
-    findings.rcond[0] = min(1 / product, 1)
-    findings.residual[0] = gates.ratio(_norm(error), product)
+    if rows.any() or cols.any():
+        scaling.scale(b, rows, cols)
+        findings.scaled[0] = True
+    least: Any = np.finfo(given.dtype.char).smallest_normal
+    if scaling.magnitude(found.x).min() < least:
+        findings.underflow[0] = scaling.underflows(found.y, cols + power, rows, given.dtype)
+    one, n = np.ldexp(1.0, -power), len(b)
+    error = b @ found.y
+    error.reshape(-1)[:: n + 1] -= one
+    product = _norm(b) * _norm(found.y)
+    findings.residual[0] = Gates.of(n, given.dtype).ratio(_norm(error), product)
+    findings.rcond[0] = min(one / product, 1)
 
 
 def _norm(a: Matrix) -> Any:

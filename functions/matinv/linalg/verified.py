@@ -30,8 +30,6 @@ def solve(a: Matrix, x: Matrix, method: Method, budget: Budget) -> Measurements:
             own.mark(Flaw.NOT_HERMITIAN, where=True)
         elif method is Method.SPD and not own.demand_definite(definite.prove(given, budget)):
             continue
-        elif step_up.has_zeros(given):
-            own.mark(Flaw.SINGULAR, where=True)
         else:
             _solve_one(given, x[index], own, budget)
     return findings
@@ -41,6 +39,9 @@ def _solve_one(given: Matrix, x: Matrix, findings: Measurements, budget: Budget)
     found: ball.Enclosed | ball.Deficient | None = pairs.invert(given, given.dtype, budget)
     if found:
         findings.how[0] = _BY_PAIRS
+    elif step_up.has_zeros(given):
+        findings.mark(Flaw.SINGULAR, where=True)
+        return
     else:
         found = ball.invert(given, given.dtype, budget, all_rounded=True)
     if isinstance(found, ball.Deficient):
