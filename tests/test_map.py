@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 FUNCTIONS = ROOT / "functions"
 PACKAGE = FUNCTIONS / "matinv"
 README = (FUNCTIONS / "README.md").read_text()
-PLACE = re.compile(r"\[[^\]]+\]\(([^)]+)\)")
+LINK = re.compile(r"\[[^\]]+\]\(([^)]+)\)")
+MODULE = re.compile(r"`([a-z_0-9/]+\.py)`")
 
 
 def section(heading: str) -> str:
@@ -66,7 +67,7 @@ def test_each_module_of_the_package_s_root_is_named_below_the_map() -> None:
     assert set(re.findall(r"\[`(\w+\.py)`\]", section("Map"))) == modules
 
 
-@pytest.mark.parametrize("place", sorted(set(PLACE.findall(README))))
+@pytest.mark.parametrize("place", sorted(set(LINK.findall(README))))
 def test_a_link_leads_to_something(place: str) -> None:
     if place.startswith("#"):
         heading = re.sub(r"[^\w -]", "", place[1:])
@@ -76,24 +77,24 @@ def test_a_link_leads_to_something(place: str) -> None:
         assert (FUNCTIONS / place).exists()
 
 
-@pytest.mark.parametrize(
-    "place", sorted(set(re.findall(r"`((?:tests|infra|scripts)/[^` ]+)`", README)))
-)
-def test_a_path_outside_the_package_is_there(place: str) -> None:
-    assert (ROOT / place).exists()
+@pytest.mark.parametrize("place", sorted(set(re.findall(r"`([a-z_0-9]+/[^` ]+)`", README))))
+def test_a_path_is_there(place: str) -> None:
+    outside = place.startswith(("tests/", "infra/", "scripts/"))
+    assert ((ROOT if outside else PACKAGE) / place).exists()
 
 
 @pytest.mark.parametrize("word", GLOSSARY)
 def test_a_word_of_the_glossary_is_defined_where_it_says(word: str) -> None:
-    place = PLACE.findall(GLOSSARY[word])[0]
+    place = PACKAGE / MODULE.findall(GLOSSARY[word])[0]
+    assert place.exists()
     named = re.match(r"`(\w+)`", GLOSSARY[word])
     if named:
-        assert named[1] in classes_of(FUNCTIONS / place)
+        assert named[1] in classes_of(place)
 
 
 def test_a_class_that_bears_a_word_of_the_glossary_is_the_one_that_it_names() -> None:
     homes = {
-        "".join(part.capitalize() for part in word.split()): FUNCTIONS / PLACE.findall(where)[0]
+        "".join(part.capitalize() for part in word.split()): PACKAGE / MODULE.findall(where)[0]
         for word, where in GLOSSARY.items()
     }
     elsewhere = [
