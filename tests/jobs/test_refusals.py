@@ -53,7 +53,7 @@ def peak_bytes_of(call: Callable[[], Any]) -> int:
 @pytest.mark.parametrize(
     ("code", "text"),
     [
-        pytest.param(code, text, id=name)
+        pytest.param(code, text, id=name, marks=pytest.mark.deep if "escape" in name else ())
         for name, code, text in [
             ("one row of text", Code.BAD_FORMAT, b"[[" + b'"",' * N + b'""]]'),
             ("rows of text", Code.BAD_FORMAT, b'[["",""]' + b',["",""]' * N + b"]"),

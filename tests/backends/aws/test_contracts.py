@@ -44,6 +44,7 @@ def owners(s3: S3Client) -> Iterator[None]:
     assert set(named) == {ACCOUNT}
 
 
+@pytest.mark.deep  # 3 s; test_s3 is in the quick run
 @pytest.mark.usefixtures("owners")
 class TestS3Store(MatrixStoreContract):
     @pytest.fixture
@@ -61,7 +62,7 @@ class TestS3StoreInPieces(MatrixStoreContract):
         return S3Store(s3, *buckets, Pieces(above_bytes=0, size_bytes=5 * 2**20))
 
 
-@pytest.mark.deep  # 7 s
+@pytest.mark.deep  # 7 s; test_dynamodb is in the quick run
 class TestDynamoDBTable(JobTableContract):
     @pytest.fixture
     def table(self, dynamodb: DynamoDBClient, table_name: str) -> DynamoDBTable:

@@ -108,6 +108,7 @@ def test_a_beat_that_fails_is_made_good_by_the_next(recorder: Recorder, held: In
     assert recorder.calls == [{"a": 60}]
 
 
+@pytest.mark.deep  # 9 s by SQS's clock
 def test_beats_keep_a_message_from_others_for_longer_than_its_timeout(
     sqs: SQSClient, queue_urls: tuple[str, str, str]
 ) -> None:
