@@ -15,7 +15,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 # botocore describes 400 services in 26 MB. These are in use; sts gives credentials outside Lambda.
-SERVICES = {"s3", "dynamodb", "sqs", "sns", "sts"}
+SERVICES = {"s3", "dynamodb", "sqs", "sns", "batch", "sts"}
 
 # Tests (8 MB, most of them numpy's), stubs for type checkers (3 MB), what C compilers need (2 MB),
 # and commands, which would start with this machine's path to Python.

@@ -107,7 +107,26 @@ resource "aws_iam_policy" "boundary" {
           "${local.arn.sns}:${var.name}-*",
           "${local.arn.lambda}:function:${var.name}-*",
           "${local.arn.logs}:log-group:/aws/lambda/${var.name}-*",
+          "${local.arn.logs}:log-group:/aws/batch/${var.name}-*",
         ]
+      },
+      {
+        # Machines of AWS Batch: workers ask for them, the canary sees whether there are any.
+        Sid      = "AskForMachines"
+        Effect   = "Allow"
+        Action   = ["batch:SubmitJob", "batch:ListJobs"]
+        Resource = ["*"]
+      },
+      {
+        # What starts a container there: the image; and of EC2, the machine's place in Batch's cluster, whose name is Batch's.
+        Sid    = "StartMachines"
+        Effect = "Allow"
+        Action = [
+          "ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability",
+          "ecs:DiscoverPollEndpoint", "ecs:Poll", "ecs:RegisterContainerInstance", "ecs:DeregisterContainerInstance",
+          "ecs:StartTelemetrySession", "ecs:SubmitContainerStateChange", "ecs:SubmitTaskStateChange", "ecs:UpdateContainerInstancesState",
+        ]
+        Resource = ["*"]
       },
       {
         # X-Ray knows no resources to name.

@@ -75,7 +75,8 @@ resource "aws_iam_policy" "plan" {
           "logs:DescribeLogGroups", "cloudwatch:DescribeAlarms", "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity", "kms:ListAliases",
           "ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables",
           "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVpcs",
-          "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
+          "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints", "ec2:DescribeInternetGateways", "batch:DescribeComputeEnvironments",
+          "batch:DescribeJobQueues", "batch:DescribeJobDefinitions", "batch:ListTagsForResource",
         ]
         Resource = ["*"]
       },
@@ -84,9 +85,9 @@ resource "aws_iam_policy" "plan" {
         Effect = "Allow"
         Action = [
           "iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies",
-          "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions",
+          "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions", "iam:GetInstanceProfile",
         ]
-        Resource = ["${local.iam}:role/${var.name}-*", "${local.iam}:policy/${var.name}-*"]
+        Resource = ["${local.iam}:role/${var.name}-*", "${local.iam}:policy/${var.name}-*", "${local.iam}:instance-profile/${var.name}-*"]
       },
       {
         Sid      = "Budget"

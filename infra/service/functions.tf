@@ -21,8 +21,8 @@ module "standard" {
   dead_letter_queue   = { arn = aws_sqs_queue.dead.arn, url = aws_sqs_queue.dead.url }
   notified_by         = { arn = module.inputs.arn, account_id = local.account_id }
 
-  environment = merge(local.environment, { for queue in local.large[*].queue : "MATINV_LARGE_QUEUE_URL" => queue.url })
-  statements  = concat(local.worker_statements, local.allow_forward, local.allow_key)
+  environment = merge(local.environment, { for queue in local.large[*].queue : "MATINV_LARGE_QUEUE_URL" => queue.url }, local.batch_environment)
+  statements  = concat(local.worker_statements, local.allow_forward, local.large == null ? local.allow_forward_to_batch : [], local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
@@ -54,8 +54,8 @@ module "large" {
   max_receive_count   = var.max_receive_count
   dead_letter_queue   = { arn = aws_sqs_queue.dead.arn, url = aws_sqs_queue.dead.url }
 
-  environment = local.environment
-  statements  = concat(local.worker_statements, local.allow_key)
+  environment = merge(local.environment, local.batch_environment)
+  statements  = concat(local.worker_statements, local.allow_forward_to_batch, local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
@@ -185,8 +185,8 @@ module "canary" {
   memory_mb   = 512
   timeout_s   = 120
 
-  environment = merge(local.environment, { MATINV_JOBS_QUEUE_URL = module.standard.queue.url })
-  statements  = concat(local.canary_statements, [local.allow_submit], local.allow_key)
+  environment = merge(local.environment, { MATINV_JOBS_QUEUE_URL = module.standard.queue.url }, local.batch_environment)
+  statements  = concat(local.canary_statements, [local.allow_submit], local.allow_replace_tickets, local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace

@@ -31,6 +31,7 @@ locals {
     local.environment,
     { MATINV_JOBS_QUEUE_URL = module.standard.queue.url },
     { for queue in local.large[*].queue : "MATINV_LARGE_QUEUE_URL" => queue.url },
+    local.batch_environment,
   )
 
   # The large lane, or null; and all lanes that there are.
@@ -177,7 +178,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead" {
   queue_url = aws_sqs_queue.dead.url
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = concat([module.standard.queue.arn], local.large[*].queue.arn)
+    sourceQueueArns   = concat([module.standard.queue.arn], local.large[*].queue.arn, local.huge[*].queue.arn)
   })
 }
 

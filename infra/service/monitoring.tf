@@ -10,13 +10,23 @@ module "monitoring" {
     { api = { name = module.api.name, timeout_s = module.api.timeout_s } },
   )
 
-  queues = {
-    for name, lane in local.lanes : name => {
-      name                = lane.queue.name
-      mapping_id          = lane.mapping_id
-      backlog_objective_s = name == "large" ? var.large.backlog_objective_s : var.standard.backlog_objective_s
-    }
-  }
+  queues = merge(
+    {
+      for name, lane in local.lanes : name => {
+        name                = lane.queue.name
+        mapping_id          = lane.mapping_id
+        backlog_objective_s = name == "large" ? var.large.backlog_objective_s : var.standard.backlog_objective_s
+      }
+    },
+    {
+      for lane in local.huge[*] : "huge" => {
+        name                = lane.queue.name
+        backlog_objective_s = var.huge.backlog_objective_s
+        polls_itself        = true
+        start_min           = 30 # a machine of EC2 may take ten minutes, and the canary replaces a ticket that is lost in five
+      }
+    },
+  )
 
   dead_letters = {
     name               = aws_sqs_queue.dead.name

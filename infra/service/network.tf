@@ -36,6 +36,7 @@ module "network" {
   cidr       = var.network.cidr
   region     = local.region
   account_id = local.account_id
+  services   = concat(["sqs", "sns"], var.huge == null ? [] : ["batch"])
 }
 
 locals {

@@ -118,14 +118,23 @@ locals {
     Sid      = "WatchLanes"
     Effect   = "Allow"
     Action   = ["sqs:GetQueueAttributes"]
-    Resource = [for lane in values(local.lanes) : lane.queue.arn]
+    Resource = concat([for lane in values(local.lanes) : lane.queue.arn], local.huge[*].queue.arn)
   }
+  # Machines of AWS Batch: to see why none starts, and to end one. DescribeJobs and the lists know no resource.
+  allow_look_at_machines = [
+    for lane in local.huge[*] : {
+      Sid      = "LookAtMachines"
+      Effect   = "Allow"
+      Action   = ["batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeComputeEnvironments"]
+      Resource = ["*"]
+    }
+  ]
   # What the runbook's commands call.
   allow_read_logs = {
     Sid      = "ReadLogs"
     Effect   = "Allow"
     Action   = ["logs:FilterLogEvents", "logs:GetLogEvents", "logs:DescribeLogStreams", "logs:StartLiveTail"]
-    Resource = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${var.name}-*"]
+    Resource = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${var.name}-*", "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/batch/${var.name}-*"]
   }
   allow_look_at_functions = {
     Sid      = "LookAtFunctions"
@@ -238,7 +247,7 @@ resource "aws_iam_policy" "operator" {
   description = "Look into the dead letters of the stack ${var.name}, send jobs again, run matinv doctor and matinv top."
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat(local.allow_forward, local.allow_key, [
+    Statement = concat(local.allow_forward, local.allow_look_at_machines, local.allow_key, [
       local.allow.exhume,
       local.allow.clean_up,
       local.allow_watch,

@@ -138,6 +138,7 @@ def test_image_leaves_out_what_functions_do_not_open(image: Built) -> None:
         "dynamodb",
         "sqs",
         "sns",
+        "batch",
         "sts",
     }
     megabytes = sum(path.lstat().st_size for path in task.rglob("*")) / 1e6
@@ -155,6 +156,13 @@ def test_image_holds_the_locked_packages_and_all_modules_import_on_arm64(image: 
     packages = json.loads(machine.buildah("run", image.container, "python3", "-c", IMPORT_ALL))
     lock = (machine.ROOT / "docker/requirements.txt").read_text()
     assert packages == dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.M))
+
+
+def test_a_command_runs_the_poller_on_arm64(image: Built) -> None:
+    """As AWS Batch runs it: by the image's entry point."""
+    entry_point = image.config["config"]["Entrypoint"]
+    command = [*entry_point, "python3", "-m", "matinv.handlers.poller", "--help"]
+    assert "--linger" in machine.buildah("run", image.container, *command)
 
 
 @contextmanager

@@ -254,7 +254,7 @@ locals {
   }
 
   alarms_of_queue = {
-    for lane, queue in var.queues : lane => {
+    for lane, queue in var.queues : lane => merge({
       "backlog-${lane}" = merge(local.plain, { # 7
         why       = "Jobs wait longer than promised."
         do        = "Raise maximum_concurrency of the lane, unless alarm stuck or throttles fires too."
@@ -266,8 +266,8 @@ locals {
       })
 
       "stuck-${lane}" = merge(local.plain, { # 8
-        why     = "Messages wait and none is being worked on: the mapping is disabled, the role broken or the image gone. Nothing errs, nothing moves."
-        do      = "Look at the mapping's state and last result."
+        why     = "Messages wait and none is being worked on: ${queue.polls_itself ? "no machine comes" : "the mapping is disabled"}, the role broken or the image gone. Nothing errs, nothing moves."
+        do      = queue.polls_itself ? "Look at the job queue's jobs: why do they not start, or how did they end?" : "Look at the mapping's state and last result."
         runbook = "stuck"
         metrics = {
           waiting = local.of_queue[lane].ApproximateNumberOfMessagesVisible
@@ -275,7 +275,7 @@ locals {
         }
         expression = "IF(waiting > 0 AND working == 0, 1, 0)"
         threshold  = 0
-        of         = [10, 12]
+        of         = [queue.start_min, queue.start_min + 2]
         pages      = true
       })
 
@@ -287,7 +287,7 @@ locals {
         threshold = 108000
         of        = [3, 5]
       })
-
+      }, queue.polls_itself ? {} : {
       "poller-${lane}" = merge(local.plain, { # 11
         why     = "Lambda's poller could not hand messages to the worker, or dropped them; messages that the worker handed back count as well."
         do      = "Compare with alarm retried: if that is quiet, it is the mapping, its role or the function's state."
@@ -300,7 +300,7 @@ locals {
         threshold  = 0
         of         = [2, 4]
       })
-    }
+    })
   }
 
   of_function = {

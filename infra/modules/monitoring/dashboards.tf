@@ -81,7 +81,7 @@ locals {
 
   queue_names    = [for queue in var.queues : queue.name]
   function_names = [for f in var.functions : f.name]
-  mapping_ids    = [for queue in var.queues : queue.mapping_id]
+  mapping_ids    = [for queue in var.queues : queue.mapping_id if !queue.polls_itself]
 }
 
 resource "aws_cloudwatch_dashboard" "this" {

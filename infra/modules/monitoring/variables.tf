@@ -23,11 +23,13 @@ variable "functions" {
 }
 
 variable "queues" {
-  description = "Queues with a consumer, by lane. A queue that is left out here is watched by nobody."
+  description = "Queues with a consumer, by lane. A queue that is left out here is watched by nobody. Where machines poll by themselves there is no mapping, and they take start_min minutes to come."
   type = map(object({
     name                = string
-    mapping_id          = string
+    mapping_id          = optional(string)
+    polls_itself        = optional(bool, false)
     backlog_objective_s = number
+    start_min           = optional(number, 10)
   }))
 }
 

@@ -31,6 +31,12 @@ variable "account_id" {
   type        = string
 }
 
+variable "services" {
+  description = "What functions call beside S3 and DynamoDB: an endpoint for each."
+  type        = set(string)
+  default     = ["sqs", "sns"]
+}
+
 data "aws_availability_zones" "here" {
   #checkov:skip=CKV_AWS_394:The first two by name, and a subnet stays where it was made, whatever zone is added.
 
@@ -153,7 +159,7 @@ resource "aws_vpc_endpoint" "gateway" {
 
 # $7.20 a month each, zone and service.
 resource "aws_vpc_endpoint" "interface" {
-  for_each = toset(["sqs", "sns"])
+  for_each = var.services
 
   vpc_id              = aws_vpc.this.id
   vpc_endpoint_type   = "Interface"
@@ -175,4 +181,9 @@ output "functions" {
     aws_vpc_security_group_ingress_rule.endpoints, aws_vpc_security_group_egress_rule.to_endpoints,
     aws_vpc_security_group_egress_rule.to_gateways,
   ]
+}
+
+output "services" {
+  description = "What can be called beside S3 and DynamoDB."
+  value       = var.services
 }

@@ -400,3 +400,84 @@ run "more_pollers_than_the_account_has_workers" {
 
   expect_failures = [var.account_concurrency]
 }
+
+run "huge_machine_that_fargate_has_not" {
+  command = plan
+
+  variables {
+    huge = { vcpus = 32 }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_memory_that_fargate_has_not" {
+  command = plan
+
+  variables {
+    huge = { memory_mb = 100000 }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_lane_smaller_than_large" {
+  command = plan
+
+  variables {
+    huge = { instance_types = ["r8g"], memory_mb = 8192 }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_job_longer_than_a_message_is_hidden" {
+  command = plan
+
+  variables {
+    huge = { timeout_s = 50000 }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_lane_without_machines" {
+  command = plan
+
+  variables {
+    huge = { machines = 0 }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_machines_for_another_image" {
+  command = plan
+
+  variables {
+    huge = { instance_types = ["m7i.4xlarge"] }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_lane_on_the_internet_beside_a_closed_network" {
+  command = plan
+
+  variables {
+    huge    = {}
+    network = { cidr = "10.1.0.0/24" }
+  }
+
+  expect_failures = [var.huge]
+}
+
+run "huge_backlog_that_always_rings" {
+  command = plan
+
+  variables {
+    huge = { backlog_objective_s = 30 }
+  }
+
+  expect_failures = [var.huge]
+}

@@ -144,3 +144,33 @@ mock_resource "aws_apigatewayv2_api" {
     execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:api"
   }
 }
+
+mock_resource "aws_batch_compute_environment" {
+  defaults = {
+    arn = "arn:aws:batch:eu-west-1:123456789012:compute-environment/mock"
+  }
+}
+
+mock_resource "aws_batch_job_queue" {
+  defaults = {
+    arn = "arn:aws:batch:eu-west-1:123456789012:job-queue/mock"
+  }
+}
+
+mock_resource "aws_batch_job_definition" {
+  defaults = {
+    arn = "arn:aws:batch:eu-west-1:123456789012:job-definition/mock:1"
+  }
+}
+
+mock_resource "aws_iam_instance_profile" {
+  defaults = {
+    arn = "arn:aws:iam::123456789012:instance-profile/mock"
+  }
+}
+
+mock_resource "aws_vpc" {
+  defaults = {
+    cidr_block = "10.255.255.0/24"
+  }
+}
