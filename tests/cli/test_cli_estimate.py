@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,45 @@ def test_large_lane_is_named_and_what_no_lane_can_do_exits_7(run: Cli) -> None:
     assert result.exit_code == 7
     assert "matinv: TOO_LARGE: " in result.stderr
     assert "allowed: 10,240 MiB, 900 s" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("n", "hours", "dollars", "lane"),
+    [
+        # 2 n^3 at 9 GFLOP/s a vCPU, and 55 ns an element on one of them.
+        (32_768, 2 * 32_768**3 / 9e9 / 16 / 3600 + 55e-9 * 32_768**2 / 3600, 0.945, "huge"),
+        (65_536, 2 * 65_536**3 / 9e9 / 16 / 3600 + 55e-9 * 65_536**2 / 3600, 0.945, "huge"),
+        (131_072, 2 * 131_072**3 / 9e9 / 192 / 3600 + 55e-9 * 131_072**2 / 3600, 11.43, "grid"),
+    ],
+)
+def test_what_a_stack_cannot_do_is_estimated_for_the_lanes_that_it_lacks(
+    run: Cli, n: int, hours: float, dollars: float, lane: str
+) -> None:
+    """Dollars are of an hour there: 16 vCPUs and 120 GB of Fargate, 192 and 1,465."""
+    result = run("estimate", "--n", str(n))
+    assert result.exit_code == 7
+    found = re.search(
+        r"the lane (\w+), were it deployed, would: ([0-9.]+) (minutes|hours), \$([0-9.]+)",
+        result.stderr,
+    )
+    assert found
+    assert found[1] == lane
+    unit = 60 if found[3] == "minutes" else 1
+    assert float(found[2]) == pytest.approx(hours * unit, rel=0.02)
+    assert float(found[4]) == pytest.approx(hours * dollars, abs=0.01, rel=0.01)
+
+
+def test_what_no_lane_at_all_can_do_is_said_without_one(run: Cli) -> None:
+    result = run("estimate", "--n", "1000000")
+    assert result.exit_code == 7
+    assert "were it deployed" not in result.stderr
+
+
+def test_the_time_in_the_lane_counts_its_threads_for_what_they_share(run: Cli) -> None:
+    row = json.loads(run("estimate", "--n", "16000", "--output", "json").stdout)
+    alone_s = 55e-9 * 16_000**2
+    assert row["lane"] == "large"
+    assert row["wall_s"] == pytest.approx(alone_s + (row["seconds"] - alone_s) / 5, rel=1e-3)
 
 
 def test_json_file_is_estimated_by_its_length(run: Cli, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ class Lane:
         """Whether a job fits that takes so much memory, and so long with all threads it gets."""
         return memory_bytes <= self.budget_bytes and seconds <= self.budget_s
 
-    def first_for(self, memory_bytes: int, cpu_s: float) -> Lane | None:
+    def first_for(self, memory_bytes: int, cpu_s: float, serial_s: float = 0.0) -> Lane | None:
         """Return the first lane from here on that admits a job, None if there is none.
 
         Parameters
@@ -109,9 +109,13 @@ class Lane:
             Peak over an idle worker.
         cpu_s : float
             CPU time of the job, which a lane's threads share.
+        serial_s : float
+            The part of it that they do not.
         """
-        found = (lane for lane in self if lane.admits(memory_bytes, cpu_s / lane.threads))
-        return next(found, None)
+        for lane in self:
+            if lane.admits(memory_bytes, serial_s + (cpu_s - serial_s) / lane.threads):
+                return lane
+        return None
 
 
 def threads_of(memory_mb: int) -> int:

@@ -218,7 +218,10 @@ def lane_of(record: Record, lanes: Lane) -> Lane:
     if record.result is None or shape is None or dtype is None:
         return lanes
     prediction = predict(shape, dtype)
-    return lanes.first_for(prediction.memory_bytes, prediction.seconds) or [*lanes][-1]
+    return (
+        lanes.first_for(prediction.memory_bytes, prediction.seconds, prediction.serial_s)
+        or [*lanes][-1]
+    )
 
 
 def _ended(job: _Ended, record: Record, lanes: Lane) -> _Ended:

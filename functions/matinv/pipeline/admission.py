@@ -73,7 +73,7 @@ def check_fits(  # noqa: PLR0913, PLR0917 - a job, and what it may use
     Transient
         DEADLINE, if it would fit into a fresh invocation.
     """
-    task.predicted_s = prediction.seconds / threads
+    task.predicted_s = prediction.wall_s(threads)
     lane = replace(app.lane, timeout_s=deadline.total_s)
     if lane.admits(prediction.memory_bytes, times * task.predicted_s):
         deadline.check(task.predicted_s)

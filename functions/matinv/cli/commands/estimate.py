@@ -19,7 +19,7 @@ from matinv.client.preparation import INLINE_LIMIT_BYTES
 from matinv.errors import Code, MatinvError, Refused
 from matinv.formats.codecs import Text, format_of_key, open_file
 from matinv.jobs.error_answers import Exit
-from matinv.jobs.lanes import Lane
+from matinv.jobs.lanes import Lane, grid, huge
 from matinv.jobs.limits import Prediction, predict, predict_text
 from matinv.jobs.prices import STANDARD_BATCH, Cost, cost
 from matinv.linalg.types import Accuracy, Method
@@ -37,6 +37,7 @@ _COLUMNS: Final = {
     "MEMORY MIB": "memory_mib",
     "SECONDS": "seconds",
     "LANE": "lane",
+    "SECONDS THERE": "wall_s",
     "COST USD": "cost_usd.total",
 }
 
@@ -115,12 +116,12 @@ def estimate(  # noqa: PLR0913 - each is an option of the command
     rows = [_row(subject, lanes, len(subjects)) for subject in subjects]
     if rows:
         emit(rows, _COLUMNS, output)
-    for row in rows:
+    for row, subject in zip(rows, subjects, strict=True):
         if row["lane"] is None:
             largest = [*lanes][-1]
             refused = Refused(
                 Code.TOO_LARGE,
-                "no lane can do this job",
+                f"no lane can do this job{_beyond(subject)}",
                 "use a smaller matrix, float32, or another method",
                 observed=f"{row['memory_mib']:,} MiB, {row['seconds']:,.0f} s",
                 limit=f"{largest.memory_mb:,} MiB, {largest.timeout_s:g} s "
@@ -188,16 +189,27 @@ def _sum(
     return said
 
 
+def _beyond(subject: Subject) -> str:
+    """Say which lane that this stack lacks would do a job, and what it would take there."""
+    row = _row(subject, huge("", grid("")))
+    if not row["lane"]:
+        return ""
+    minutes = row["wall_s"] / 60
+    time = f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    usd = row["cost_usd"]["total"]
+    return f"; the lane {row['lane']}, were it deployed, would: {time}, ${usd:.2f}"
+
+
 def _row(subject: Subject, lanes: Lane, jobs: int = 1) -> dict[str, Any]:
     prediction = subject.prediction
-    lane = lanes.first_for(prediction.memory_bytes, prediction.seconds)
+    lane = lanes.first_for(prediction.memory_bytes, prediction.seconds, prediction.serial_s)
     found: Cost | None = None
     if lane:
         message_bytes = subject.size_bytes * 4 // 3
         uploaded = message_bytes > INLINE_LIMIT_BYTES
         small = subject.size_bytes <= _INLINE_RESULT_BYTES
         found = cost(
-            prediction.seconds / lane.threads,
+            prediction.wall_s(lane.threads),
             lane,
             _NOTIFICATION_BYTES if uploaded else message_bytes,
             subject.size_bytes if small else 0,
@@ -211,5 +223,6 @@ def _row(subject: Subject, lanes: Lane, jobs: int = 1) -> dict[str, Any]:
         "memory_mib": ceil(prediction.memory_bytes / 2**20),
         "seconds": prediction.seconds,
         "lane": lane.name if lane else None,
+        "wall_s": prediction.wall_s(lane.threads) if lane else None,
         "cost_usd": asdict(found) | {"total": found.total} if found else None,
     }
