@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 from terraform_cli import INFRA
 
 from matinv.jobs import prices
+from matinv.jobs.lanes import huge
 from matinv.jobs.limits import predict
 from support import counted_jobs
 
@@ -144,6 +145,7 @@ def idle_table(alarm_metrics: int) -> Iterator[str]:
 
 def switches_table() -> Iterator[str]:
     hours = MONTH_S / 3600
+    fargate = an_hour("Fargate, 16 vCPUs, 120 GB")
     ready = 1769 / 1024 * MONTH_S * PROVISIONED_GB_SECOND
     rows = {
         "`customer_key`": (
@@ -168,6 +170,11 @@ def switches_table() -> Iterator[str]:
             f"{BACKUP_RECORDS_GB:.2f} per GB of records and month, {BACKUP_OBJECTS_GB:.2f} per GB "
             "of objects; copies as much again, and the transfer",
         ),
+        "`huge`": (
+            4 * ALARM_METRIC_MONTH,
+            f"{fargate:.3f} per hour of each machine of Fargate while it runs; one that finds no "
+            f"work {fargate * (STARTING_S + LINGER_S) / 3600:.2f}",
+        ),
         "`http_api`": (0.0, f"{MILLION * HTTP_API_CALL:.2f} per million calls; access logs"),
         "warm throughput (RUNBOOK)": (0.0, "charged once, for units above the table's own"),
     }
@@ -177,12 +184,49 @@ def switches_table() -> Iterator[str]:
         yield f"| {name} | {month:,.2f} | {use} |"
 
 
+# A machine of EC2 for the lane `huge`, in us-east-1: $0.9426 for the r8g.4xlarge, a quarter of it
+# (arcee-ai/Benchmarks, results.py on Hugging Face); AWS's prices within a family go by size.
+R8G_16XLARGE_HOUR = 4 * 0.9426
+MACHINES = {
+    "Fargate, 16 vCPUs, 120 GB": (huge(""), None),
+    "r8g.16xlarge, 64 vCPUs, 512 GB": (
+        replace(huge(""), memory_mb=500_000, threads=64),
+        R8G_16XLARGE_HOUR,
+    ),
+}
+HUGE_ORDERS = (32_768, 65_536, 131_072)
+LINGER_S = 90.0  # of handlers.poller
+STARTING_S = 60.0
+
+
+def an_hour(name: str) -> float:
+    lane, hour = MACHINES[name]
+    return hour or prices.compute_usd(3600 * lane.memory_mb / 1024, lane)
+
+
+def huge_table() -> Iterator[str]:
+    yield "| n | matrix | " + " | ".join(MACHINES) + " |"
+    yield "|---|---|" + "---|" * len(MACHINES)
+    for n in HUGE_ORDERS:
+        cells = []
+        for name, (lane, _) in MACHINES.items():
+            predicted = predict((n, n), np.float64)
+            wall_s = predicted.wall_s(lane.threads)
+            if lane.admits(predicted.memory_bytes, wall_s):
+                usd = (wall_s + STARTING_S + LINGER_S) / 3600 * an_hour(name)
+                cells.append(f"{wall_s / 3600:.1f} h, ${usd:.2f}")
+            else:
+                cells.append("does not fit")
+        yield f"| {n:,} | {8 * n * n / 1e9:,.0f} GB | {' | '.join(cells)} |"
+
+
 def page(text: str, alarm_metrics: int) -> str:
     """Return the page with its tables as they should be."""
     tables = {
         "jobs": jobs_table(),
         "idle": idle_table(alarm_metrics),
         "switches": switches_table(),
+        "huge": huge_table(),
     }
     for name, rows in tables.items():
         begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
