@@ -165,7 +165,8 @@ def predict_spread(
     slab_bytes = min(matrix_bytes // ranks, _SLAB_BYTES) + n * kind.itemsize
     panels_bytes = _SPREAD_PANELS * _SPREAD_BLOCK * n * kind.itemsize
     memory_bytes = matrix_bytes + ranks * (_RANK_BYTES + _SLABS * slab_bytes + panels_bytes)
-    return Prediction(memory_bytes, _seconds(1, n, kind, Method.GENERAL), matrix_bytes)
+    seconds = sum(_seconds(1, n, kind, Method.GENERAL))  # what is not shared by threads is by ranks
+    return Prediction(memory_bytes, seconds, matrix_bytes)
 
 
 def predict_text(text: Text, size_bytes: int, accuracy: Accuracy = Accuracy.STANDARD) -> Prediction:
