@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matinv.backends.aws.poller import Poller
     from matinv.grid.launch import Launcher
     from matinv.jobs.lanes import Lane
-    from matinv.ports.monitor import Monitor
+    from matinv.ports.monitor import Deployment, Monitor
 
 
 @functools.cache
@@ -144,7 +144,12 @@ def backend(settings: Settings) -> Backend:
 
 def watched_backend(settings: Settings) -> Backend:
     """Return the stack on AWS, for `matinv.client.Client`."""
-    return replace(backend(settings), monitor=monitor(settings), capacity=capacity(settings.lane))
+    return replace(
+        backend(settings),
+        monitor=monitor(settings),
+        capacity=capacity(settings.lane),
+        deployment=deployment(settings),
+    )
 
 
 def poller(queue_url: str, invoke: Invoke, polling: Polling) -> Poller:
@@ -175,3 +180,19 @@ def monitor(settings: Settings) -> Monitor:
 
     urls = {lane.name: lane.queue_url for lane in settings.lane} | {DEAD: settings.dlq_url}
     return AWSMonitor(clients.client("sqs"), clients.client("cloudwatch"), urls, settings.stack)
+
+
+def deployment(settings: Settings) -> Deployment:
+    """Return what tells how the stack is deployed, for `matinv doctor`."""
+    from matinv.backends.aws.deployment import AWSDeployment  # noqa: PLC0415 - as above
+    from matinv.ports.monitor import DEAD  # noqa: PLC0415 - likewise
+
+    lanes = {lane.name: lane.queue_url for lane in settings.lane}
+    return AWSDeployment(
+        clients.client,
+        settings.stack,
+        settings.jobs_table,
+        {"inputs": settings.inputs_bucket, "results": settings.results_bucket},
+        {**lanes, DEAD: settings.dlq_url},
+        tuple(lanes),
+    )

@@ -142,6 +142,19 @@ locals {
     Action   = ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListVersionsByFunction"]
     Resource = concat([for lane in values(local.lanes) : lane.worker.arn], [module.api.arn, module.canary.arn])
   }
+  # What matinv doctor reads of the switches, beside functions and queues.
+  allow_look_at_storage = {
+    Sid      = "LookAtStorage"
+    Effect   = "Allow"
+    Action   = ["dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups", "s3:GetEncryptionConfiguration"]
+    Resource = [aws_dynamodb_table.jobs.arn, module.inputs.arn, module.results.arn]
+  }
+  allow_look_at_ready = {
+    Sid      = "LookAtReady"
+    Effect   = "Allow"
+    Action   = ["lambda:GetProvisionedConcurrencyConfig"]
+    Resource = ["${module.api.arn}:*"]
+  }
   # They know no resource, or only a mapping's id, which no name foretells.
   allow_look_at_account = {
     Sid      = "LookAtAccount"
@@ -254,6 +267,8 @@ resource "aws_iam_policy" "operator" {
       local.allow_watch_lanes,
       local.allow_read_logs,
       local.allow_look_at_functions,
+      local.allow_look_at_storage,
+      local.allow_look_at_ready,
       local.allow_look_at_account,
       local.allow_stop_lanes,
     ])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from matinv.cli.app import cli
-from matinv.errors import Code, Transient
+from matinv.errors import Code, Misconfigured, Transient
+from matinv.ports.monitor import Deployed
 from support.memory_service import Cli, MemoryService
 
 pytestmark = pytest.mark.way("memory", "an HTTP API has no dead letters to check")
@@ -62,6 +65,31 @@ def test_part_that_cannot_be_reached_is_named_with_what_to_do(
         "job by file": "skipped",
     }
     assert "ACCESS_DENIED: may not read the table; allow dynamodb:GetItem" in result.stdout
+
+
+def test_what_is_deployed_wrongly_fails_and_what_may_not_be_seen_is_skipped(
+    service: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied() -> Deployed:
+        raise Misconfigured(Code.ACCESS_DENIED, "looking at the api failed: AccessDenied")
+
+    checks = {
+        "keys": lambda: Deployed("everything with keys of AWS"),
+        "lane standard": lambda: Deployed("its mapping is Disabled", wrong=True),
+        "api": denied,
+    }
+    whole = service.backend()
+    deployed = replace(whole, deployment=SimpleNamespace(checks=lambda: checks))
+    monkeypatch.setattr(service, "backend", lambda: deployed)
+    result = CliRunner().invoke(cli, ["doctor"], obj=service.client, prog_name="matinv")
+    assert result.exit_code == 1
+    lines = {line[8:24].strip(): line[:8].strip() for line in result.stdout.splitlines()}
+    assert lines == dict.fromkeys(CHECKS, "ok") | {
+        "keys": "ok",
+        "lane standard": "failed",
+        "api": "skipped",
+    }
+    assert "see the policy `operator`" in result.stdout
 
 
 def test_missing_worker_is_found_out(run: Cli, service: MemoryService) -> None:

@@ -275,6 +275,19 @@ def test_operator_may_run_each_command_of_the_runbook(stack: State) -> None:
     }
 
 
+def test_operator_may_read_what_doctor_says_of_the_switches(stack: State) -> None:
+    found = granted(stack["aws_iam_policy.operator"]["policy"])
+    storage = {"table/matinv-jobs", "inputs", "results"}
+    assert found["dynamodb:DescribeTable"] == found["s3:GetEncryptionConfiguration"] == storage
+    assert found["dynamodb:DescribeContinuousBackups"] == storage
+    assert found.keys() >= {
+        "sqs:GetQueueAttributes",
+        "lambda:ListEventSourceMappings",
+        "lambda:GetFunction",
+        "lambda:GetProvisionedConcurrencyConfig",
+    }
+
+
 def test_operator_may_press_the_redrive_button_of_the_sqs_console(stack: State) -> None:
     found = granted(stack["aws_iam_policy.operator"]["policy"])
     for action in ("StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask"):

@@ -7,7 +7,7 @@ only `Transient`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -114,4 +114,28 @@ class Monitor(Protocol):
 
     def figures(self, window_s: float) -> Figures:
         """Return the count of the last seconds, at least 60 of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """How a part of a stack is deployed.
+
+    Parameters
+    ----------
+    found : str
+        What is on, or what is wrong.
+    wrong : bool
+        Whether somebody should do something about it.
+    """
+
+    found: str
+    wrong: bool = False
+
+
+class Deployment(Protocol):
+    """How a stack is deployed, its switches included, as far as reading tells."""
+
+    def checks(self) -> Mapping[str, Callable[[], Deployed]]:
+        """Return one check for each part; each may raise `Transient`."""
         ...

@@ -13,7 +13,7 @@ from matinv.ports.objects import ClientStore, MatrixStore
 from matinv.ports.records import ClientTable, JobTable
 
 if TYPE_CHECKING:
-    from matinv.ports.monitor import Monitor
+    from matinv.ports.monitor import Deployment, Monitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Backend:
         What AWS knows of the stack.
     capacity : Capacity, optional
         Machines of its lanes, if some have tickets.
+    deployment : Deployment, optional
+        How it is deployed.
     """
 
     store: MatrixStore
@@ -35,6 +37,7 @@ class Backend:
     queue: JobQueue
     monitor: Monitor | None = None
     capacity: Capacity | None = None
+    deployment: Deployment | None = None
 
 
 class RedrivingQueue(ClientQueue, Protocol):

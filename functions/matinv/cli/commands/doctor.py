@@ -12,7 +12,7 @@ import click
 
 from matinv.cli.options import Duration, client_of, output_option
 from matinv.client import Client
-from matinv.errors import MatinvError, Refused
+from matinv.errors import MatinvError, Misconfigured, Refused
 from matinv.jobs.error_answers import Exit
 from matinv.jobs.record_document import json_line
 from matinv.jobs.request import Reference
@@ -69,6 +69,7 @@ def _findings(ctx: click.Context, timeout_s: float) -> Iterator[Finding]:
         finding = _tried(name, check)
         reachable &= finding.state == "ok"
         yield finding
+    yield from _deployed(client)
     for way in Way:
         if reachable:
             yield _tried(f"job by {way}", partial(_whole_job, client, way, timeout_s))
@@ -81,6 +82,20 @@ def _tried(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, "ok", check())
     except MatinvError as error:
         return Finding(name, "failed", str(error))
+
+
+def _deployed(client: Client) -> Iterator[Finding]:
+    """Say how the stack is deployed, its switches included, as far as its user may see that."""
+    deployment = client.stack("how the stack is deployed").deployment
+    for name, check in deployment.checks().items() if deployment else ():
+        try:
+            found = check()
+        except Misconfigured as error:
+            yield Finding(name, "skipped", f"see the policy `operator`: {error.info.message}")
+        except MatinvError as error:
+            yield Finding(name, "failed", str(error))
+        else:
+            yield Finding(name, "failed" if found.wrong else "ok", found.found)
 
 
 def _reaches(client: Client) -> dict[str, Callable[[], str]]:
