@@ -103,8 +103,10 @@ def ranks(lane: Lane) -> Launcher | None:
     if not lane.ranks:
         return None
     from matinv.grid import launch, mpi  # noqa: PLC0415 - few lanes have ranks
+    from matinv.grid.nodes import Nodes  # noqa: PLC0415 - likewise
 
-    own = mpi.installed()
+    nodes = Nodes.of(environment_of.environment())
+    own = mpi.MPICH if nodes else mpi.installed()
     threads = str(max(1, lane.threads // lane.ranks))
     environment = {
         **environment_of.environment(),
@@ -113,6 +115,10 @@ def ranks(lane: Lane) -> Launcher | None:
         "OPENBLAS_NUM_THREADS": threads,
         "OMP_NUM_THREADS": threads,
     }
+    if nodes:
+        environment |= nodes.environment()
+        command = nodes.command(lane.ranks)
+        return launch.Launcher(command, lane.ranks, environment, nodes.count)
     return launch.Launcher(own.command(lane.ranks), lane.ranks, environment)
 
 

@@ -8,66 +8,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from at_work import Service, ranks_of, serving
 
-from matinv import pipeline, wiring
-from matinv.client import Client
 from matinv.errors import Code
-from matinv.formats import npy
 from matinv.grid.launch import Launcher
 from matinv.grid.mpi import Mpi
 from matinv.grid.wire import Assignment, Published
-from matinv.jobs import intake
-from matinv.jobs.lanes import Lane, standard
-from matinv.jobs.record import Record, Status
+from matinv.jobs.record import Status
 from matinv.linalg.types import Matrix
-from matinv.local.stack import Shape, Stack
-from matinv.pipeline import App, Deadline
-from matinv.testing.events import sqs_event
-from support.processes import alive, children, until
+from support.processes import alive, until
 
 pytestmark = [pytest.mark.deep, pytest.mark.xdist_group("ranks")]
-
-GRID = Lane("grid", "", 4000, 2, 900.0, ranks=2)
-NUMBERS = count(1)
-RANK = [sys.executable, "-m", "mpi4py", "-m", "matinv.handlers.rank"]
-
-
-@dataclass(frozen=True)
-class Service:
-    """A stack whose last lane has ranks, and that lane's worker in this process."""
-
-    app: App
-    client: Client
-
-    def receive(self, job_id: str, receive_count: int = 1) -> Record:
-        """Do the job of a file as the worker does that receives its message."""
-        body = {"job_id": job_id, "s3": {"bucket": self.app.inputs_bucket, "key": f"{job_id}.npy"}}
-        event = sqs_event([body], receive_count=receive_count, first=next(NUMBERS))
-        deliveries = list(intake.deliveries(event))
-        pipeline.process(self.app, deliveries, Deadline(lambda: 120.0, 120.0))
-        return self.client.table.get([job_id])[job_id]
-
-    def upload(self, job_id: str, a: Matrix) -> None:
-        wiring.backend(self.client.settings).store.upload(f"{job_id}.npy", npy.parts(a), {})
-
-    def with_ranks(self, ranks: Any) -> Service:
-        return replace(self, app=replace(self.app, ranks=ranks))
 
 
 @pytest.fixture(scope="module")
 def service(mpi: Mpi) -> Iterator[Service]:
-    with Stack.start(Shape(lanes=standard("", GRID))) as stack, pytest.MonkeyPatch.context() as own:
-        for name, text in stack.environment().items():
-            own.setenv(name, text)
-        assert stack.settings.lane.next
-        settings = stack.of_lane(stack.settings.lane.next).settings
-        yield Service(wiring.app_from(settings), Client.connect())
+    with serving() as service:
+        yield service
 
 
 @pytest.fixture
@@ -82,8 +43,11 @@ class Killed:
 
     inner: Launcher
     ranks: int = 2
+    nodes: int = 1
 
-    def ask(self, assignment: Assignment, wanted: Callable[[], object]) -> Published:
+    def ask(
+        self, assignment: Assignment, wanted: Callable[[], object], _: Callable[[int], object]
+    ) -> Published:
         found: list[int] = []
 
         def look() -> None:
@@ -104,25 +68,12 @@ class Tight:
     inner: Launcher
     memory_bytes: int
     ranks: int = 2
+    nodes: int = 1
 
-    def ask(self, assignment: Assignment, wanted: Callable[[], object]) -> Published:
+    def ask(
+        self, assignment: Assignment, wanted: Callable[[], object], _: Callable[[int], object]
+    ) -> Published:
         return self.inner.ask(replace(assignment, memory_bytes=self.memory_bytes), wanted)
-
-
-def ranks_of(pid: int) -> list[int]:
-    """Return the processes of ranks below a process."""
-    below = children(pid)
-    return [
-        *(one for one in below if command(one)[:5] == RANK),
-        *(rank for one in below for rank in ranks_of(one)),
-    ]
-
-
-def command(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except OSError:
-        return []
 
 
 def gaussian(n: int = 600) -> Matrix:
@@ -165,7 +116,7 @@ def test_what_has_no_inverse_is_refused_with_its_code(
 def test_a_killed_rank_brings_the_message_back_and_at_the_next_receive_ends_the_job(
     service: Service, launcher: Launcher
 ) -> None:
-    service.upload("killed", gaussian(1500))
+    service.upload("killed", gaussian(1200))
     disturbed = service.with_ranks(Killed(launcher))
     first = disturbed.receive("killed")
     assert first.status is Status.RETRYING
@@ -182,7 +133,7 @@ def test_a_killed_rank_brings_the_message_back_and_at_the_next_receive_ends_the_
 def test_a_rank_that_is_out_of_memory_ends_the_job_with_that_code(
     service: Service, launcher: Launcher
 ) -> None:
-    service.upload("tight", gaussian(2000))
+    service.upload("tight", gaussian(900))
     record = service.with_ranks(Tight(launcher, 2**20)).receive("tight")
     assert record.status is Status.FAILED
     assert record.error
@@ -193,10 +144,10 @@ def test_a_rank_that_is_out_of_memory_ends_the_job_with_that_code(
 
 
 def test_ranks_end_with_the_process_that_asked_them(service: Service) -> None:
-    service.upload("orphaned", gaussian(3000))
+    service.upload("orphaned", gaussian(1200))
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_ranks_at_work import GRID, Service, standard\n"
+        "from at_work import Service\n"
         "from matinv import wiring; from matinv.client import Client\n"
         "from matinv.settings import Settings\n"
         "app = wiring.app_from(Settings.from_environment())\n"

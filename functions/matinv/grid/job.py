@@ -12,6 +12,7 @@ from matinv.errors import MatinvError
 from matinv.formats import npy
 from matinv.formats.npy_header import Header
 from matinv.grid.engine import Matter, invert
+from matinv.grid.launch import INVERTED, PERCENT
 from matinv.grid.result_parts import ResultFile, rows_of_part
 from matinv.grid.slabs import Slabs
 from matinv.grid.wire import Assignment, Published, UnvouchedError
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
     from mpi4py.MPI import Comm
 
-# Of a job's progress: most of it is arithmetic, of which ScaLAPACK says nothing before it ends.
-_READ, _INVERTED = 10, 90
-
-PERCENT: Final = 100
+_READ: Final = 10  # percent
 
 
 def answer(
@@ -77,7 +75,7 @@ def answer(
         if done.unvouched:
             raise UnvouchedError(error)
         raise error
-    note(_INVERTED)
+    note(INVERTED)
     slabs = Slabs(comm, done.held, rows_of_part(n, dtype.itemsize, comm.size))
     file = ResultFile(slabs, dtype, header.fortran_order)
     certificate = inverses.certificate()
@@ -90,12 +88,12 @@ def answer(
             "matinv-certificate": orjson.dumps(certificate.document()).decode(),
         }
 
-    rest = PERCENT - _INVERTED
+    rest = PERCENT - INVERTED
     stored, sha256 = file.write(
         store,
         assignment.result_key,
         metadata,
-        lambda share: note(min(PERCENT, _INVERTED + int(rest * share))),
+        lambda share: note(min(PERCENT, INVERTED + int(rest * share))),
     )
     return Published(
         certificate, inverses.warnings, stored, sha256, file.part_bytes, file.size_bytes

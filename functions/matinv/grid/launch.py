@@ -19,9 +19,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from matinv.errors import Code, MatinvError, Refused
+from matinv.grid import nodes
 from matinv.grid.wire import Assignment, Published, UnvouchedError, error_of
 
 MODULE: Final = "matinv.handlers.rank"  # by mpi4py, which ends all ranks with one
+
+# Percent that are done when the arithmetic is, and when all is.
+INVERTED: Final = 90
+PERCENT: Final = 100
 
 # Exit codes of ranks, which mpiexec hands on.
 OUT_OF_MEMORY: Final = 77
@@ -108,10 +113,13 @@ class Launcher:
             env=dict(self.environment),
             process_group=0,
         )
+        proxies: list[subprocess.Popen[bytes]] = []
         try:
-            reply = _reply(ranks, assignment, wanted, note)
+            reply = _reply(ranks, assignment, wanted, note, proxies)
         finally:
             _stop(ranks)
+            for proxy in proxies:  # they end with mpiexec
+                proxy.wait()
         if reply is None and ranks.returncode == OUT_OF_MEMORY:
             raise Refused(
                 Code.OUT_OF_MEMORY,
@@ -132,6 +140,7 @@ def _reply(
     assignment: Assignment,
     wanted: Callable[[], object],
     note: Callable[[int], object],
+    proxies: list[subprocess.Popen[bytes]],
 ) -> dict[str, Any] | None:
     """Return the answer's line, None if the ranks ended without one."""
     assert ranks.stdin and ranks.stdout  # noqa: S101, PT018 - pipes, as asked for
@@ -150,6 +159,11 @@ def _reply(
                 return None
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
+                if own := nodes.own_proxy(line):
+                    proxies.append(subprocess.Popen(own))  # noqa: S603 - mpiexec's own words
+                if not line.startswith(b"{"):  # mpiexec speaks, too
+                    sys.stderr.write(line.decode(errors="replace") + "\n")
+                    continue
                 said: dict[str, Any] = json.loads(line)
                 if "percent" not in said:
                     return said

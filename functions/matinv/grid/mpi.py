@@ -55,16 +55,21 @@ OPEN_MPI: Final = Mpi(
         *("--allow-run-as-root", "--oversubscribe", "--bind-to", "none"),
         *("--mca", "btl_vader_single_copy_mechanism", "none"),
     ),
-    {"OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"},
+    {
+        "MPI4PY_MPIABI": "openmpi",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    },
     ("libscalapack-openmpi.so.2.2", "libscalapack-openmpi.so"),
 )
 
-# It never yields while it waits, so that ranks should not be more than cores.
+# It never yields while it waits, so that ranks should not be more than cores. What mpi4py looks for
+# as libmpi.so.12 Debian calls libmpich.so.12: it needs a link.
 MPICH: Final = Mpi(
     "mpich",
     "mpiexec.mpich",
     (),
-    {},
+    {"MPI4PY_MPIABI": "mpich"},  # else mpi4py takes Open MPI, if that is there, too
     ("libscalapack-mpich.so.2.2", "libscalapack-mpich.so"),
 )
 

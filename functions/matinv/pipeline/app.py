@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from matinv.errors import Code, Misconfigured, Transient
@@ -64,6 +64,11 @@ class App:
     capacity: Capacity | None = None
     ranks: Launcher | None = None
     pool: Callable[[int, str], Executor] = ThreadPoolExecutor
+
+    def alone(self) -> App:
+        """Return the service of a job that does not go over ranks: one machine has its share."""
+        nodes = self.ranks.nodes if self.ranks else 1
+        return replace(self, lane=replace(self.lane, memory_mb=self.lane.memory_mb // nodes))
 
 
 @dataclass(frozen=True, slots=True)

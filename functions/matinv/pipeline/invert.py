@@ -170,11 +170,12 @@ def invert_object(app: App, task: Task, bounds: Bounds) -> Record:
         except UnvouchedError as unvouched:
             # Alone, this process has other ways, if it has the memory and the time.
             try:
-                return _invert_kept(app, task, bounds)
+                return _invert_kept(app.alone(), task, bounds)
             except Refused as alone:
                 if alone.code is Code.TOO_LARGE:
                     raise unvouched.error from alone
                 raise
+        app = app.alone()
     with ExitStack() as held:
         with task.timed("load_ms", app.now):
             matrix = held.enter_context(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Final
 
 from matinv.errors import Code, Refused, Transient
 from matinv.formats.codecs import Format
 from matinv.formats.npy_header import Header
 from matinv.formats.opened import OpenedFile
-from matinv.grid.launch import Launcher, RankDied
+from matinv.grid.launch import INVERTED, PERCENT, Launcher, RankDied
 from matinv.grid.wire import Assignment
 from matinv.jobs.limits import predict_spread
 from matinv.jobs.record import Record
 from matinv.jobs.request import Output, reference_of
+from matinv.linalg import progress
 from matinv.linalg.kernels import SMALL_N
 from matinv.linalg.types import Accuracy, Method
 from matinv.pipeline.admission import check_fits
@@ -21,6 +23,7 @@ from matinv.pipeline.load import opened_object
 from matinv.pipeline.publish import key_of, published
 from matinv.pipeline.running import announce_running
 from matinv.pipeline.task import Task
+from matinv.pipeline.watch import WATCHED_S, watched
 
 # From this receive on the end of a rank is the job's: the first time it may be the machine's.
 _SUSPECT_FROM: Final = 2
@@ -62,9 +65,20 @@ def invert_over_ranks(app: App, task: Task, ranks: Launcher, deadline: Deadline)
         {"matinv-job-id": task.job_id},
         app.lane.budget_bytes // ranks.ranks,
     )
+    done = 0.0
+
+    def wanted() -> None:
+        deadline.check()
+        progress.report(done)
+
+    def note(percent: int) -> None:
+        nonlocal done  # of the arithmetic ScaLAPACK says nothing before it ends
+        done = percent / PERCENT if percent >= INVERTED else 0.0
+
+    watching = watched(app, task) if task.predicted_s > WATCHED_S else nullcontext()
     try:
-        with task.timed("invert_ms", app.now):
-            found = ranks.ask(assignment, deadline.check)
+        with task.timed("invert_ms", app.now), watching:
+            found = ranks.ask(assignment, wanted, note)
     except RankDied as died:
         if task.delivery.receive_count >= _SUSPECT_FROM:
             raise died.error from died
