@@ -137,14 +137,19 @@ def engine(threads: int) -> Mapping[str, str]:
 def backend(settings: Settings) -> Backend:
     """Return the stack on AWS, for a worker: what watches it is left out."""
     return Backend(
-        S3Store(
-            clients.client("s3", settings.account_id),
-            settings.inputs_bucket,
-            settings.results_bucket,
-            bucket_owner=settings.account_id,
-        ),
+        store(settings),
         DynamoDBTable(clients.client("dynamodb"), settings.jobs_table),
         SQSQueue(clients.client("sqs"), settings.jobs_queue_url, settings.dlq_url),
+    )
+
+
+def store(settings: Settings) -> S3Store:
+    """Return the buckets alone, for a rank."""
+    return S3Store(
+        clients.client("s3", settings.account_id),
+        settings.inputs_bucket,
+        settings.results_bucket,
+        bucket_owner=settings.account_id,
     )
 
 

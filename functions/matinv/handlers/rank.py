@@ -42,7 +42,7 @@ def main() -> None:
 
     try:
         library = scalapack.load(mpi.of_version(MPI.Get_library_version()).scalapack)
-        store = wiring.backend(Settings.from_environment()).store
+        store = wiring.store(Settings.from_environment())
         line = sys.stdin.readline() if comm.rank == 0 else ""
         assignment = Assignment.of(json.loads(comm.bcast(line)))
         if comm.rank == 0:
