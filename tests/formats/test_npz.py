@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import flint
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from matinv.formats.codecs import CODECS, Format, open_file
 from matinv.formats.opened import OpenedFile
 from matinv.formats.result import Result
 from matinv.linalg.inverse import invert
+from matinv.linalg.types import Accuracy
 from support.examples import examples
 
 SQUARE = np.arange(16.0).reshape(4, 4)
@@ -341,6 +343,37 @@ def test_each_slice_has_the_code_of_its_own_error() -> None:
     codes = {index: str(error.code) for index, error in inverses.failures.items()}
     assert found == [codes.get(index, "") for index in range(4)]
     assert set(found) == {"SINGULAR", "NON_FINITE", ""}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_a_verified_result_has_the_radius_of_each_element(dtype: str) -> None:
+    """Two by two, so that fractions have the inverse."""
+    rng = np.random.default_rng(3)
+    stack = rng.standard_normal((40, 2, 2)) + (1j * rng.standard_normal((40, 2, 2)))
+    stack = (stack if "complex" in dtype else stack.real).astype(dtype)
+    stack[0], stack[1] = np.diag([3.0, 7.0]), 0
+    inverses = invert(stack, accuracy=Accuracy.VERIFIED)
+    result = Result(inverses.x, inverses.failures.keys(), {"job_id": "a"}, inverses)
+    found = np.load(io.BytesIO(written(result)))
+    assert found["radius"].dtype == stack.real.dtype
+    assert np.isnan(found["radius"][1]).all()
+    for a, x, radius in zip(stack[2:], found["inverse"][2:], found["radius"][2:], strict=True):
+        (p, q), (r, s) = (
+            [flint.fmpq_poly([exact(v.real), exact(v.imag)]) for v in row] for row in a
+        )
+        unit = flint.fmpq_poly([1, 0, 1])  # i**2 + 1
+        det = (p * s - q * r) % unit
+        over = flint.fmpq_poly([det[0], -det[1]]) / (det[0] ** 2 + det[1] ** 2)
+        for i, j, adjugate in [(0, 0, s), (0, 1, -q), (1, 0, -r), (1, 1, p)]:
+            true = (adjugate * over) % unit
+            off = [exact(v) - true[k] for k, v in enumerate((x[i, j].real, x[i, j].imag))]
+            assert off[0] ** 2 + off[1] ** 2 <= exact(radius[i, j]) ** 2
+    assert (found["radius"][2:] < 1e-6 * np.abs(found["inverse"][2:]).max()).all()
+    assert "radius" not in np.load(io.BytesIO(written(result_of(stack)))).files
+
+
+def exact(value: Any) -> Any:
+    return flint.fmpq(*float(value).as_integer_ratio())
 
 
 def test_zipfile_finds_nothing_wrong_and_the_bytes_are_always_the_same() -> None:

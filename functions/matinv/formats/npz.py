@@ -22,6 +22,7 @@ from matinv.formats.npy_header import HEADER_LIMIT_BYTES, Reader
 from matinv.formats.npz_archive import SKIP_LIMIT_BYTES, Archive, Member, only_entry
 from matinv.formats.opened import OpenedFile
 from matinv.formats.result import Result
+from matinv.linalg.certificate import Checked
 from matinv.linalg.inverse import Inverses
 from matinv.linalg.types import Matrix
 
@@ -56,6 +57,16 @@ COLUMNS: Final[Mapping[str, Callable[[Inverses], NDArray[Any]]]] = {
     "sign": lambda inverses: inverses.sign,
     "error_code": _error_codes,
 }
+
+
+def _radius(x: Matrix) -> NDArray[np.floating[Any]]:
+    """Return how far each element, proven to be correctly rounded, may be from the true one.
+
+    At most half of its last place; of a complex one in both parts, and of zero the least number.
+    """
+    halves = [np.spacing(np.abs(part)) / 2 for part in (x.real, x.imag)[: 1 + np.iscomplexobj(x)]]
+    whole = halves[0] if len(halves) == 1 else np.nextafter(np.hypot(*halves), np.inf)
+    return np.asarray(np.maximum(whole, np.finfo(whole.dtype).smallest_subnormal))
 
 
 def opened(reader: Reader, size_bytes: int) -> OpenedFile:
@@ -109,6 +120,9 @@ def parts(result: Result) -> list[bytes | memoryview]:
                 values = values.copy()
                 values[result.inverses.failures.indices()] = np.nan
             arrays[name] = values.reshape(result.inverse.shape[:-2])
+        ways = result.inverses.how[result.inverses.failures.findings.flaw == 0]
+        if len(ways) and all(how.checked is Checked.VERIFIED for how in ways):
+            arrays["radius"] = _radius(result.inverse)
     pieces = _Pieces()
     with ZipFile(cast("IO[bytes]", pieces), "w") as archive:
         for name, array in arrays.items():

@@ -1,6 +1,6 @@
 """numpy's own test cases of inv and pinv, asked of matinv.
 
-scipy's cases are not here: scipy is no dependency, not even of the tests.
+scipy's are in test_scipy_cases.py.
 """
 
 from __future__ import annotations
