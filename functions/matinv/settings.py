@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from matinv.cores import granted_threads
 from matinv.errors import MatinvError
 from matinv.jobs.lanes import (
     LAMBDA_MB,
@@ -316,9 +317,8 @@ def limit_threads(threads: int) -> None:
 
     What the environment says already stands.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, str(min(threads, cores or 1)))
+        os.environ.setdefault(name, str(granted_threads(threads)))
 
 
 def adopt(environment: Mapping[str, str]) -> None:

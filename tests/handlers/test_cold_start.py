@@ -59,8 +59,8 @@ print(json.dumps({
 """
 
 OURS = """
-    matinv matinv.errors
-    matinv.linalg matinv.linalg.ball matinv.linalg.bounds matinv.linalg.budget
+    matinv matinv.cores matinv.errors
+    matinv.linalg matinv.linalg.ball matinv.linalg.bounds matinv.linalg.budget matinv.linalg.crew
     matinv.linalg.step_up matinv.linalg.certificate matinv.linalg.closed_form matinv.linalg.gates
     matinv.linalg.determinant matinv.linalg.doubled matinv.linalg.pairs
     matinv.linalg.gauss_jordan matinv.linalg.hermitian matinv.linalg.inverse matinv.linalg.kernels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matinv.errors import Code
-from matinv.linalg import gauss_jordan, hermitian, lapack, scaling
+from matinv.linalg import crew, gauss_jordan, hermitian, scaling
 from matinv.linalg.budget import Budget
 from matinv.linalg.inverse import invert
 from matinv.linalg.kernels import LAPACK_N
@@ -53,9 +53,9 @@ def numpys_ratio(a):
     ]
 )
 def threads(request):
-    lapack.set_threads(request.param)
+    crew.set_threads(request.param)
     yield
-    lapack.set_threads(1)
+    crew.set_threads(1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -72,20 +72,6 @@ def test_memory_that_lapack_would_misread_is_refused(a):
             routine(a)
 
 
-def test_threads_can_be_set_before_and_after_loading():
-    try:
-        a = matrix(200, "float64")
-        x, y = a.copy(), a.copy()
-        lapack.set_threads(2)
-        lapack.getrf_getri(x[None])
-        lapack.set_threads(1)
-        lapack.getrf_getri(y[None])
-        assert distance(x, a) < 3
-        assert distance(y, a) < 1.5
-    finally:
-        lapack.set_threads(1)
-
-
 def test_threads_of_python_may_call_at_once():
     a = matrix(150, "float64")
     expected = a.copy()
@@ -105,7 +91,6 @@ import numpy as np
 from matinv.linalg import lapack
 from matinv.linalg.inverse import invert
 from matinv.linalg.schulz import SHORT_N
-lapack.set_threads(1)
 invert(np.stack([np.eye(8)] * 3)), invert(np.eye(SHORT_N))
 loaded = lambda: "libscipy_openblas64_.so" in open("/proc/self/maps").read()
 assert not loaded()

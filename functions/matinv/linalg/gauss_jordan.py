@@ -34,11 +34,14 @@ References
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from matinv.linalg import lapack, progress, scaling
+from matinv.linalg.crew import Crew
 from matinv.linalg.determinant import parity
 from matinv.linalg.types import Matrix
 
@@ -75,33 +78,71 @@ def invert_general(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) 
     pivots = np.empty(n, dtype=np.int64)
     factors, rows, spare = np.empty((3, width, n), dtype=a.dtype)
     triangles = _Triangles(width, a.dtype)
-    for begin in range(0, n, width):
-        progress.report(begin / n)
-        end = min(begin + width, n)
-        count = end - begin
-        column, block = factors[:count], slice(begin, end)
-        lapack.transpose(a[begin:, block], column[:, begin:])
-        zero = lapack.getrf(column[:, begin:], pivots[block])
-        if zero:
-            return begin + zero
-        if pivots_out is not None:
-            pivots_out[block] = np.diagonal(column[:, block])
-            pivots_out[begin] *= parity(pivots[block])
-        lower, upper = triangles.inverted(column[:, block])
-        if begin:  # the rows above are eliminated by C U^-1
-            above = spare[:count, :begin]
-            lapack.transpose(a[:begin, block], above)
-            lapack.gemm(1.0, upper, above, 0.0, column[:, :begin])
-        np.negative(upper, out=column[:, block])  # the pivot rows become U^-1 times what is in rows
-        taken = _take_pivot_rows(a, pivots[block], begin, spare)
-        pivots[block] += begin
-        lapack.gemm(1.0, lower, taken, 0.0, rows[:count])
-        rows[:count, block] = lower
-        a[block] = 0
-        a[:, block] = 0
-        lapack.gemm(-1.0, column.T, rows[:count], 1.0, a)
+    with Crew() as crew:
+        panels = crew.panels(n)
+        for begin in range(0, n, width):
+            progress.report(begin / n)
+            end = min(begin + width, n)
+            count = end - begin
+            column, block = factors[:count], slice(begin, end)
+            lapack.transpose(a[begin:, block], column[:, begin:])
+            zero = lapack.getrf(column[:, begin:], pivots[block])
+            if zero:
+                return begin + zero
+            if pivots_out is not None:
+                pivots_out[block] = np.diagonal(column[:, block])
+                pivots_out[begin] *= parity(pivots[block])
+            lower, upper = triangles.inverted(column[:, block])
+            np.negative(upper, out=column[:, block])  # pivot rows become U^-1 times what is in rows
+            taken = _take_pivot_rows(a, pivots[block], begin, spare)
+            pivots[block] += begin
+            lapack.gemm(1.0, lower, taken, 0.0, rows[:count])
+            rows[:count, block] = lower
+            eliminated = _Eliminated(a, block, column, upper, rows[:count], spare[:count])
+            crew.share(eliminated.update, panels)
     lapack.undo_pivots(a, pivots)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Eliminated:
+    """A block that is about to be eliminated from all rows, a panel of them at a time.
+
+    Parameters
+    ----------
+    a : ndarray, shape (n, n)
+        The matrix.
+    block : slice
+        The block's rows and columns.
+    column : ndarray, shape (w, n)
+        The factors of its columns, transposed; those above it are written here.
+    upper : ndarray, shape (w, w)
+        The transpose of ``U^-1``.
+    rows : ndarray, shape (w, n)
+        ``L^-1`` times the pivot rows.
+    spare : ndarray, shape (w, n)
+        Memory.
+    """
+
+    a: Matrix
+    block: slice
+    column: Matrix
+    upper: Matrix
+    rows: Matrix
+    spare: Matrix
+
+    def update(self, panel: slice) -> None:
+        """Eliminate the block from the rows of `panel`, whatever becomes of the others."""
+        a, block, column = self.a, self.block, self.column
+        begin = block.start
+        if panel.start < begin:  # the rows above are eliminated by C U^-1
+            over = slice(panel.start, min(panel.stop, begin))
+            above = self.spare[:, over]
+            lapack.transpose(a[over, block], above)
+            lapack.gemm(1.0, self.upper, above, 0.0, column[:, over])
+        a[max(panel.start, begin) : min(panel.stop, block.stop)] = 0
+        a[panel, block] = 0
+        lapack.gemm(-1.0, column[:, panel].T, self.rows, 1.0, a[panel])
 
 
 def invert_hermitian(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) -> int:
@@ -127,33 +168,45 @@ def invert_hermitian(a: Matrix, width: int = 0, pivots_out: Matrix | None = None
     rows, products = np.empty((2, width, n), dtype=a.dtype)
     upper = np.tri(width, dtype=np.bool_).T
     factor = scaling.evening_out(a)
-    for begin in range(0, n, width):
-        progress.report(begin / n)
-        end = min(begin + width, n)
-        count, block = end - begin, slice(begin, end)
-        corner = a[block, block] * factor
-        broken = lapack.potrf(corner)
-        if broken:
-            return begin + broken
-        if pivots_out is not None:
-            pivots_out[block] = np.diagonal(corner)
-        lapack.trtri(corner, upper=True)
-        half = np.ascontiguousarray(np.triu(corner).conj().T)  # D^-1 = factor half^H half
-        np.conjugate(a[:begin, block].T, out=rows[:count, :begin])
-        rows[:count, block] = 0
-        rows[:count, end:] = a[block, end:]
-        lapack.gemm(1.0, half, rows[:count], 0.0, products[:count])
-        np.negative(half, out=products[:count, block])
-        a[:begin, block] = 0
-        np.copyto(a[block, block], 0, where=upper[:count, :count])
-        a[block, end:] = 0
-        lapack.subtract_gram(float(factor), products[:count], a)
+    with Crew() as crew:
+        panels = crew.panels(n)
+        for begin in range(0, n, width):
+            progress.report(begin / n)
+            end = min(begin + width, n)
+            count, block = end - begin, slice(begin, end)
+            corner = a[block, block] * factor
+            broken = lapack.potrf(corner)
+            if broken:
+                return begin + broken
+            if pivots_out is not None:
+                pivots_out[block] = np.diagonal(corner)
+            lapack.trtri(corner, upper=True)
+            half = np.ascontiguousarray(np.triu(corner).conj().T)  # D^-1 = factor half^H half
+            np.conjugate(a[:begin, block].T, out=rows[:count, :begin])
+            rows[:count, block] = 0
+            rows[:count, end:] = a[block, end:]
+            lapack.gemm(1.0, half, rows[:count], 0.0, products[:count])
+            np.negative(half, out=products[:count, block])
+            a[:begin, block] = 0
+            np.copyto(a[block, block], 0, where=upper[:count, :count])
+            a[block, end:] = 0
+            np.conjugate(products[:count], out=rows[:count])
+            update = partial(_subtract_gram, float(factor), rows[:count], products[:count], a)
+            crew.share(update, panels)
     for begin in range(0, n, width):  # the sweep ends with -A^-1
         end = min(begin + width, n)
         corner, right = a[begin:end, begin:end], a[begin:end, end:]
         np.negative(corner, out=corner, where=upper[: end - begin, : end - begin])
         np.negative(right, out=right)
     return 0
+
+
+def _subtract_gram(factor: float, left: Matrix, x: Matrix, out: Matrix, panel: slice) -> None:
+    """Subtract ``factor * x^H @ x`` from a panel of the upper triangle; `left` is the conjugate."""
+    lapack.subtract_gram(factor, x[:, panel], out[panel, panel])
+    if panel.stop < len(out):
+        right = slice(panel.stop, None)
+        lapack.gemm(-factor, left[:, panel].T, x[:, right], 1.0, out[panel, right])
 
 
 class _Triangles:

@@ -42,21 +42,8 @@ _GETRI_BLOCK: Final = 64
 
 # The test of the library holds it while it calls the library.
 _loading = threading.RLock()
-_threads = 1
 _check: Callable[[str], None] | None = None
 _right: dict[str, bool] = {}  # of each type letter, whether its test has passed or runs
-
-
-def set_threads(count: int) -> None:
-    """Let OpenBLAS use `count` threads in this library; without a call it uses one.
-
-    One is right wherever several matrices are inverted side by side. numpy's own OpenBLAS is
-    another library with threads of its own (``OPENBLAS_NUM_THREADS``).
-    """
-    global _threads  # noqa: PLW0603 - it mirrors a setting that OpenBLAS itself keeps per process
-    _threads = count
-    if _library.cache_info().currsize:
-        _library().scipy_openblas_set_num_threads64_(count)
 
 
 def load() -> None:
@@ -313,7 +300,7 @@ def _library() -> ctypes.CDLL:
             raise ImportError(message)
         path = next((Path(spec.origin).parent / "lib").glob("libscipy_openblas64_*"))
         library = ctypes.CDLL(str(path))
-        library.scipy_openblas_set_num_threads64_(_threads)
+        library.scipy_openblas_set_num_threads64_(1)  # its own would spin: `matinv.linalg.crew`
         return library
 
 

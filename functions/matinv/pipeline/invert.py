@@ -16,12 +16,13 @@ from typing import Final
 
 import numpy as np
 
+from matinv.cores import granted_threads
 from matinv.errors import Code, MatinvError, Misconfigured, Refused, Transient
 from matinv.jobs.lanes import MARGIN_S
 from matinv.jobs.limits import predict
 from matinv.jobs.record import Record
 from matinv.jobs.request import Inline
-from matinv.linalg import lapack
+from matinv.linalg import crew
 from matinv.linalg.budget import Budget
 from matinv.linalg.inverse import SMALL_N, Inverses, invert
 from matinv.linalg.types import Matrix
@@ -84,10 +85,10 @@ def run(
     yield [Finished(task, error) for task, error in checked if error]
     ours = [task for task, error in checked if not error]
     objects = [task for task in ours if not isinstance(_input(task), Inline)]
-    threads = app.lane.threads if len(objects) == 1 else 1
+    threads = granted_threads(app.lane.threads) if len(objects) == 1 else 1
     cores = BoundedSemaphore(app.lane.threads)
     bounds = Bounds(MemoryGate(app.lane.budget_bytes), cores, deadline, threads)
-    lapack.set_threads(threads)
+    crew.set_threads(threads)
     pool = app.pool(_IO_THREADS, "matinv")
 
     def submit(call: Callable[..., Record], *args: object) -> Future[Record | Exception]:
