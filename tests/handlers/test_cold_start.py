@@ -62,7 +62,8 @@ OURS = """
     matinv matinv.cores matinv.errors
     matinv.linalg matinv.linalg.ball matinv.linalg.bounds matinv.linalg.budget matinv.linalg.crew
     matinv.linalg.step_up matinv.linalg.certificate matinv.linalg.closed_form matinv.linalg.gates
-    matinv.linalg.determinant matinv.linalg.doubled matinv.linalg.pairs
+    matinv.linalg.definite matinv.linalg.determinant matinv.linalg.doubled matinv.linalg.held
+    matinv.linalg.integers matinv.linalg.pairs
     matinv.linalg.gauss_jordan matinv.linalg.hermitian matinv.linalg.inverse matinv.linalg.kernels
     matinv.linalg.lapack matinv.linalg.large matinv.linalg.layout
     matinv.linalg.progress matinv.linalg.pseudo_inverse

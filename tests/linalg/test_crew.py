@@ -26,6 +26,13 @@ def two() -> Iterator[None]:
     crew.set_threads(1)
 
 
+def of_panels(count: int) -> Crew:
+    """Return a crew for a matrix that has so many panels."""
+    threads = Crew(1000)
+    threads.panels = [slice(k, k + 1) for k in range(count)]
+    return threads
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Crew]:
     """Return the crews that are made from here on."""
@@ -58,7 +65,7 @@ def inverted(a: Any, threads: int, *, hermitian: bool) -> Any:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [321, 600])
+@pytest.mark.parametrize("n", [771, 900])
 @pytest.mark.parametrize("hermitian", [False, True])
 def test_the_bits_are_the_same_whoever_takes_the_panels(
     n: int, dtype: str, hermitian: bool, monkeypatch: pytest.MonkeyPatch
@@ -83,7 +90,7 @@ def test_the_bits_are_the_same_whoever_takes_the_panels(
 
 
 @pytest.mark.parametrize("hermitian", [False, True])
-@pytest.mark.parametrize("n", [400, 1000])
+@pytest.mark.parametrize("n", [800, 1000])
 def test_threads_join_once_a_block(n: int, hermitian: bool, made: list[Crew]) -> None:
     a = matrix(n)
     inverted(a @ a.T + n * np.eye(n), 2, hermitian=hermitian)
@@ -91,10 +98,12 @@ def test_threads_join_once_a_block(n: int, hermitian: bool, made: list[Crew]) ->
     assert 0 < used.joins <= -(-n // gauss_jordan.width_of(n))
 
 
-def test_one_thread_neither_starts_nor_joins_another(made: list[Crew]) -> None:
+@pytest.mark.parametrize(("n", "threads"), [(800, 1), (400, 2)])
+def test_one_thread_or_a_small_matrix_starts_no_other(
+    n: int, threads: int, made: list[Crew]
+) -> None:
     before = threading.active_count()
-    a = matrix(400)
-    inverted(a, 1, hermitian=False)
+    inverted(matrix(n), threads, hermitian=False)
     (used,) = made
     assert (used.joins, used._helpers, threading.active_count()) == (0, [], before)
 
@@ -102,7 +111,7 @@ def test_one_thread_neither_starts_nor_joins_another(made: list[Crew]) -> None:
 @pytest.mark.usefixtures("two")
 def test_no_thread_outlives_its_matrix() -> None:
     before = threading.active_count()
-    a = np.ones((400, 400))
+    a = np.ones((800, 800))
     assert gauss_jordan.invert_general(a) == 2  # it ends in its first block
     assert threading.active_count() == before
 
@@ -118,17 +127,16 @@ def test_a_helper_that_gets_no_core_is_not_waited_for(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Crew, "_help", late)
     done: list[slice] = []
-    with Crew() as threads:
-        panels = threads.panels(1000)
-        threads.share(done.append, panels)
-        assert done == panels
+    with Crew(1000) as threads:
+        threads.share(done.append)
+        assert done == threads.panels
         gets_one.set()
 
 
 @pytest.mark.usefixtures("two")
 def test_the_caller_sleeps_while_it_waits_for_a_panel_that_was_begun() -> None:
     caller, begun = threading.current_thread(), threading.Event()
-    with Crew() as threads:
+    with of_panels(2) as threads:
 
         def work(panel: slice) -> None:
             if threading.current_thread() is caller:
@@ -140,7 +148,7 @@ def test_the_caller_sleeps_while_it_waits_for_a_panel_that_was_begun() -> None:
                     pass
 
         cpu_s, wall_s = time.thread_time(), time.monotonic()
-        threads.share(work, [slice(0, 1), slice(1, 2)])
+        threads.share(work)
         cpu_s, wall_s = time.thread_time() - cpu_s, time.monotonic() - wall_s
     assert wall_s >= 0.2
     assert cpu_s < 0.1
@@ -149,7 +157,7 @@ def test_the_caller_sleeps_while_it_waits_for_a_panel_that_was_begun() -> None:
 @pytest.mark.usefixtures("two")
 def test_a_helper_that_costs_more_than_it_saves_stands_aside() -> None:
     caller, others = threading.current_thread(), []
-    with Crew() as threads:
+    with of_panels(2) as threads:
         for _ in range(2 * crew._TRIAL):
             helping, waiting = threading.Event(), threading.Event()
 
@@ -165,7 +173,7 @@ def test_a_helper_that_costs_more_than_it_saves_stands_aside() -> None:
                 elif threads._saved_s >= 0:
                     assert helping.wait(SOON_S)
 
-            threads.share(work, [slice(0, 1), slice(1, 2)])
+            threads.share(work)
         joins = threads.joins
     assert joins == len(others) == crew._TRIAL + 1
 
@@ -173,7 +181,7 @@ def test_a_helper_that_costs_more_than_it_saves_stands_aside() -> None:
 @pytest.mark.usefixtures("two")
 def test_what_a_helper_raises_is_raised_to_the_caller() -> None:
     caller, failed = threading.current_thread(), threading.Event()
-    with Crew() as threads:
+    with of_panels(3) as threads:
 
         def work(panel: slice) -> None:
             if threading.current_thread() is caller:
@@ -183,7 +191,7 @@ def test_what_a_helper_raises_is_raised_to_the_caller() -> None:
                 raise MemoryError
 
         with pytest.raises(MemoryError):
-            threads.share(work, [slice(0, 1), slice(1, 2), slice(2, 3)])
+            threads.share(work)
 
 
 @pytest.mark.usefixtures("two")
@@ -197,6 +205,6 @@ def test_no_helper_touches_the_matrix_once_the_caller_was_interrupted() -> None:
         begun.set()
         ended.append(panel)
 
-    with Crew() as threads, pytest.raises(KeyboardInterrupt):
-        threads.share(work, [slice(k, k + 1) for k in range(100)])
+    with of_panels(100) as threads, pytest.raises(KeyboardInterrupt):
+        threads.share(work)
     assert threads._step is None

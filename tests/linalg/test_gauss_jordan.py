@@ -52,7 +52,10 @@ def numpys_ratio(a):
         pytest.param(2, id="two threads", marks=pytest.mark.deep),
     ]
 )
-def threads(request):
+def threads(request, monkeypatch):
+    monkeypatch.setattr(crew, "_SHARED_N", 1)  # small ones too, in many panels
+    monkeypatch.setattr(crew, "_ROWS", 16)
+    monkeypatch.setattr(crew, "_TILE", 16)
     crew.set_threads(request.param)
     yield
     crew.set_threads(1)

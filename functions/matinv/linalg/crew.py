@@ -15,9 +15,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
+
+# From this order on threads share a matrix. On two quiet cores n = 512 took 8.8 ms against 9.2 on
+# one, 1024 40 against 60, 2048 251 against 440; beside busy processes 512 took twice as long as on
+# one, since a helper and its caller wake up late. Measured by scripts/bench --row 13.
+_SHARED_N: Final = 768
 
 # Panels of a step for each thread, and the fewest rows of one: products on less are slower (by 7 %
 # on 128 rows at n = 512). All but the last have a multiple of 64 rows, which fill whole tiles.
@@ -68,13 +73,20 @@ class _Step:
 class Crew:
     """The threads that work on one matrix; to be used in a ``with`` block.
 
+    Parameters
+    ----------
+    n : int
+        Its order.
+
     Attributes
     ----------
+    panels : list of slice
+        Its rows, in as many parts as the threads need.
     joins : int
         How often the caller has waited for helpers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n: int) -> None:
         lock = threading.Lock()
         self._turn, self._idle = threading.Condition(lock), threading.Condition(lock)
         self._step: _Step | None = None
@@ -82,8 +94,13 @@ class Crew:
         self._saved_s = 0.0
         self._helpers = [
             threading.Thread(target=self._help, name=f"matinv-panels-{number}", daemon=True)
-            for number in range(1, _threads)
+            for number in range(1, _threads if n >= _SHARED_N else 1)
         ]
+        rows = n
+        if self._helpers:
+            rows = max(_ROWS, -(-n // (_PANELS * (len(self._helpers) + 1))))
+            rows = -(-rows // _TILE) * _TILE
+        self.panels = [slice(begin, min(begin + rows, n)) for begin in range(0, n, rows)]
         self.joins = 0
 
     def __enter__(self) -> Self:
@@ -101,19 +118,10 @@ class Crew:
         for helper in self._helpers:
             helper.join()
 
-    def panels(self, n: int) -> list[slice]:
-        """Return the rows of a matrix of order `n`, in as many parts as the threads need."""
-        if not self._helpers:
-            return [slice(0, n)]
-        rows = max(_ROWS, -(-n // (_PANELS * (len(self._helpers) + 1))))
-        rows = -(-rows // _TILE) * _TILE
-        return [slice(begin, min(begin + rows, n)) for begin in range(0, n, rows)]
-
-    def share(self, work: Callable[[slice], object], panels: Iterable[slice]) -> None:
+    def share(self, work: Callable[[slice], object]) -> None:
         """Call `work` with each panel, in any order, on any thread; return when all are done."""
-        step = _Step(work, deque(panels))
-        count = len(step.panels)
-        if count == 1 or self._saved_s < 0:
+        step = _Step(work, deque(self.panels))
+        if not self._helpers or self._saved_s < 0:
             step.take_all()
             return
         with self._turn:
@@ -123,19 +131,19 @@ class Crew:
         try:
             own = step.take_all()
         finally:  # nobody may write to the matrix once this has returned, or raised
-            done_s = time.perf_counter()
+            done_s = rejoined_s = time.perf_counter()
             step.panels.clear()
             with self._turn:
                 self._step = None
                 while step.busy:
                     self._idle.wait()
-        waited_s = time.perf_counter() - done_s
+                    rejoined_s = time.perf_counter()
         self.joins += 1
         if step.errors:
             raise step.errors[0]
-        saved_s = step.helped * (done_s - begun_s) / own - waited_s if own else 0.0
+        saved_s = step.helped * (done_s - begun_s) / own if own else 0.0
         if self.joins > _TRIAL:
-            self._saved_s = _MEMORY * self._saved_s + saved_s
+            self._saved_s = _MEMORY * self._saved_s + saved_s - (rejoined_s - done_s)
 
     def _help(self) -> None:
         done: _Step | None = None

@@ -78,8 +78,7 @@ def invert_general(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) 
     pivots = np.empty(n, dtype=np.int64)
     factors, rows, spare = np.empty((3, width, n), dtype=a.dtype)
     triangles = _Triangles(width, a.dtype)
-    with Crew() as crew:
-        panels = crew.panels(n)
+    with Crew(n) as crew:
         for begin in range(0, n, width):
             progress.report(begin / n)
             end = min(begin + width, n)
@@ -98,8 +97,7 @@ def invert_general(a: Matrix, width: int = 0, pivots_out: Matrix | None = None) 
             pivots[block] += begin
             lapack.gemm(1.0, lower, taken, 0.0, rows[:count])
             rows[:count, block] = lower
-            eliminated = _Eliminated(a, block, column, upper, rows[:count], spare[:count])
-            crew.share(eliminated.update, panels)
+            crew.share(_Eliminated(a, block, column, upper, rows[:count], spare[:count]).update)
     lapack.undo_pivots(a, pivots)
     return 0
 
@@ -168,8 +166,7 @@ def invert_hermitian(a: Matrix, width: int = 0, pivots_out: Matrix | None = None
     rows, products = np.empty((2, width, n), dtype=a.dtype)
     upper = np.tri(width, dtype=np.bool_).T
     factor = scaling.evening_out(a)
-    with Crew() as crew:
-        panels = crew.panels(n)
+    with Crew(n) as crew:
         for begin in range(0, n, width):
             progress.report(begin / n)
             end = min(begin + width, n)
@@ -191,8 +188,7 @@ def invert_hermitian(a: Matrix, width: int = 0, pivots_out: Matrix | None = None
             np.copyto(a[block, block], 0, where=upper[:count, :count])
             a[block, end:] = 0
             np.conjugate(products[:count], out=rows[:count])
-            update = partial(_subtract_gram, float(factor), rows[:count], products[:count], a)
-            crew.share(update, panels)
+            crew.share(partial(_subtract_gram, float(factor), rows[:count], products[:count], a))
     for begin in range(0, n, width):  # the sweep ends with -A^-1
         end = min(begin + width, n)
         corner, right = a[begin:end, begin:end], a[begin:end, end:]
