@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,14 @@ def test_a_fetch_that_is_killed_goes_on_and_fetches_nothing_twice(
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("seed", "both"), [(0, False), (1, True)])
 def test_a_run_whose_commands_and_worker_are_killed_ends_with_all_files(
-    tmp_path: Path, no_real_aws: None, seed: int
+    tmp_path: Path, no_real_aws: None, seed: int, both: bool
 ) -> None:
-    """Each command is killed once, the worker twice, all at random points of their work."""
+    """Each command is killed once, the worker twice, all at random points of their work.
+
+    Or a worker at the same moment as the command that it works for, and then twice.
+    """
     count = 2000
     made = study(tmp_path / "in", count)
     out = tmp_path / "out"
@@ -129,13 +133,19 @@ def test_a_run_whose_commands_and_worker_are_killed_ends_with_all_files(
             found = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             return sum(map(int, found.values()))
 
+        table = stack.client("dynamodb")
+
+        def records() -> int:
+            return table.describe_table(TableName=stack.settings.jobs_table)["Table"]["ItemCount"]
+
         kill_at = chance.randrange(1, count)
-        with matinv(*submit, env=env, **quiet) as process:
-            until(lambda: messages() >= kill_at or process.poll() is not None, 300)
+        worker = matinv("local", "worker", env=env, **quiet) if both else nullcontext()
+        with worker, matinv(*submit, env=env, **quiet) as process:
+            until(lambda: records() >= kill_at or process.poll() is not None, 300)
         assert run(*submit, "--skip-done").returncode == 0
         for _ in range(2):
             left = messages()
-            kill_at = chance.randrange(left // 4, left)
+            kill_at = chance.randrange(left // 4, left + 1)
             with matinv("local", "worker", env=env, **quiet):
                 until(lambda at=kill_at: messages() <= at, 300)
         with matinv("local", "worker", env=env, **quiet):

@@ -193,6 +193,8 @@ def list_(  # noqa: PLR0913 - each is an option of the command
     emit(counting(), JOB_COLUMNS, output)
     if summary:
         click.echo(f"matinv: {shown:,} shown; {run_lines(summary, client.now())}", err=True)
+    elif not shown:
+        click.echo("matinv: no job is as asked for", err=True)
     elif shown == limit:
         click.echo(f"matinv: {shown:,} shown, there may be more: see --limit", err=True)
     return Exit.OK
