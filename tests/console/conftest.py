@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from browsing import Console, MissingError, browser, page_of, running
+from browsing import Console, browser, page_of, running
 from playwright.sync_api import Browser, Page
 
+from support.debian import MissingError
 from support.memory_service import MemoryService
 
 

@@ -23,7 +23,7 @@ def jobs(page: Page) -> None:
 
 def empty_filter(page: Page) -> None:
     page.get_by_label("Search").fill("nothing like it")
-    expect(page.get_by_role("heading", name="No job is like that")).to_be_visible()
+    expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
 
 
 def one_job(page: Page) -> None:

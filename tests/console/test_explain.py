@@ -39,8 +39,8 @@ def test_the_verdict_counts_whole_digits(digits: float, said: str) -> None:
         ({"rcond_1": 0.5}, "It is well conditioned."),
         (
             {},
-            "Of the 15.9 digits that float64 has, 11.2 are shown to be right in the inverse as a "
-            "whole: 4.8 were lost, or cannot be vouched for.",
+            "Of the 15.9 digits of float64, 11.2 are shown to be right in the inverse as a whole. "
+            "4.8 are lost or not proven.",
         ),
         ({"side": Side.LEFT}, "The residual of X A - I, measured in full, is 0.2 times"),
         ({"checked": Checked.PROBE}, "measured with random probe vectors"),
@@ -65,7 +65,7 @@ def test_an_ill_conditioned_matrix_is_called_so() -> None:
 
 def test_single_precision_has_seven_digits() -> None:
     single = replace(certified(digits=6.0), input=InputInfo("message", "", dtype="float32"))
-    assert "Of the 7.2 digits that float32 has" in " ".join(explained(single))
+    assert "Of the 7.2 digits of float32" in " ".join(explained(single))
 
 
 def test_a_job_without_a_certificate_has_nothing_to_explain() -> None:

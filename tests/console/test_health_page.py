@@ -47,7 +47,7 @@ def health(seen: MemoryService, page: Page) -> Page:
 def test_the_numbers_of_a_stack_stand_first(health: Page) -> None:
     for name, said in {
         "Backlog": ["310", "oldest 1 min 30 s"],
-        "Done in": ["≈", "s", "at the present rate"],
+        "Time left": ["≈", "s", "at the present rate"],
         "Throughput": ["1", "jobs per second"],
         "Latency": ["ms"],
         "Cost": ["$", "per job"],
@@ -111,7 +111,9 @@ def test_what_may_not_be_seen_is_said_and_hides_nothing_else(
 
     seen.monitor.fail = deny
     page.get_by_role("link", name="Health").click()
-    expect(page.get_by_role("region", name="What cannot be read")).to_contain_text("DescribeAlarms")
+    expect(page.get_by_role("region", name="Figures that cannot be read")).to_contain_text(
+        "DescribeAlarms"
+    )
     expect(tile(page, "Backlog")).to_contain_text("310")
 
 

@@ -193,7 +193,7 @@ def test_a_failed_job_says_why_and_what_to_do(page: Page, service: MemoryService
     expect(page.get_by_text("SINGULAR").first).to_be_visible()
     expect(page.get_by_text("What to do")).to_be_visible()
     expect(page.get_by_role("heading", name="Download the inverse")).to_have_count(0)
-    page.get_by_role("link", name="Find it among the dead letters").click()
+    page.get_by_role("link", name="Show its dead letter").click()
     expect(page.get_by_role("checkbox", name="Select sneaky")).to_be_visible()
 
 
@@ -236,7 +236,7 @@ def test_dead_letters_are_counted_tried_and_sent_back_with_other_options(
     assert record.status is Status.SUCCEEDED
     assert record.certificate
     assert record.certificate.method == Method.PINV
-    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("button", name="Refresh").click()
     page.get_by_label("Search").fill("")
     expect(page.get_by_role("checkbox", name="Select two")).to_be_visible()
     expect(page.get_by_role("checkbox", name="Select one")).to_have_count(0)
@@ -337,7 +337,7 @@ def test_all_of_it_goes_by_keyboard(page: Page, service: MemoryService) -> None:
     tab_to(page, page.get_by_role("link", name="sneaky"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="sneaky")).to_be_visible()
-    tab_to(page, page.get_by_role("link", name="Find it among the dead letters"))
+    tab_to(page, page.get_by_role("link", name="Show its dead letter"))
     page.keyboard.press("Enter")
     tab_to(page, page.get_by_role("checkbox", name="Select sneaky"))
     page.keyboard.press("Space")
@@ -452,7 +452,7 @@ def test_nothing_moves_for_those_who_asked_for_that(chrome: Browser, console: Co
     assert float(longest.removesuffix("s")) < 0.001
 
 
-@pytest.mark.parametrize("view", ["jobs", "job/one", "dead"])
+@pytest.mark.parametrize("view", ["jobs", "job/one", "dead", "health"])
 def test_no_view_scrolls_sideways_on_a_phone(
     chrome: Browser, console: Console, service: MemoryService, view: str
 ) -> None:

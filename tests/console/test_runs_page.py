@@ -71,7 +71,7 @@ def test_a_run_goes_on_before_ones_eyes(page: Page, console: Console, seen: Memo
     expect(run(page, "fem")).to_contain_text("4 of 6 jobs ended")
     seen.work()
     expect(run(page, "fem")).to_contain_text("6 of 6 jobs ended")
-    expect(run(page, "fem")).to_contain_text("from the first that was sent to the last that ended")
+    expect(run(page, "fem")).to_contain_text("from the first submission to the last end")
 
 
 def test_a_runs_jobs_are_shown_by_state(page: Page, console: Console, seen: MemoryService) -> None:

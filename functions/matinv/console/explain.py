@@ -47,21 +47,21 @@ def explained(record: Record) -> tuple[str, ...]:
         judged = "It is well conditioned." if kappa < _WELL else "That is not unusual."
     times = f"{float(f'{kappa:.1e}'):,.0f}" if 10 <= kappa < 1e7 else f"{kappa:.2g}"
     condition = (
-        f"rcond {certificate.rcond_1:.2g} is how near the matrix is to a singular one: a small "
-        f"relative change of it may change the inverse {times} times as much. {judged}"
+        f"rcond {certificate.rcond_1:.2g} measures the distance to a singular matrix: a small "
+        f"relative change of the matrix may change the inverse {times} times as much. {judged}"
     )
     full = _SINGLE if record.input.dtype in {"float32", "complex64"} else _DOUBLE
     lost = max(0.0, full - certificate.digits)
     digits = (
-        f"Of the {full:.1f} digits that {record.input.dtype or 'its dtype'} has, "
-        f"{certificate.digits:.1f} are shown to be right in the inverse as a whole: "
-        f"{lost:.1f} were lost, or cannot be vouched for."
+        f"Of the {full:.1f} digits of {record.input.dtype or 'its dtype'}, "
+        f"{certificate.digits:.1f} are shown to be right in the inverse as a whole. "
+        f"{lost:.1f} are lost or not proven."
     )
     measured = "with random probe vectors" if certificate.checked is Checked.PROBE else "in full"
     residual = (
         f"The residual of {_EQUATIONS[certificate.side]}, measured {measured}, is "
-        f"{certificate.residual:.2g} times what rounding alone explains; above "
-        f"{RESIDUAL_LIMIT:g} nothing is published."
+        f"{certificate.residual:.2g} times the level of rounding errors. Above "
+        f"{RESIDUAL_LIMIT:g}, nothing is published."
     )
     how = _METHODS.get(certificate.method, certificate.method)
     scaled = ", after it was scaled by powers of two (which rounds nothing)"

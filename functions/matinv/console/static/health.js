@@ -31,7 +31,7 @@ function Shown({ health }) {
     <${Tiles} health=${health} />
     <${Alarms} alarms=${health.alarms} />
     ${flow && (flow.ended === 0
-      ? html`<section class="card" aria-labelledby="flow"><h2 id="flow">Jobs that ended</h2><p class="dim">None within the last ${window_}.</p></section>`
+      ? html`<section class="card" aria-labelledby="flow"><h2 id="flow">Ended jobs</h2><p class="dim">None within the last ${window_}.</p></section>`
       : html`<${Flow} flow=${flow} window_=${window_} />`)}
     <div class="halves">
       <${Lanes} lanes=${health.lanes} />
@@ -48,7 +48,7 @@ function Pending({ parts }) {
 function Unknown({ unknown }) {
   if (!unknown.length) return null;
   return html`
-    <section class="card" aria-labelledby="unknown"><h2 id="unknown">What cannot be read</h2>
+    <section class="card" aria-labelledby="unknown"><h2 id="unknown">Figures that cannot be read</h2>
       ${unknown.map(({ part, error }) => html`<div key=${part}><h3>${part}</h3><${Fault} error=${error} /></div>`)}
     </section>`;
 }
@@ -59,12 +59,12 @@ function Tiles({ health }) {
   const percent = duplicates && duplicates.deliveries ? (100 * duplicates.count) / duplicates.deliveries : null;
   const tiles = [
     ["Backlog", number(health.backlog), oldest >= 0 ? `oldest ${duration(oldest * 1000)}` : "messages"],
-    ["Done in", health.eta_s == null ? "–" : health.eta_s === 0 ? "0 s" : `≈ ${duration(health.eta_s * 1000)}`, health.eta_s == null && health.backlog ? "nothing moves at present" : "at the present rate"],
+    ["Time left", health.eta_s == null ? "–" : health.eta_s === 0 ? "0 s" : `≈ ${duration(health.eta_s * 1000)}`, health.eta_s == null && health.backlog ? "nothing moves at present" : "at the present rate"],
     ["Throughput", flow ? rate(flow.per_s) : "–", "jobs per second"],
     ["Latency", duration(flow?.latency_ms?.p95), "95 % of jobs, from queue to result"],
     ["Cost", usd(flow?.cost.total_usd), flow?.cost.per_job_usd != null ? `${usd(flow.cost.per_job_usd)} per job` : "of what ended lately"],
     ["Duplicates", percent == null ? "–" : `${percent.toFixed(1)} %`, duplicates ? `${number(duplicates.count)} of ${count(duplicates.deliveries, "delivery").replace(/ys$/, "ies")}` : "not counted here"],
-    ["Dead letters", number(health.dead_letters), html`<a href=${address("dead")}>look at them</a>`, health.dead_letters > 0],
+    ["Dead letters", number(health.dead_letters), html`<a href=${address("dead")}>show them</a>`, health.dead_letters > 0],
   ];
   return html`<dl class="tiles">${tiles.map(([title, value, more, bad]) => html`
     <div class="tile" data-tile=${title} key=${title}><dt>${title}</dt><dd class=${bad ? "value bad" : "value"}>${value}</dd><dd class="dim">${more}</dd></div>`)}</dl>`;
@@ -82,7 +82,7 @@ function Alarms({ alarms }) {
   return html`
     <section class="card" aria-labelledby="alarms"><h2 id="alarms">Alarms</h2>
       <p aria-live="polite" class=${firing.length ? "bad" : "dim"}>${alarms.length === 0
-        ? "This stack has none: they come with a deployed one."
+        ? "A local stack has no alarms."
         : firing.length ? `${firing.length} of ${count(alarms.length, "alarm")} in alarm.` : `All ${alarms.length} are quiet.`}</p>
       ${firing.map((alarm) => html`<${Alarm} key=${alarm.name} alarm=${alarm} />`)}
       ${others.length > 0 && html`<details open=${firing.length === 0}><summary>${count(others.length, "quiet alarm")}</summary>
@@ -110,8 +110,8 @@ function Flow({ flow, window_ }) {
   const times = flow.buckets.map((bucket) => Date.parse(bucket.begin) / 1000);
   const latency = (name) => flow.buckets.map((bucket) => bucket.latency_ms?.[name] ?? null);
   return html`
-    <section class="card" aria-labelledby="flow"><h2 id="flow">Jobs that ended <span class="dim">${count(flow.ended, "job")} in ${window_}${flow.failed ? `, ${number(flow.failed)} failed` : ""}</span></h2>
-      ${!flow.complete && html`<p class="warning">So many ended that only those since <${Ago} time=${flow.since} /> count.</p>`}
+    <section class="card" aria-labelledby="flow"><h2 id="flow">Ended jobs <span class="dim">${count(flow.ended, "job")} in ${window_}${flow.failed ? `, ${number(flow.failed)} failed` : ""}</span></h2>
+      ${!flow.complete && html`<p class="warning">Too many jobs ended to count them all: only those since <${Ago} time=${flow.since} /> count.</p>`}
       ${flow.read < flow.ended && html`<p class="dim">Latency and cost are of the latest ${count(flow.read, "job")}; the others are still loading.</p>`}
       <div class="halves">
         <${Chart} title="Throughput" unit=${`jobs per ${duration(flow.bucket_s * 1000)}`} times=${times} format=${(value) => number(value)}
@@ -153,7 +153,7 @@ function Cost({ cost, window_ }) {
       <table><thead class="hidden"><tr><th>Service</th><th>Cost</th></tr></thead>
         <tbody>${Object.entries(cost.by_service_usd).map(([name, amount]) => html`<tr key=${name}><th scope="row">${name}</th><td class="number">${usd(amount)}</td></tr>`)}
           <tr class="total"><th scope="row">all</th><td class="number">${usd(cost.total_usd)}</td></tr></tbody></table>
-      <p class="dim">List prices of us-east-1. Jobs that share a batch share its time by what each took.</p>
+      <p class="dim">At us-east-1's list prices. Jobs of one batch share its time.</p>
     </section>`;
 }
 
@@ -161,7 +161,7 @@ function Failures({ failures }) {
   if (!failures.length) return null;
   return html`
     <section class="card" aria-labelledby="failures"><h2 id="failures">Latest failures</h2>
-      <div class="scroll plain" role="region" aria-label="Latest failures, table" tabindex="0"><table>
+      <div class="scroll plain" role="region" aria-label="Latest failures, table" tabindex="0"><table class="failures">
         <thead><tr><th scope="col">Job</th><th scope="col">Error</th><th scope="col">Found</th><th scope="col" class="number">When</th></tr></thead>
         <tbody>${failures.map((one) => html`<tr key=${one.job_id}><th scope="row"><a href=${address("job", one.job_id)}>${one.job_id}</a></th>
           <td><code class="code">${one.code}</code></td><td class="why">${one.message}</td><td class="number dim"><${Ago} time=${one.at} /></td></tr>`)}</tbody>

@@ -29,12 +29,12 @@ function Shown({ job, version }) {
     <p class="headline" aria-live="polite">
       <${Status} status=${record.status} />
       ${job.verdict && html`<strong>${job.verdict}</strong>`}
-      ${!ended && html`<span class="dim">It is shown as it goes.</span>`}
+      ${!ended && html`<span class="dim">This page updates by itself.</span>`}
       ${ended && html`<span class="dim">ended <${Ago} time=${record.updated_at} /></span>`}
     </p>
     ${record.error && html`<${Fault} error=${record.error} />`}
     ${record.warnings && html`<p class="warning">${record.warnings.join(", ")}</p>`}
-    ${record.error && html`<p><a class="button" href=${address("dead", "", { q: record.job_id })}>Find it among the dead letters</a></p>`}
+    ${record.error && html`<p><a class="button" href=${address("dead", "", { q: record.job_id })}>Show its dead letter</a></p>`}
     <div class="columns">
       <${Facts} job=${job} />
       <div>
@@ -167,7 +167,7 @@ function Downloads({ record }) {
 
 function Snippets({ job }) {
   return html`
-    <section class="card" aria-labelledby="snippets"><h2 id="snippets">The same elsewhere</h2>
+    <section class="card" aria-labelledby="snippets"><h2 id="snippets">The same from a program</h2>
       <${Snippet} title="Command" text=${job.command} />
       <${Snippet} title="Python with boto3" text=${job.python} />
     </section>`;

@@ -45,7 +45,7 @@ function Found({ live, query, openSubmit }) {
           <button type="button" class="primary" onClick=${openSubmit}>Paste a matrix</button>
         <//>`
       : found.length === 0
-        ? html`<${Empty} title="No job is like that">
+        ? html`<${Empty} title="No job matches">
             <button type="button" onClick=${() => go(address("jobs"))}>Clear the filters</button>
           <//>`
         : html`<${Table} jobs=${found.slice((page - 1) * PAGE, page * PAGE)} filter=${filter} change=${change} />`}

@@ -34,17 +34,17 @@ export function Letters({ query }) {
   return html`
     <section aria-label="Dead letters">
       <div class="title"><h1>Dead letters</h1>
-        <button type="button" class="small" onClick=${loaded.again}>Look again</button></div>
+        <button type="button" class="small" onClick=${loaded.again}>Refresh</button></div>
       ${loaded.phase === "loading" && html`<${Loading} what="dead letters" />`}
       ${loaded.phase === "failed" && html`<${Trouble} what="The dead-letter queue cannot be read" error=${loaded.error} again=${loaded.again} />`}
       <div aria-live="polite">${said && html`<${Outcome} said=${said} />`}</div>
       ${loaded.phase === "loaded" && (letters.length === 0
-        ? html`<${Empty} title="No dead letters"><p>What fails for good lands here with its reason.</p><//>`
+        ? html`<${Empty} title="No dead letters"><p>Jobs that fail for good end up here, with the reason.</p><//>`
         : html`
           <${Reasons} reasons=${loaded.value.reasons} code=${code} change=${change} q=${q} />
           <${Chosen} found=${found} chosen=${chosen} setChosen=${setChosen} ask=${setAsking} />
           ${found.length === 0
-            ? html`<${Empty} title="No letter is like that"><button type="button" onClick=${() => change({ code: "", q: "" })}>Clear the filters</button><//>`
+            ? html`<${Empty} title="No letter matches"><button type="button" onClick=${() => change({ code: "", q: "" })}>Clear the filters</button><//>`
             : html`<${Table} letters=${found.slice(0, SHOWN)} chosen=${chosen} setChosen=${setChosen} />`}
           ${found.length > SHOWN && html`<p class="dim">The first ${SHOWN} of ${count(found.length, "letter")}; selecting all selects every one.</p>`}
           ${loaded.value.more && html`<p class="warning">There are more than ${letters.length.toLocaleString("en")}; these are the ones that were looked at.</p>`}`)}
@@ -102,7 +102,7 @@ function Table({ letters, chosen, setChosen }) {
             <th scope="row" class="id">${one.job_ids.map((id) => html`<a key=${id} href=${address("job", id)}>${id}</a> `)}
               ${Object.entries(one.tags).map(([key, value]) => html`<span class="tag" key=${key}>${key}=${value}</span>`)}</th>
             <td><code class="code">${one.code ?? "UNKNOWN"}</code></td>
-            <td class="why">${one.message ?? "–"}${one.problem && html`<span class="note">Cannot be sent back: submit a fixed one, and delete this one.</span>`}</td>
+            <td class="why">${one.message ?? "–"}${one.problem && html`<span class="note">Cannot be sent back: submit a corrected message, and delete this letter.</span>`}</td>
             <td class="number dim"><${Ago} time=${one.sent_at} /></td>
           </tr>`)}</tbody>
       </table>
@@ -163,7 +163,7 @@ function Delete({ letters, close, ended }) {
   };
   return html`
     <${Dialog} title=${`Delete ${count(letters.length, "dead letter")}`} close=${close}>
-      <p>The messages are gone for good: their jobs cannot be redriven. The records of the jobs stay, with the reason.</p>
+      <p>You cannot undo this: the jobs can no longer be redriven. Their records stay, with the reason.</p>
       <ul class="names">${letters.slice(0, NAMED).map((one) => html`<li key=${one.message_id}>${nameOf(one)}</li>`)}
         ${letters.length > NAMED && html`<li class="dim">and ${count(letters.length - NAMED, "other")}</li>`}</ul>
       <div aria-live="polite">${state.error && html`<${Fault} error=${state.error} />`}</div>

@@ -52,7 +52,7 @@ function Counts({ run }) {
       ${STATES.filter((state) => run.counts[state]).map((state) => html`<span key=${state}><${Status} status=${state} /> ${run.counts[state].toLocaleString("en")}</span>`)}</p>
     ${open > 0
       ? html`<p class="dim">${rate(run.rate_per_s)}${run.eta_s != null ? `, done in about ${duration(1000 * Math.ceil(run.eta_s))}` : ", nothing moves at present"}</p>`
-      : run.first && html`<p class="dim">${duration(Math.max(0, Date.parse(run.last) - Date.parse(run.first)))} from the first that was sent to the last that ended</p>`}
+      : run.first && html`<p class="dim">${duration(Math.max(0, Date.parse(run.last) - Date.parse(run.first)))} from the first submission to the last end</p>`}
     ${warnings.length > 0 && html`<p class="dim">Warnings: ${warnings.map(([code, number]) => `${code} ${number.toLocaleString("en")}`).join(", ")}</p>`}
     ${failures.length > 0 && html`<p class="failures">${failures.map(([code, number]) => html`
       <a key=${code} class="failure" href=${address("run", run.run, { state: "FAILED" })}><code class="code">${code}</code> ${number.toLocaleString("en")}</a>`)}</p>`}`;
@@ -92,7 +92,7 @@ function Actions({ run, again }) {
     <div aria-live="polite">${cancelled != null && html`<p class="outcome">${count(cancelled, "job")} cancelled.</p>`}</div>
     ${asking && html`<${Cancel} run=${run} close=${() => setAsking(false)}
       ended=${(answer) => { setAsking(false); setCancelled(answer.cancelled); again(); }} />`}
-    ${results > 0 && html`<p class="dim">Files are named as their inputs were. manifest.jsonl in the archive says of each job how it ended. The command does the same: <code>matinv fetch --run ${quoted(run.run)} -o FOLDER</code></p>`}`;
+    ${results > 0 && html`<p class="dim">Each file has the name of its input. manifest.jsonl in the archive lists how each job ended. The same from a terminal: <code>matinv fetch --run ${quoted(run.run)} -o FOLDER</code></p>`}`;
 }
 
 function Cancel({ run, close, ended }) {
@@ -140,7 +140,7 @@ function Page({ run, state }) {
   if (loaded.phase === "failed") return html`<${Trouble} what="The jobs cannot be read" error=${loaded.error} again=${loaded.again} />`;
   const { columns, rows, next } = loaded.value;
   const jobs = rows.map((cells) => Object.fromEntries(columns.map((name, index) => [name, cells[index]])));
-  if (!jobs.length) return html`<${Empty} title=${state ? "No job is in this state" : "No jobs"} />`;
+  if (!jobs.length) return html`<${Empty} title=${state ? "No job has this status" : "No jobs"} />`;
   return html`
     <div class="scroll" role="region" aria-label="Jobs of the run, table" tabindex="0">
       <table class="jobs"><thead><tr>
