@@ -93,7 +93,7 @@ def capacity(first: Lane) -> Capacity | None:
 
 
 def ranks(lane: Lane) -> Launcher | None:
-    """Return what launches the ranks of a lane, None if it has none.
+    """Return the launcher of a lane's ranks, None if it has none.
 
     Raises
     ------

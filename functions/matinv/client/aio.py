@@ -46,7 +46,7 @@ class BlockingClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AsyncClient:
-    """What `Client` does, to be awaited; made by ``client.aio``.
+    """The methods of `Client`, to be awaited; made by ``client.aio``.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class AsyncClient:
 
 
 async def _stepped(generator: Generator[T, None, None]) -> AsyncIterator[T]:
-    """Yield what a generator does, each step of it in the same thread."""
+    """Yield the items of a generator, and run each of its steps in the same thread."""
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(1, "matinv-aio")
     try:

@@ -1,4 +1,4 @@
-"""What somebody chooses: options of jobs, by their names, and jobs among others."""
+"""A choice among jobs: options of jobs, by their names, and jobs among others."""
 
 from __future__ import annotations
 

@@ -65,14 +65,14 @@ class Client:
         self.jitter = jitter
 
     def stack(self, to: str, hint: str = "use the stack itself: --stack, or MATINV_*") -> Backend:
-        """Return all ports of the stack, for what an HTTP API does not offer.
+        """Return all ports of the stack, for operations that an HTTP API does not offer.
 
         Parameters
         ----------
         to : str
-            What they are for.
+            Their purpose, for the error.
         hint : str
-            What to do instead.
+            Advice for the error.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What can go wrong on the client's side.
+"""Errors of the client.
 
 ::
 
@@ -48,12 +48,12 @@ class ClientError(MatinvError):
 
     @property
     def message(self) -> str:
-        """What was found."""
+        """The value that was found."""
         return self.info.message
 
     @property
     def hint(self) -> str:
-        """What to do."""
+        """The advice."""
         return self.info.hint
 
 

@@ -50,7 +50,7 @@ class Fetched:
     error: MatinvError | None = None
 
     def document(self) -> dict[str, object]:
-        """Return what programs read of it."""
+        """Return it as a document for programs."""
         document: dict[str, object] = {"job_id": self.record.job_id, "status": self.record.status}
         if self.error:
             return document | {"error": self.error.info.document()}

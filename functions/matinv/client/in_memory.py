@@ -55,7 +55,7 @@ class NotifyingStore(MemoryStore):
 
 
 class _SameThread(Executor):
-    """Does what is submitted at once, so that a test sees the same order of events each time."""
+    """Does each job when it is submitted, so that tests see the same order of events each time."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -136,7 +136,7 @@ class MemoryWorker:
         return Backend(self.store, self.table, self.queue, self.monitor)
 
     def pass_time(self, seconds: float) -> None:
-        """Let what was sent arrive, move the clock, and work."""
+        """Let sent messages arrive, move the clock, and work."""
         self._note_times()
         self.now_s += seconds
         if self.working:

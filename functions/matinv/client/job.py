@@ -17,7 +17,7 @@ from matinv.ports import ClientStore
 
 
 class JobReader(Protocol):
-    """What a job needs of its client."""
+    """The part of a client that a job needs."""
 
     store: ClientStore
 

@@ -25,12 +25,12 @@ class Known(Protocol):
 
     @property
     def asked(self) -> str:
-        """What somebody called it: a key, a file's name, or its id."""
+        """The name by which it was asked for: a key, a file's name, or its id."""
         ...
 
     @property
     def revision(self) -> int:
-        """Only a record of a later revision is about what was sent."""
+        """Only a record of a later revision is about the submission."""
         ...
 
     @property
@@ -81,7 +81,7 @@ def _is_key(text: str) -> bool:
 
 
 def _is_older(store: ClientStore, record: Record, job: Known) -> bool:
-    """Whether a record is older than what was sent, whose own record is still to come."""
+    """Whether a record is older than the submission, whose own record is still to come."""
     sent = job.input
     if job.revision:
         return record.revision <= job.revision
@@ -92,5 +92,5 @@ def _is_older(store: ClientStore, record: Record, job: Known) -> bool:
 
 
 def _waiting(job_id: str, info: InputInfo) -> Record:
-    """Return what to say of an input that has no record: nobody knows since when it waits."""
+    """Return the record of an input that has none yet: nobody knows since when it waits."""
     return Record(job_id, Status.QUEUED, info, created_at="", updated_at="", expires_at=0)

@@ -50,7 +50,7 @@ _POLLED: Final = 100  # records of one read; results come in order, so the first
 
 
 class OnError(StrEnum):
-    """What becomes of a matrix that has no inverse."""
+    """The handling of a matrix that has no inverse."""
 
     RAISE = "raise"
     RETURN = "return"
@@ -85,7 +85,7 @@ class _Out:
 
 
 class MapClient(JobReader, Protocol):
-    """What a map needs of its client."""
+    """The part of a client that a map needs."""
 
     table: ClientTable
     now: Callable[[], float]
@@ -259,7 +259,7 @@ class Mapped:
         return taken
 
     def _answers(self, ended: tuple[_Out, Record | None]) -> Sequence[Matrix | MatinvError]:
-        """Return what became of each matrix of a piece."""
+        """Return the outcome of each matrix of a piece."""
         one, record = ended
         if isinstance(one.job, MatinvError) or record is None:
             return [one.job] * one.piece.count  # type: ignore[list-item] # one of both is there

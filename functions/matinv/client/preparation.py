@@ -222,7 +222,7 @@ def _text(data: bytes) -> str:
 
 
 def _check_finite(matrix: Matrix) -> None:
-    """Refuse what the worker would: a matrix, or every slice of a stack, with NaN or infinity."""
+    """Refuse as the worker does: a matrix, or every slice of a stack, with NaN or infinity."""
     stack = matrix.reshape(-1, *matrix.shape[-2:])
     if not any(np.isfinite(one).all() for one in stack):  # most end at the first
         raise Refused(
@@ -235,7 +235,7 @@ def _check_finite(matrix: Matrix) -> None:
 def upload_of(
     matrix: Matrix, form: Format, parts: Sequence[Part], job_id: str | None, options: Options
 ) -> Submission:
-    """Return a matrix that travels as a file, `parts` end to end, whatever its size."""
+    """Return a matrix as a file of any size, with `parts` as its content."""
     size_bytes = sum(memoryview(part).nbytes for part in parts)
     info = InputInfo("", "", None, size_bytes, matrix.shape, matrix.dtype.name)
     job_id = job_id or id_of_content(Inline(matrix, form, size_bytes), options)

@@ -32,7 +32,7 @@ from matinv.ports import Blob, BytesBlob, ClientStore, InputStore
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a check of a result found.
+    """The finding of a check of a result.
 
     Parameters
     ----------

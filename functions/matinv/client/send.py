@@ -211,7 +211,7 @@ def _begin(sender: Sender, submission: Submission, record: Record | None) -> _Be
 
 
 def _again(submission: Submission, record: Record) -> str:
-    """Return a message that asks for what was answered: one that replaces may yet be on its way."""
+    """Return a message with the same question: one that replaces may yet be on its way."""
     if submission.body is not None:
         return submission.body
     reference = reference_of(record.input)
@@ -246,7 +246,7 @@ def _holds(store: ClientStore, record: Record, submission: Submission, sha256: s
 def check_free(
     store: ClientStore, submission: Submission, record: Record, *, done_counts: bool = False
 ) -> bool:
-    """Raise what `send` would say of a job id that another question owns; send nothing.
+    """Raise the error of `send` for a job id that another question owns; send nothing.
 
     Parameters
     ----------

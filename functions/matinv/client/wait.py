@@ -67,7 +67,7 @@ class Watch:
         )
 
     def update(self, found: Mapping[str, Record]) -> None:
-        """Take note of what a round found."""
+        """Note the records of a round."""
         for job_id, record in found.items():
             before = self.records.get(job_id)
             self.records[job_id] = record
@@ -75,7 +75,7 @@ class Watch:
                 self.on_change(record)
 
     def over(self) -> bool:
-        """Whether what was waited for has happened."""
+        """Whether the wait is over."""
         pending = len(self.pending())
         return not pending or (self.mode is Mode.ANY and pending < len(self.job_ids))
 

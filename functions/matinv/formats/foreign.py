@@ -107,7 +107,7 @@ def eight_bit(syntax: Code) -> Refused:
 
 
 def unwrapped(tree: object) -> object:
-    """Return the matrix of what pandas wrote with ``orient="split"``, else the document."""
+    """Return the data of pandas' ``orient="split"``, or the document as it is."""
     return tree["data"] if isinstance(tree, dict) and is_split(tree) else tree
 
 

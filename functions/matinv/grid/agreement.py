@@ -1,4 +1,4 @@
-"""What happens to one rank happens to all: an error of any of them is raised by each."""
+"""Agreement of ranks, so that all fail if one fails: an error of any of them is raised by each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def agreed(comm: Comm, call: Callable[[], T]) -> T:
-    """Return what `call` returns here, once it has returned in all ranks.
+    """Return this rank's result of `call`, once `call` has returned in all ranks.
 
     Raises
     ------

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What is known of a matrix before it is read.
+    """The facts of a matrix that are known before it is read.
 
     Parameters
     ----------

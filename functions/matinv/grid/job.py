@@ -1,4 +1,4 @@
-"""What the ranks do with an assignment: read, invert, judge, write, answer."""
+"""The ranks' work on an assignment: read, invert, judge, write, answer."""
 
 from __future__ import annotations
 

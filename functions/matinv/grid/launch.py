@@ -1,4 +1,4 @@
-"""Launch ranks for one assignment, and say what became of them.
+"""Launch ranks for one assignment, and report their end.
 
 The assignment is a line on the first rank's standard input, which stays open for as long as the
 answer is wanted: the end of this process, even by ``kill -9``, ends the ranks.
@@ -184,7 +184,7 @@ def _stop(ranks: subprocess.Popen[bytes]) -> None:
 
 
 def _ending(code: int, lived_s: float) -> MatinvError:
-    """Return what the end of the ranks says, by mpiexec's exit code."""
+    """Return the error that mpiexec's exit code stands for."""
     # Open MPI says a rank's signal as a shell does, MPICH as it is, the system mpiexec's own as -9.
     number = abs(code) % _SIGNALLED
     killed = number in _SIGNALS

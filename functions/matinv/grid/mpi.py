@@ -42,7 +42,7 @@ class Mpi:
     scalapack: Sequence[str]
 
     def command(self, ranks: int) -> list[str]:
-        """Return what begins the command line of so many processes on this machine."""
+        """Return the begin of a command line that starts some processes on this machine."""
         return [self.launcher, *self.options, "-n", str(ranks)]
 
 

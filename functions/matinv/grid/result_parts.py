@@ -43,7 +43,7 @@ class ResultFile:
 
     @property
     def header(self) -> bytes:
-        """What stands before the body."""
+        """The bytes before the body."""
         n = self.slabs.held.n
         return npy.head(self.dtype.str, (n, n), fortran_order=self.flipped)
 

@@ -1,4 +1,4 @@
-"""What goes between a worker and its ranks, as JSON: the assignment, its answer, errors."""
+"""Messages between a worker and its ranks, as JSON: the assignment, its answer, errors."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _end_with_stdin(answered: threading.Event) -> None:
 
 
 def _limit(memory_bytes: int) -> None:
-    """Limit what this rank may take from now on, so that it can say that it was too little."""
+    """Limit the memory of this rank from now on, so that it can report a shortage."""
     for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS):  # those of whoever launched it
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (hard, hard))

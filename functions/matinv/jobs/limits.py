@@ -146,7 +146,7 @@ def predict_spread(
     *,
     wide: bool = True,
 ) -> Prediction:
-    """Predict what inverting a matrix (n, n) over many ranks takes (`matinv.grid`).
+    """Predict memory and time for a matrix (n, n) over many ranks (`matinv.grid`).
 
     Parameters
     ----------

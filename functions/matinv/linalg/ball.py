@@ -64,7 +64,7 @@ def predicted_bytes(n: int, bits: int = FIRST_BITS, *, complex_: bool = False) -
 
 @dataclass(frozen=True, slots=True)
 class Deficient:
-    """What a singular matrix has instead of an inverse: its exact rank."""
+    """The proof that a matrix is singular: its exact rank."""
 
     rank: int
 
@@ -157,7 +157,7 @@ def _roundoff(dtype: np.dtype[Any]) -> float:
 
 
 class _Balls(Integers):
-    """A matrix as integers, and what balls say of it."""
+    """A matrix as integers, with the verdict of balls on it."""
 
     def __init__(self, a: Matrix) -> None:
         wide = a.astype(np.promote_types(a.dtype, np.float64))

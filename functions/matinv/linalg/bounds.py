@@ -145,7 +145,7 @@ NEAR: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A scaled pair and what was measured of it: one matrix (n, n) or a stack (k, n, n).
+    """A scaled pair and its measurements: one matrix (n, n) or a stack (k, n, n).
 
     Parameters
     ----------

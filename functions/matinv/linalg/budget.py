@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bounds of what is done for a matrix that the plain way does not vouch for.
+    """Limits of effort for a matrix for which the plain way cannot vouch.
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ class Determinants:
 
 
 def _take_exponents(factors: NDArray[Any]) -> NDArray[np.int64]:
-    """Bring factors (k, n) to [0.5, 1), in place, and return what they have lost."""
+    """Bring factors (k, n) to [0.5, 1), in place, and return the exponents that they lost."""
     if factors.dtype.kind != "c":
         taken = np.frexp(factors, out=(factors, np.empty(factors.shape, dtype=np.int32)))[1]
         return np.asarray(np.add.reduce(taken, axis=1, dtype=np.int64))

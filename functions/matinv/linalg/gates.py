@@ -1,4 +1,4 @@
-"""What was measured of the slices of a stack, and the verdict of the gates on each."""
+"""Measurements of the slices of a stack, and the verdict of the gates on each."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Gates:
     roundoff : float
         Its unit roundoff u.
     singular : float
-        Below this reciprocal condition number a matrix cannot be told from a singular one.
+        Below this reciprocal condition number a matrix cannot be distinguished from a singular one.
     ill_conditioned : float
         Below this one half of the digits are gone.
     residual_unit : float
@@ -207,7 +207,7 @@ class Measurements:
         )
 
     def replace(self, where: NDArray[Any], found: Measurements) -> None:
-        """Put what was found of some slices in place of what stands at an index."""
+        """Write the findings of some slices at an index."""
         for field in fields(self):
             getattr(self, field.name)[where] = getattr(found, field.name)
 
@@ -239,7 +239,7 @@ class Measurements:
     def judge(
         self, gates: Gates, *, refuse_ill_conditioned: bool, refuse_inaccurate: bool
     ) -> NDArray[np.bool_]:
-        """Mark what the measurements refuse; return which slices are ill-conditioned."""
+        """Mark slices that the measurements refuse; return which slices are ill-conditioned."""
         wrong = ~(self.residual < RESIDUAL_LIMIT)
         if np.count_nonzero(wrong):
             self.mark(Flaw.RESIDUAL, wrong)
@@ -347,8 +347,8 @@ _TEXTS: Final = {
         'use "method": "auto"',
     ),
     Flaw.PERHAPS_NOT_POSITIVE: (
-        "the matrix cannot be told from one that is not positive definite"
-        " in the time and memory of this worker",
+        "the matrix cannot be distinguished from one that is not positive definite"
+        " in this worker's time and memory",
         'use "method": "auto", or the large lane',
     ),
     Flaw.OVERFLOW: (
@@ -360,7 +360,7 @@ _TEXTS: Final = {
         'use "method": "pinv" for the pseudo-inverse',
     ),
     Flaw.PERHAPS_SINGULAR: (
-        "the matrix cannot be told from a singular one in the time and memory of this worker",
+        "the matrix cannot be distinguished from a singular one in this worker's time and memory",
         'use "method": "pinv" for the pseudo-inverse, or the large lane',
     ),
     Flaw.INACCURATE: (

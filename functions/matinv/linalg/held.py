@@ -27,7 +27,7 @@ class Survey:
 
 
 class Held(Protocol):
-    """A matrix, and later its inverse, of which whoever judges it sees vectors alone.
+    """A matrix, and later its inverse, of which a judge sees only vectors.
 
     A Fortran-ordered matrix is worked on as its transpose: rows and columns, and so left and
     right, change places, and ``flipped`` says so. All vectors have n elements.

@@ -140,7 +140,7 @@ class Inverses:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is said of some slice beside its certificate."""
+        """Warnings about a slice, beside its certificate."""
         found = {
             "ILL_CONDITIONED": self.ill_conditioned,
             "RANK_DEFICIENT": self.rank_deficient,

@@ -118,7 +118,7 @@ class Inversion:
         self.before = held.survey(self.probes, by_rows=True, by_cols=True)
 
     def run(self, method: Method) -> Need:
-        """Invert and write what was found; the inverse is in `held` then."""
+        """Invert and write the findings; the inverse is in `held` then."""
         if not (np.isfinite(self.before.cols).all() or self.held.finite()):  # sums may overflow
             self.findings.mark(Flaw.NON_FINITE, where=True)
             return Need.NOTHING
@@ -200,7 +200,7 @@ class Inversion:
         return Need.NOTHING if fine or not self.kept else Need.BETTER
 
     def _measure(self) -> None:
-        """Write what the probes say of the inverse, of the scaled problem and of the given one."""
+        """Write the probes' figures of the inverse, for the scaled and for the given problem."""
         findings, n, flipped = self.findings, self.held.n, self.held.flipped
         image = self.before.image
         apart = bool(findings.scaled[0] and (np.ptp(self.rows) or np.ptp(self.cols)))

@@ -114,7 +114,7 @@ def invert(a: Matrix, dtype: np.dtype[Any], budget: Budget) -> ball.Enclosed | N
 
 
 def _correct(b: Matrix, x: Matrix) -> tuple[Matrix, NDArray[np.float64], float] | None:
-    """Return what to add to X, a bound on the error of each element of the sum, and norm(R, 1).
+    """Return a correction to X, a bound on the error of each element of the sum, and norm(R, 1).
 
     All bounds are of absolute values; of complex numbers they hold for both parts.
     """

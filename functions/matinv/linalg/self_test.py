@@ -77,7 +77,7 @@ def check_numpy() -> None:
 
 @np.errstate(all="ignore")
 def check_lapack(char: str) -> None:
-    """Test the library of `matinv.linalg.lapack` and what is built on it, in 2 ms.
+    """Test the library of `matinv.linalg.lapack` and the routines on it, in 2 ms.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def _how(kernel: StackKernel) -> How:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Stage:
-    """What is done to slices: by which kernel of the chain, and whether they are scaled before."""
+    """The operations on slices: which kernel of the chain, and whether they are scaled before."""
 
     kernel: int
     scaled: bool = False

@@ -62,7 +62,7 @@ _SLICES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """An inverse by some way, in the dtype and the scale of the matrix, and what is known of it."""
+    """An inverse by some way, in the dtype and the scale of the matrix, with its figures."""
 
     x: Matrix
     found: Measurements
@@ -75,7 +75,7 @@ def by_other_ways(
     kernels: Kernels,
     budget: Budget,
 ) -> Matrix:
-    """Return the inverse of a large matrix by the best of some ways, and write what it is worth.
+    """Return the inverse of a large matrix by the best of some ways, and write its figures.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def has_zeros(a: Matrix) -> bool:
 
 
 def write_enclosed(given: Matrix, found: ball.Enclosed, findings: Measurements) -> None:
-    """Write what is known of an inverse by balls.
+    """Write the figures of an inverse by balls.
 
     The residual is that of the scaled inverse before it was rounded to the dtype and the scale of
     the matrix: at the ends of the range that loses any number of bits, of which the bound knows.

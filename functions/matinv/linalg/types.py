@@ -1,4 +1,4 @@
-"""What the numbers are about: matrices, and how to invert one."""
+"""Types of the numbers: matrices, and how to invert one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Accuracy(StrEnum):
 
 
 class OnIllConditioned(StrEnum):
-    """What to do when half of the digits are gone (kappa_1 > 1/sqrt(eps))."""
+    """The policy when half of the digits are gone (kappa_1 > 1/sqrt(eps))."""
 
     WARN = "warn"
     FAIL = "fail"

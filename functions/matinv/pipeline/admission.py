@@ -26,7 +26,7 @@ class MemoryGate:
         self._changed = Condition()
 
     def spare_bytes(self) -> int:
-        """Return what no job holds."""
+        """Return the memory that no job holds."""
         with self._changed:
             return max(0, self._budget_bytes - self._used_bytes)
 

@@ -55,7 +55,7 @@ class Announcer:
             )
 
     def close(self) -> Unannounced:
-        """Wait for what is on its way, a little and not into the deadline; return what is lost."""
+        """Wait for events on their way, a little and not into the deadline; return what is lost."""
         left_s = self.deadline.remaining_s() - MARGIN_S / 2
         done, _ = wait(self._sent, timeout=max(0.0, min(_PATIENCE_S, left_s)))
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What flows through the pipeline: the service's parts, a task, its outcome, the batch's report."""
+"""Values of the pipeline: the service's parts, a task, its outcome, the batch's report."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def result_or_error(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exception:
-    """Return what `call` returns or raises: one job's bug must not reach its neighbours."""
+    """Return the result of `call`, or its error: one job's bug must not reach its neighbours."""
     try:
         return call(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 - the one safety net; the error is reported and logged
@@ -27,7 +27,7 @@ def result_or_error(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
 
 def within_deadline(app: App, deadline: Deadline, call: Callable[[], T]) -> T:
-    """Return what calls of AWS return, but do not wait for them until there is no time to answer.
+    """Return the results of AWS calls, but stop waiting while there is still time to answer.
 
     A service that does not answer holds its caller for a read timeout and three attempts more, 20
     to 120 s. The call is left behind: what it still does is what a slow worker does late.

@@ -34,7 +34,7 @@ _ANSWER_BYTES: Final = 6 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The JSON document for the caller, the report for telemetry, and what went wrong, if so."""
+    """The JSON document for the caller, the report for telemetry, and the error, if any."""
 
     document: bytes = field(repr=False)
     report: Report

@@ -66,7 +66,7 @@ def call_of_tree(tree: object, text: bytes) -> Call:
 
 
 def reply(answer: Answer) -> Any:
-    """Return what Lambda gives to the caller: the document.
+    """Return the answer that Lambda gives to the caller: the document.
 
     Raises
     ------

@@ -60,7 +60,7 @@ _NOT_BURIED: Final = Transient(
 
 
 def settle(app: App, ended: Sequence[Finished]) -> Iterator[Outcome]:
-    """Write what became of tasks and yield their outcomes.
+    """Write the records of tasks and yield their outcomes.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def hand_back(app: App, deliveries: Sequence[Delivery], error: MatinvError) -> I
 
 
 def _fail(app: App, failed: Sequence[Finished]) -> Iterator[Outcome]:
-    """Dead-letter what is refused, put off what is transient, and say so in the records.
+    """Dead-letter refused tasks, put off transient ones, and say so in the records.
 
     Of what has expired there is no dead letter: nobody waits for it, nor has to fix it.
     """

@@ -46,7 +46,7 @@ _FLUSH_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the jobs of one batch share: memory, cores, time.
+    """Resources that the jobs of one batch share: memory, cores, time.
 
     ``threads`` work on each object: all of them on a single one; of several, each has one thread
     and they run side by side, which is faster (1.88 against 1.55 times on two cores), never both.
@@ -58,7 +58,7 @@ class Bounds:
     threads: int
 
     def for_other_ways(self, app: App) -> Budget:
-        """Return what a matrix may take that the plain way does not vouch for.
+        """Return the budget of a matrix for which the plain way cannot vouch.
 
         Its share of the memory, and half of the time that is left, since ball arithmetic holds the
         GIL and the others wait.

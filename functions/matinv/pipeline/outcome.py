@@ -44,7 +44,7 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a delivery ended, why, and what its record says now.
+    """The end of a delivery: how, why, and its record.
 
     ``exception`` is set for a bug (INTERNAL): telemetry logs its traceback.
     """
@@ -85,7 +85,7 @@ class Report:
 
     @classmethod
     def joined(cls, reports: Sequence[Report]) -> Report:
-        """Return one report that says what several say."""
+        """Merge several reports into one."""
         missed = [report.unannounced for report in reports]
         return cls(
             [delivery for report in reports for delivery in report.batch],
@@ -110,7 +110,7 @@ class Report:
 
 
 def failure(error: BaseException) -> tuple[ErrorInfo, BaseException | None]:
-    """Return what to report of an exception, and the exception itself if it is a bug."""
+    """Return the error to report for an exception, and the exception itself if it is a bug."""
     known = as_matinv_error(error)
     is_bug = known is not error and known.code is Code.INTERNAL
     return known.info, error if is_bug else None

@@ -117,7 +117,7 @@ def _ended(app: App, task: Task, verdict: _Quality, result: ResultInfo | None) -
 
 
 def publish(app: App, task: Task, drafted: UnpublishedResult) -> Record:
-    """Store what must be in S3 and return the terminal record, which is not yet written.
+    """Store results that belong in S3, and return the terminal record, which is not yet written.
 
     A result that an earlier attempt stored is adopted with its own hash and certificate.
     """

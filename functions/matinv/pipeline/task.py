@@ -50,7 +50,7 @@ class Task:
 
     @property
     def options(self) -> Options:
-        """What the submitter chose."""
+        """The submitter's options."""
         return self.request.options if self.request else Options()
 
     @property
@@ -59,7 +59,7 @@ class Task:
         return self.request.redrive if self.request else 0
 
     def question(self) -> Question:
-        """Return what is asked, as far as it is known."""
+        """Return the question, as far as it is known."""
         request = self.request
         return Question(
             self.input,

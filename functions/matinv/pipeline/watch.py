@@ -25,7 +25,7 @@ _BEAT_S: Final = 60.0
 
 
 class RunningJob:
-    """What is known of a running job, and what its record says of it.
+    """The progress of a running job, and its record.
 
     Parameters
     ----------

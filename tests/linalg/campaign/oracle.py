@@ -238,7 +238,7 @@ class Truth:
         Raises
         ------
         AssertionError
-            If an element cannot be told from a tie.
+            If an element cannot be distinguished from a tie.
         """
         assert self._solution is not None
         bits = max(self._solution[1], 256)

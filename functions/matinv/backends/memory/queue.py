@@ -133,7 +133,7 @@ class MemoryQueue(FaultInjection):
             return self._max_receive_count or sys.maxsize
 
     def in_flight(self) -> int:
-        """Return what `hidden` says."""
+        """Return the value of `hidden`."""
         return self.hidden
 
     def check(self) -> None:
