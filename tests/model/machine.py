@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from matinv.backends.aws.event_source import Polling
 from matinv.jobs.ids import matrix_digest
 from matinv.local.samples import npy_bytes
-from matinv.pipeline import invert
+from matinv.pipeline import running as pipeline_running
 from matinv.testing.events import eventbridge, s3_notification, sns_wrapped
 from support.memory_service import INPUTS
 from support.simulator import KILLER, Fault, Simulator, Then, process
@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
         self.uploaded: list[dict[str, Any]] = []
         self.announced: set[int] = set()
         # RUNNING is for work of more than a second; no matrix here takes that long.
-        self.patch = mock.patch.object(invert, "_ANNOUNCE_S", -1.0 if running else 1.0)
+        self.patch = mock.patch.object(pipeline_running, "_ANNOUNCE_S", -1.0 if running else 1.0)
         self.patch.start()
 
     @rule(job_id=st.sampled_from(JOB_IDS), matrix=st.sampled_from(MATRICES), options=_options)
