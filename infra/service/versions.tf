@@ -1,6 +1,6 @@
 terraform {
   # The state's lock file (`use_lockfile`, in the backend file that bootstrap writes) needs 1.10; all else runs on 1.9.
-  required_version = ">= 1.9"
+  required_version = ">= 1.9, < 2"
 
   required_providers {
     aws = {

@@ -100,3 +100,15 @@ def test_publish_attests_origin_and_contents_beside_the_image() -> None:
         assert step["subject-digest"] == "${{ steps.publish.outputs.digest }}"
     assert [("sbom-path" in step) for step in attest] == [False, True]
     assert job["permissions"]["attestations"] == "write"
+
+
+def test_every_workflow_runs_the_one_terraform() -> None:
+    """An action without a version takes the newest of the day, which no test has seen."""
+    texts = [path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")]
+    used = sum(text.count("uses: hashicorp/setup-terraform@") for text in texts)
+    versions = [v for text in texts for v in re.findall(r"terraform_version: (\S+)", text)]
+    assert len(versions) == used > 0
+    assert len({*versions}) == 1
+    for file in (ROOT / "infra").rglob("*.tf"):
+        for rule in re.findall(r'required_version = "(.+)"', file.read_text()):
+            assert rule == ">= 1.9, < 2", file

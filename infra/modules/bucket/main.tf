@@ -1,7 +1,7 @@
 # A private bucket: owner only, TLS 1.2 only, versioned, encrypted, and nothing in it lives for ever.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.9, < 2"
   required_providers {
     aws = {
       source  = "hashicorp/aws"

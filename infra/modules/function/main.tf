@@ -1,7 +1,7 @@
 # One Lambda function from the one image: its role, its log group, and nothing that it may do but what it is given.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.9, < 2"
   required_providers {
     aws = {
       source  = "hashicorp/aws"

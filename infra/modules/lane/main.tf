@@ -2,7 +2,7 @@
 # queue, and no way to set a visibility timeout that delivers a message again while it is still being worked on.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.9, < 2"
   required_providers {
     aws = {
       source  = "hashicorp/aws"

@@ -2,7 +2,7 @@
 # runbook. Metric names are tested against the list of what the services publish.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.9, < 2"
   required_providers {
     aws = {
       source  = "hashicorp/aws"

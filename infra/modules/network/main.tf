@@ -2,7 +2,7 @@
 # There is no gateway to anywhere else. Lambda sends logs and traces by itself, outside the network.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.9, < 2"
   required_providers {
     aws = {
       source  = "hashicorp/aws"
