@@ -21,6 +21,7 @@ from matinv.backends.aws import clients
 from matinv.backends.aws.dynamodb import DynamoDBTable
 from matinv.backends.aws.errors import translated
 from matinv.backends.aws.s3 import S3Store
+from matinv.backends.aws.s3_bodies import Pieces
 from matinv.backends.aws.sqs import SQSQueue
 from matinv.pipeline import App
 from matinv.ports import ApiBackend, Backend, Capacity, JobEvents
@@ -149,6 +150,7 @@ def store(settings: Settings) -> S3Store:
         clients.client("s3", settings.account_id),
         settings.inputs_bucket,
         settings.results_bucket,
+        Pieces.of_machine(settings.lane.threads),
         bucket_owner=settings.account_id,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
 
 from matinv.jobs.record import Status
-from matinv.pipeline import invert
+from matinv.pipeline import Deadline, invert
+from matinv.pipeline.admission import MemoryGate
 from support.bodies import GOOD, INVERSE, SINGULAR, job
 from support.memory_service import MemoryService
 
@@ -45,3 +48,13 @@ def test_bug_in_a_stacked_inversion_is_narrowed_down_to_its_matrix(
     monkeypatch.setattr(invert, "invert", broken)
     assert service.deliver(job("a"), job("bug", [[13, 0], [0, 1]]), job("b")) == [1]
     assert service.record("a").status is service.record("b").status is Status.SUCCEEDED
+
+
+@pytest.mark.parametrize(("threads", "share"), [(4, 100), (1, 25)])
+def test_other_ways_have_all_spare_memory_where_all_threads_work_on_one_matrix(
+    service: MemoryService, threads: int, share: int
+) -> None:
+    app = replace(service.app, lane=replace(service.app.lane, threads=4))
+    cores = BoundedSemaphore(4)
+    bounds = invert.Bounds(MemoryGate(100), cores, Deadline(lambda: 60.0, 60.0), threads)
+    assert bounds.for_other_ways(app).memory_bytes == share

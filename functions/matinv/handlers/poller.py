@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from matinv import processes
 from matinv.backends.aws.event_source import Polling
+from matinv.jobs.lanes import MOST_THREADS
 from matinv.settings import Settings, limit_threads
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def serve(lane: Lane, polling: Polling, grace_s: float | None = None) -> int:
     invoke = InProcess(handler, lane.timeout_s, lane.memory_mb, on_timeout=end)
     poller = wiring.poller(lane.queue_url, invoke, polling)
     _log.info("polling %s", lane.queue_url)
+    if (cores := os.cpu_count() or 1) > lane.threads == MOST_THREADS:
+        _log.warning("of %d cores a job uses %d: BLAS is built for no more", cores, MOST_THREADS)
     # In a thread of its own: a signal's handler runs in the main thread, between two instructions
     # of Python, and a large matrix is one instruction for hours.
     polled = ThreadPoolExecutor(1, "matinv-poller").submit(poller.run, stop)

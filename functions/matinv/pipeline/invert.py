@@ -60,10 +60,10 @@ class Bounds:
     def for_other_ways(self, app: App) -> Budget:
         """Return the budget of a matrix for which the plain way cannot vouch.
 
-        Its share of the memory, and half of the time that is left, since ball arithmetic holds the
-        GIL and the others wait.
+        Its share of the memory, all of it for a single object, and half of the time that is left,
+        since ball arithmetic holds the GIL and the others wait.
         """
-        memory_bytes = self.gate.spare_bytes() // app.lane.threads
+        memory_bytes = self.gate.spare_bytes() * self.threads // app.lane.threads
         deadline = self.deadline
         return Budget(lambda: (deadline.remaining_s() - MARGIN_S) / 2, memory_bytes, deadline.begin)
 

@@ -11,7 +11,7 @@ from matinv.backends.aws import calls
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
-    assert calls.together(str, range(9)) == list("012345678")
+    assert calls.together(str, range(9), 4) == list("012345678")
 
 
 def test_the_first_error_leaves_out_what_has_not_begun_and_waits_for_the_rest(
@@ -36,6 +36,11 @@ def test_the_first_error_leaves_out_what_has_not_begun_and_waits_for_the_rest(
 
     monkeypatch.setattr(calls, "ThreadPoolExecutor", Pool)
     with pytest.raises(KeyError):
-        calls.together(call, range(100))
+        calls.together(call, range(100), 4)
     assert set(begun) <= {0, 1, 2, 3, 4}  # three wait, and the fourth may have taken one more
     assert set(ended) == set(begun) - {2}
+
+
+def test_as_many_calls_as_are_asked_for_are_on_their_way_together() -> None:
+    met = threading.Barrier(32)
+    calls.together(lambda _: met.wait(60), range(32), 32)  # each waits for all others

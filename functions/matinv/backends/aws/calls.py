@@ -11,8 +11,6 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-_TOGETHER: Final = 4
-
 # Pauses between attempts, where the adapters and not botocore retry: 0.05, 0.1, … at most 1 s.
 _PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
@@ -58,7 +56,7 @@ def message_bytes(body: str, attributes: Mapping[str, str]) -> int:
     return sum(len(text.encode()) for text in texts) + len("String") * len(attributes)
 
 
-def together(call: Callable[[T], U], items: Iterable[T]) -> list[U]:
+def together(call: Callable[[T], U], items: Iterable[T], at_a_time: int) -> list[U]:
     """Map `call` over items on a small thread pool, and stop at the first error.
 
     Raises
@@ -66,7 +64,7 @@ def together(call: Callable[[T], U], items: Iterable[T]) -> list[U]:
     Exception
         The first one. What had not begun by then is left out, what had begun has ended.
     """
-    pool = ThreadPoolExecutor(_TOGETHER, "matinv-aws")
+    pool = ThreadPoolExecutor(at_a_time, "matinv-aws")
     try:
         futures = [pool.submit(call, item) for item in items]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)

@@ -244,9 +244,11 @@ class S3Store:
         """Write an object with one PUT, a large one in pieces; S3 checks the SHA-256 of each."""
         place: Any = {"Bucket": bucket, "Key": key}
         described: Any = {"ContentType": media_type_of(key), "Metadata": metadata}
-        if sum(memoryview(part).nbytes for part in parts) > self._pieces.above_bytes:
-            pieces = cut(parts, self._pieces.size_bytes)
-            return s3_multipart.write(self._s3, place, pieces, described, condition)
+        body_bytes = sum(memoryview(part).nbytes for part in parts)
+        if body_bytes > self._pieces.above_bytes:
+            pieces = cut(parts, self._pieces.piece_bytes(body_bytes))
+            at_a_time = self._pieces.connections
+            return s3_multipart.write(self._s3, place, pieces, described, condition, at_a_time)
         return self._s3.put_object(
             **place,
             **described,

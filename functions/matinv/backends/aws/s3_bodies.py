@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 # 2 MiB stay in the cache (128 MiB take 20 to 30 ms of CPU; 90 to 280 if asked for at once).
 _READ_BYTES: Final = 2 * 2**20
 
+_MIB: Final = 2**20
+_MOST_PIECES: Final = 10_000  # of an upload in parts
+
+# A machine from so many threads on has a network that four connections do not fill.
+_WIDE_THREADS: Final = 8
+_MOST_CONNECTIONS: Final = 32  # as many as the client keeps (`matinv.backends.aws.clients`)
+
 # What HTTP carries unchanged: printable ASCII without blanks at the ends.
 _PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
@@ -36,13 +43,46 @@ class Pieces:
 
     One connection to S3 carries 85 to 90 MB/s (AWS's "Performance design patterns for Amazon S3"):
     64 MiB, which is n = 2896, take 0.8 s on it. A first byte takes 20 to 50 ms, a tenth of
-    the 0.4 s of a piece, and a PUT costs $0.000005, so that smaller pieces gain nothing. S3 takes
-    parts from 5 MiB and at most 10,000 of them, 312 GiB: Lambda's memory ends long before, and a
-    body in one PUT would end at 5 GiB, n = 25,900.
+    the 0.4 s of a piece, and a PUT costs $0.000005, so that smaller pieces gain nothing. A body in
+    one PUT would end at 5 GiB, n = 25,900.
+
+    Parameters
+    ----------
+    above_bytes : int
+        Shorter bodies travel whole.
+    size_bytes : int
+        Length of a piece, at least 5 MiB where it is written; longer where a body needs it.
+    connections : int
+        Pieces on their way at a time. Four carry as much as Lambda's network does, which COST.md
+        measured; machines of 16 vCPUs have 10 Gbit/s and more.
     """
 
     above_bytes: int = 64 * 2**20
     size_bytes: int = 32 * 2**20
+    connections: int = 4
+
+    @classmethod
+    def of_machine(cls, threads: int) -> Pieces:
+        """Return how bodies travel to a machine of so many threads.
+
+        Examples
+        --------
+        >>> [Pieces.of_machine(threads).connections for threads in (1, 5, 16, 64)]
+        [4, 4, 32, 32]
+        """
+        wide = threads >= _WIDE_THREADS
+        return cls(connections=min(2 * threads, _MOST_CONNECTIONS)) if wide else cls()
+
+    def piece_bytes(self, body_bytes: int) -> int:
+        """Return the length of the pieces of a body: S3 takes at most 10,000 of them.
+
+        Examples
+        --------
+        >>> [Pieces().piece_bytes(gib * 2**30) // 2**20 for gib in (1, 312, 313, 1024)]
+        [32, 32, 33, 105]
+        """
+        least_bytes = -(-body_bytes // _MOST_PIECES)
+        return max(self.size_bytes, -(-least_bytes // _MIB) * _MIB)
 
 
 class S3Blob:
@@ -99,10 +139,12 @@ class S3Blob:
         rest_bytes = self.size_bytes - self._position
         target = buffer.cast("B")[:rest_bytes] if buffer.nbytes else buffer
         if len(target) == rest_bytes > self._pieces.above_bytes:
-            step = self._pieces.size_bytes
+            step = self._pieces.piece_bytes(rest_bytes)
             views = [target[begin : begin + step] for begin in range(0, rest_bytes, step)]
             together(
-                self._fill_piece, [(self._position + i * step, v) for i, v in enumerate(views)]
+                self._fill_piece,
+                [(self._position + i * step, v) for i, v in enumerate(views)],
+                self._pieces.connections,
             )
         else:
             self._fill(self._body, self._position, target)

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 
-def write(
-    s3: S3Client, place: Any, pieces: Sequence[Sequence[memoryview]], described: Any, condition: Any
+def write(  # noqa: PLR0913, PLR0917 - what an object has, and how it travels
+    s3: S3Client,
+    place: Any,
+    pieces: Sequence[Sequence[memoryview]],
+    described: Any,
+    condition: Any,
+    at_a_time: int,
 ) -> Mapping[str, Any]:
     """Write an object that is there with its last request, whole, or not at all.
 
@@ -34,6 +39,8 @@ def write(
         What is kept with the object: arguments of ``create_multipart_upload``.
     condition : mapping
         When it may be written: arguments of ``complete_multipart_upload``.
+    at_a_time : int
+        So many parts are on their way together.
 
     Returns
     -------
@@ -43,7 +50,9 @@ def write(
     upload = begin(s3, place, described)
     with ExitStack() as undo:
         undo.callback(abort, s3, upload)
-        sent = together(lambda numbered: send(s3, upload, *numbered), enumerate(pieces, 1))
+        sent = together(
+            lambda numbered: send(s3, upload, *numbered), enumerate(pieces, 1), at_a_time
+        )
         answer = complete(s3, upload, sent, condition)
         undo.pop_all()
     return answer
