@@ -22,18 +22,16 @@ from matinv.linalg.certificate import Checked, Side
 from matinv.linalg.determinant import Determinants, parity
 from matinv.linalg.gates import RESIDUAL_LIMIT, Flaw, Gates, How, Measurements, Vector
 from matinv.linalg.kernels import SMALL_N, Kernels, StackKernel
-from matinv.linalg.layout import interleaved
+from matinv.linalg.layout import ACROSS_N, interleaved, product, stacked
 from matinv.linalg.types import Matrix, Method
 
 # A chunk has at most so many elements and slices: about five arrays of its size are live at a
-# time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache.
+# time (5 * 2**16 * 8 = 2.6 MB), and vectors of one number per slice stay in the first cache. Twice
+# as many took 3 to 9 % less time at n = 8 to 64, and 3 MB more, which `matinv.jobs.limits` does not
+# count with. Up to ACROSS_N arrays stay below what malloc gives back to the system and takes again.
 _CHUNK_ELEMENTS: Final = 2**16
+_CHUNK_ELEMENTS_ACROSS: Final = 2**15
 _CHUNK_SLICES: Final = 2**12
-
-# Up to these orders sums and products run across the slices, element by element: on rows as short
-# as these, numpy and BLAS spend their time on getting started.
-_SUMS_N: Final = 4
-_PRODUCTS_N: Final = 3
 
 # Pivots may be so many times n less right than the inverse before others find the determinant, 16 %
 # of random matrices of order 32. Their logarithms are then right to 10 n times the bound, as the
@@ -60,7 +58,8 @@ def solve(a: Matrix, x: Matrix, method: Method, kernels: Kernels, budget: Budget
     spd = method is Method.SPD
     chain = (kernels.stacked_hermitian, kernels.plain) if spd else kernels.for_stack(n)
     findings = Measurements.blank(len(a), _how(chain[0]), a.dtype)
-    step = min(_CHUNK_SLICES, _CHUNK_ELEMENTS // n**2)
+    elements = _CHUNK_ELEMENTS_ACROSS if n <= ACROSS_N else _CHUNK_ELEMENTS
+    step = min(_CHUNK_SLICES, elements // n**2)
     work = _Work(x, findings, chain, budget, {})
     for begin in range(0, len(a), step):
         span = slice(begin, begin + step)
@@ -127,6 +126,8 @@ class _Work:
         dtype = given.dtype
         spd = self.chain[0].method == "spd"
         a = np.ascontiguousarray(given, dtype=np.promote_types(dtype, np.float64))
+        if a.shape[-1] <= ACROSS_N:
+            a = stacked(interleaved(a))
         rows, cols = _sums(a)
         if spd:
             _mark_not_hermitian(a, findings)
@@ -385,7 +386,7 @@ def _sums(a: Matrix) -> tuple[Vector, Vector]:
     """Return the sums of the sizes of elements by row and by column, shape (n, k)."""
     size = np.abs(a)
     k, n = size.shape[:2]
-    if n <= _SUMS_N:
+    if n <= ACROSS_N:
         size = interleaved(size)
         return size.sum(axis=1), size.sum(axis=0)
     rows, cols = (size.reshape(-1, n) @ _ones(n)).reshape(k, n), (_ones(n) @ size)
@@ -396,7 +397,7 @@ def _norm(a: Matrix) -> Vector:
     """Return the 1-norms of a stack."""
     size = np.abs(a)
     k, n = size.shape[:2]
-    if n <= _SUMS_N:
+    if n <= ACROSS_N:
         return np.asarray(np.maximum.reduce(interleaved(size).sum(axis=0), axis=0))
     cols = _ones(n) @ size
     return np.asarray(np.maximum.reduce(cols.T if k == 1 else cols.T.copy(), axis=0))
@@ -410,13 +411,10 @@ def _ones(n: int) -> Vector:
 def _distance(a: Matrix, x: Matrix) -> Vector:
     """Return the 1-norms of ``a @ x - I``."""
     n = a.shape[-1]
-    if n > _PRODUCTS_N:
+    if n > ACROSS_N:
         error = a @ x
         error.reshape(-1, n * n)[:, :: n + 1] -= 1
         return _norm(error)
-    a, x = interleaved(a), interleaved(x)
-    error = a[:, :1] * x[:1]
-    for j in range(1, n):
-        error += a[:, j : j + 1] * x[j : j + 1]
+    error = product(interleaved(a), interleaved(x))
     error.reshape(n * n, -1)[:: n + 1] -= 1
     return np.asarray(np.maximum.reduce(np.abs(error).sum(axis=0), axis=0))
