@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,8 +16,11 @@ import grimp
 import pytest
 
 import matinv
+from matinv.cli.reference import help_texts
 from matinv.settings import SettingsError
 from support import metrics
+from support.hints.texts import hint_texts
+from support.pages import PAGES, ROOT
 
 PACKAGE = Path(matinv.__file__).parent
 
@@ -166,3 +171,65 @@ def test_a_function_serves_one_place_if_its_body_could_stand_there(
     found = list(metrics.functions())
     assert [one.name for one in found if one.serves_one_place] == ["_called_once"]
     assert [one.name for one in found if one.named_once] == ["_called_once", "_value", "_cached"]
+
+
+# --- how people are spoken to
+
+# Words for which `functions/README.md` has better ones; "ring" is what alarms do not do.
+RETIRED = re.compile(
+    r"\b(mend(s|ed|ing)?|bur(y|ies|ied|ying)|twins?|stand-ins?|told|a text|rings?|rang|ringing)\b",
+    re.IGNORECASE,
+)
+# A clause in place of the thing that it means: "What was sent" for "the message".
+FREE_RELATIVE = re.compile(r"(What|Whatever|Where|Wherever|Who|Whoever|Whom|Whose)\b(?![^.]*\?)")
+
+FREE_SUBJECT = re.compile(r"(What|Whatever|Who|Whoever|Whose)\b(?![^.]*\?)")
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Yield each docstring and where it is."""
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                name = getattr(node, "name", "")
+                yield f"{path.relative_to(PACKAGE)}: {name}", ast.get_docstring(node) or ""
+
+
+def spoken() -> Iterator[tuple[str, str]]:
+    """Yield each page, help text and advice, and where it is."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        yield str(page.relative_to(ROOT)), re.sub(r"~~[^~]+~~", "", text)
+    yield from help_texts()
+    yield from ((places[0], hint) for hint, places in hint_texts().items())
+
+
+def written() -> Iterator[tuple[str, str]]:
+    """Yield each string of the package, and each script."""
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node.value
+    for script in (ROOT / "scripts").iterdir():
+        if script.is_file() and not script.name.startswith("requirements"):
+            yield f"scripts/{script.name}", script.read_text()
+
+
+def test_no_word_that_is_retired_is_said_to_people() -> None:
+    texts = [*spoken(), *written()]
+    found = [f"{where}: {match[0]}" for where, text in texts for match in RETIRED.finditer(text)]
+    assert found == []
+
+
+def test_no_docstring_begins_with_a_clause_in_place_of_a_thing() -> None:
+    assert [where for where, text in docstrings() if FREE_RELATIVE.match(text)] == []
+
+
+def test_no_sentence_that_people_read_begins_with_one() -> None:
+    found = [
+        f"{where}: {sentence[:60]}"
+        for where, text in spoken()
+        for sentence in re.split(r"(?<=[.!?:])\s+|\n\n", text)
+        if FREE_SUBJECT.match(sentence.strip(" *_>|-\n"))  # a heading may be a question
+    ]
+    assert found == []

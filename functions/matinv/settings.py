@@ -62,7 +62,7 @@ class SettingsError(MatinvError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the service's parts are, and its limits.
+    """The names of the service's parts, and its limits.
 
     Parameters
     ----------

@@ -256,7 +256,7 @@ def test_an_alarm_during_the_shift_gives_all_callers_the_version_before(stack: S
     )
     _, said = shifting.communicate(timeout=60)
     assert shifting.returncode == 1
-    assert f"{ALARM} rang: all callers get version 1 again" in said
+    assert f"{ALARM} fired: all callers get version 1 again" in said
     assert stack.callers_get() == ("1", {})
 
 

@@ -1,1 +1,1 @@
-"""Where matrices, records and messages live: AWS, the HTTP API, or memory."""
+"""Homes of matrices, records and messages: AWS, the HTTP API, or memory."""

@@ -28,7 +28,7 @@ _ROUNDS: Final = 5  # a worker writes a record twice or three times
 
 @dataclass(frozen=True, slots=True)
 class Canceller:
-    """Where jobs are cancelled.
+    """Cancels jobs.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Where results go, and how.
+    """A folder that results are written to.
 
     Parameters
     ----------

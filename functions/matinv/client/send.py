@@ -36,7 +36,7 @@ _PIECE_BYTES: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Where matrices are sent to.
+    """Sends matrices to a stack.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ _CHOICES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where the dead letters of a stack are looked through, by one at a time.
+    """Reads the dead letters of a stack, for one caller at a time.
 
     Parameters
     ----------

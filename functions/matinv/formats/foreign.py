@@ -102,7 +102,7 @@ def check_text(text: bytes, syntax: Code) -> None:
 
 
 def eight_bit(syntax: Code) -> Refused:
-    """Return the refusal of a text that is not UTF-8."""
+    """Return the refusal of text that is not UTF-8."""
     return _encoded("ISO-8859-1 (Latin-1) or another 8-bit encoding", syntax, "ISO-8859-1")
 
 

@@ -59,7 +59,7 @@ class Unread:
 def parse(text: bytes, syntax: Code) -> Any:
     """Parse JSON `text`, but leave its arrays unread, as `Unread`.
 
-    These are the lists under the keys matrix, re, im and data, and a text that is one list.
+    These are the lists under the keys matrix, re, im and data, and text that is one list.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def loads(text: bytes, syntax: Code) -> Any:
 
 
 def non_finite(text: bytes, position: int, syntax: Code) -> Refused | None:
-    """Return why a text that stops being JSON at `position` does so, if a NaN or Infinity is there.
+    """Return the refusal of a NaN or Infinity at `position`, where the text stops being JSON.
 
     Readers of files take these words for what they mean; a message must be JSON.
     """
@@ -135,7 +135,7 @@ def non_finite(text: bytes, position: int, syntax: Code) -> Refused | None:
 
 
 def not_json(reason: str, position: int, syntax: Code) -> Refused:
-    """Return the refusal of a text that stops being JSON at `position`."""
+    """Return the refusal of text that stops being JSON at `position`."""
     return Refused(
         syntax,
         f"the text is not valid JSON: {reason}",

@@ -57,7 +57,7 @@ _SAVE_AGAIN: Final = "write the file with numpy.save(path, array)"
 
 
 class Reader(Protocol):
-    """Where a file comes from: `matinv.ports.Blob` and `io.BytesIO` are two."""
+    """A source of a file's bytes: `matinv.ports.Blob` and `io.BytesIO` are two."""
 
     def read(self, size: int, /) -> bytes:
         """Return the next `size` bytes, fewer only at the end."""

@@ -1,6 +1,6 @@
 """Ranks on many machines without ssh: a multi-node job of AWS Batch, by hydra's manual launcher.
 
-MPICH's mpiexec, told to launch nothing, prints the command line of a proxy for each machine; it
+MPICH's mpiexec, set to launch nothing, prints the command line of a proxy for each machine; it
 listens at a port, by which the proxies come, start their ranks and hand on their output. All but
 the proxy's number and the address are known before: the main machine runs its own proxy when it is
 printed, each other one runs its own again and again, and all is quiet while there is no job. So no

@@ -72,7 +72,7 @@ class JobError(_Model):
 
 
 class Result(_Model):
-    """Where the inverse is."""
+    """The place of the inverse."""
 
     format: Format
     sha256: str
@@ -275,7 +275,7 @@ class UploadUrl(_Model):
 
 
 class Upload(_Model):
-    """Where the file of a job goes."""
+    """The place for the file of a job."""
 
     job_id: JobId
     upload: UploadUrl

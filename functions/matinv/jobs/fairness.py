@@ -1,4 +1,4 @@
-"""Whose message one is, so that one team's hundred thousand do not delay another's ten.
+"""The owner of a message, so that one team's hundred thousand do not delay another's ten.
 
 SQS hands out the messages of a standard queue fairly between their message groups: while one group
 has many in flight, the others go first ("Amazon SQS fair queues", developer guide). Groups need

@@ -170,7 +170,7 @@ def predict_spread(
 
 
 def predict_text(text: Text, size_bytes: int, accuracy: Accuracy = Accuracy.STANDARD) -> Prediction:
-    """Predict from the length of a text alone: one matrix of as many elements as can be.
+    """Predict from the length of the text alone: one matrix of as many elements as can be.
 
     No worker counts with an accuracy before it has read the text: it may hold many small matrices.
     """

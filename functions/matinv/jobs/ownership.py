@@ -1,4 +1,4 @@
-"""Who owns a job id: the one rule behind dedupe, every conditional write, and every sender.
+"""The owner of a job id: the one rule behind dedupe, conditional writes, and every sender.
 
 A job is a question: an input, by its content or its object's version, and the options that shape
 its answer. The rule compares the question that stands in the record with the one that comes. It

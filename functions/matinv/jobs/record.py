@@ -13,7 +13,7 @@ from matinv.linalg.certificate import Certificate
 
 
 class Status(StrEnum):
-    """Where a job is: QUEUED → RUNNING, RETRYING in between, then one of those that end it."""
+    """The state of a job: QUEUED → RUNNING, RETRYING in between, then one that ends it."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -75,7 +75,7 @@ class InputInfo:
 
 @dataclass(frozen=True, slots=True)
 class ResultInfo:
-    """Where a result is, or the result itself when it is small.
+    """The place of a result, or the result itself if it is small.
 
     Parameters
     ----------

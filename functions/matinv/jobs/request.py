@@ -18,7 +18,7 @@ from matinv.linalg.types import Accuracy, Matrix, Method, OnIllConditioned
 
 
 class Output(StrEnum):
-    """Where the result goes."""
+    """The place for the result."""
 
     AUTO = "auto"
     S3 = "s3"

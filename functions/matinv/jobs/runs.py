@@ -59,7 +59,7 @@ class RunEntry:
 
     @property
     def place(self) -> RunPlace:
-        """Where it stands in its run."""
+        """Its place in its run."""
         return self.status, self.updated_at, self.job_id
 
 

@@ -78,7 +78,7 @@ class Determinants:
 
     @property
     def zero(self) -> NDArray[np.bool_]:
-        """Where there is no inverse."""
+        """The slices without an inverse."""
         return np.asarray(self.value == 0)
 
     @property

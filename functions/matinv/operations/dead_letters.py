@@ -88,7 +88,7 @@ class Letter:
 
     @property
     def source(self) -> str | None:
-        """Where its input is, or ``message``."""
+        """The place of its input, or ``message``."""
         records = (job.record.input.source for job in self.jobs if job.record)
         return self.received.attributes.get("source") or next(records, None)
 

@@ -357,7 +357,7 @@ def _show(job: Job, output: str) -> None:
 def _wait(
     client: Client, jobs: Sequence[Job], timeout_s: float | None, output: str, ledger: Ledger
 ) -> Exit:
-    """Wait; ids alone are on stdout, so that what went wrong is told on stderr."""
+    """Wait; report failures on stderr, because stdout has the ids alone."""
     waited = wait_for(client, jobs, Mode.ALL, timeout_s)
     ledger.update(waited.records)
     if output == "json":
