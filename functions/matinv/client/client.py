@@ -105,7 +105,9 @@ class Client:
         settings = of_api(api) if api else Settings.from_environment(environment)
         from matinv import wiring  # noqa: PLC0415 - boto3, 0.3 s, for those who connect
 
-        return cls(wiring.api_backend(api) if api else wiring.watched_backend(settings), settings)
+        if api:
+            return cls(wiring.api_backend(api), settings)
+        return cls(wiring.watched_backend(settings), settings, now=wiring.now)
 
     @classmethod
     def in_memory(cls) -> MemoryClient:

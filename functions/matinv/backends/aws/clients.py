@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -34,6 +36,10 @@ _CONNECTIONS: Final = 32
 # S3 may think for seconds about the first byte of a large object; the others answer within 30 ms,
 # and each second of silence is a second of the invocation.
 _READ_TIMEOUT_S: Final = {"s3": 30, "dynamodb": 5, "sqs": 10, "sns": 3}
+
+# A Date has whole seconds, and its answer was on its way: what differs by less is no fault of ours.
+_RIGHT_S: Final = 2.0
+_off_s = 0.0
 
 _making: Final = Lock()  # botocore's session makes one client at a time
 
@@ -98,6 +104,16 @@ def client(service: str, bucket_owner: str | None = None) -> Any:
     return _Client(service, bucket_owner)
 
 
+def now() -> float:
+    """Return the seconds since the epoch, by AWS's clock where this machine's is wrong.
+
+    A message that SQS dates after a job was cancelled is worked on, so who cancels must not write
+    a time of its own. Known from the last answer of AWS; AWS itself accepts requests of clocks that
+    are off by five minutes.
+    """
+    return time.time() + _off_s
+
+
 @functools.cache
 def _session() -> session.Session:
     made = session.get_session()
@@ -134,6 +150,7 @@ def _make(service: str, bucket_owner: str | None) -> Any:
     )
     made = _session().create_client(service, config=config)
     made.meta.events.register("before-parse", _check_whole, "matinv-check-whole")
+    made.meta.events.register("before-parse", _compare_clocks, "matinv-compare-clocks")
     if bucket_owner:
         expect = functools.partial(_expect, bucket_owner)
         made.meta.events.register("provide-client-params.s3.*", expect, "matinv-bucket-owner")
@@ -147,6 +164,15 @@ def _check_whole(operation_model: Any, response_dict: Mapping[str, Any], **_: ob
         return  # a stream, chunks, which are counted, or a length that is not of the answer
     if len(body) != int(promised):
         raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(promised))
+
+
+def _compare_clocks(response_dict: Mapping[str, Any], **_: object) -> None:
+    """Note by how much this machine's clock is off that of AWS."""
+    global _off_s  # noqa: PLW0603 - a process has one clock
+    date = response_dict["headers"].get("Date")
+    if date:
+        ahead_s = parsedate_to_datetime(date).timestamp() + 0.5 - time.time()
+        _off_s = ahead_s if abs(ahead_s) > _RIGHT_S else 0.0
 
 
 def _expect(
