@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matinv.linalg import definite, hermitian, scaling
+from matinv.linalg import definite, hermitian, lapack, scaling
 from matinv.linalg.bounds import Row
 from matinv.linalg.budget import Budget
 from matinv.linalg.determinant import Determinants
@@ -208,7 +208,8 @@ def survey(
 ) -> Survey:
     """Read `a`, shape (m, n), once, by blocks of rows; sums not asked for stay zero.
 
-    `vectors` have shape (n, p), what becomes of them (m, p).
+    `vectors` have shape (n, p), what becomes of them (m, p). Products are those of `lapack`, on
+    this thread: numpy's would start threads that spin for as long as a block takes.
     """
     ones, rows = np.ones(max(a.shape)), np.zeros(len(a))
     cols, squared = np.zeros((2, a.shape[1]))
@@ -222,10 +223,11 @@ def survey(
         size = np.abs(wide, out=sizes[: len(block)])
         span = slice(begin, begin := begin + len(block))
         if by_rows:
-            np.dot(size, ones[: a.shape[1]], out=rows[span])
+            lapack.gemv(size, ones, rows[span])
         if by_cols:
-            cols += ones[: len(block)] @ size
+            lapack.gemv(size, ones, cols, transposed=True)
         if squares:
-            squared += ones[: len(block)] @ np.multiply(size, size, out=size)
-        np.matmul(wide, vectors, out=image[span])
+            np.multiply(size, size, out=size)
+            lapack.gemv(size, ones, squared, transposed=True)
+        lapack.gemm(1.0, wide, vectors, 0.0, image[span])
     return Survey(rows, cols, squared, image)

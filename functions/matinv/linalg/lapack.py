@@ -227,6 +227,24 @@ def gemm(alpha: float, x: Matrix, y: Matrix, beta: float, out: Matrix) -> None:
     )
 
 
+def gemv(a: Matrix, x: Matrix, out: Matrix, *, transposed: bool = False) -> None:
+    """Compute ``out = a @ x``, or add ``a^T @ x`` to `out`; vectors are contiguous."""
+    char = out.dtype.char
+    _cblas("gemv", out)(
+        _ROWS,
+        _TRANSPOSED if transposed else _PLAIN,
+        *a.shape,
+        _scalar(1.0, char),
+        a.ctypes.data,
+        _stride(a),
+        x.ctypes.data,
+        1,
+        _scalar(1.0 if transposed else 0.0, char),
+        out.ctypes.data,
+        1,
+    )
+
+
 def subtract_gram(factor: float, x: Matrix, out: Matrix) -> None:
     """Subtract ``factor * x^H @ x`` from the upper triangle of `out`; leave the lower one alone."""
     k, n = x.shape
@@ -332,6 +350,7 @@ def _bound(symbol: str, signature: str = "") -> Callable[..., None]:
 # Of each argument its kind: an enumeration, an integer, a factor, an address.
 _SIGNATURES: Final = {
     "gemm": "eeennnfpnpnfpn",
+    "gemv": "eennfpnpnfpn",
     "syrk": "eeennfpnfpn",
     "herk": "eeennfpnfpn",
     "omatcopy": "eennfpnpn",
