@@ -17,8 +17,8 @@ from matinv.errors import TRANSIENT, Code
 from matinv.http_api.routes import ROUTES
 from matinv.jobs.error_answers import ANSWERS
 from matinv.jobs.event import event_of
-from matinv.jobs.lanes import Lane, large, standard
-from matinv.jobs.limits import predict
+from matinv.jobs.lanes import Lane, grid, huge, large, standard
+from matinv.jobs.limits import predict, predict_spread
 from matinv.jobs.message import message_schema
 from matinv.linalg.certificate import Certificate
 from matinv.settings import API_URL, STACK, Settings
@@ -108,15 +108,20 @@ def largest_order(lane: Lane, dtype: str) -> int:
     admitted, refused = 1, 1_000_000
     while refused - admitted > 1:
         n = (admitted + refused) // 2
-        needed = predict((n, n), np.dtype(dtype))
-        if lane.admits(needed.memory_bytes, needed.seconds / lane.threads):
+        if lane.ranks:
+            needed = predict_spread((n, n), np.dtype(dtype), lane.ranks)
+        else:
+            needed = predict((n, n), np.dtype(dtype))
+        if lane.admits(needed.memory_bytes, needed.wall_s(lane.threads)):
             admitted = n
         else:
             refused = n
     return admitted
 
 
-@pytest.mark.parametrize("lane", [standard(""), large("")], ids=lambda lane: lane.name)
+@pytest.mark.parametrize(
+    "lane", [made("") for made in (standard, large, huge, grid)], ids=lambda lane: lane.name
+)
 def test_the_largest_matrices_are_those_that_a_lane_admits(lane: Lane) -> None:
     row = table_after(JOBS, "Limits")[lane.name]
     told = [int(cell.replace(",", "")) for cell in row[2:]]

@@ -120,7 +120,7 @@ def test_what_may_not_be_seen_is_said_and_hides_nothing_else(
 def test_a_new_stack_has_nothing_to_show_and_says_so(page: Page) -> None:
     page.get_by_role("link", name="Health").click()
     expect(page.get_by_text("None within the last 15 min")).to_be_visible()
-    expect(page.get_by_text("This stack has none")).to_be_visible()
+    expect(page.get_by_text("A local stack has no alarms")).to_be_visible()
     expect(tile(page, "Backlog")).to_contain_text("0")
     expect(tile(page, "Throughput")).to_contain_text("0")
 
