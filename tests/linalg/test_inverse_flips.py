@@ -37,8 +37,8 @@ STACK_KERNELS = [
     ("stacked_hermitian", Method.SPD, [1, 3, 20, 64]),
 ]
 LARGE_KERNELS = [
-    ("general", Method.GENERAL, [65, 130]),
-    ("hermitian", Method.SPD, [65, 130]),
+    ("general", Method.GENERAL, [65]),
+    ("hermitian", Method.SPD, [65]),
     ("blocked", Method.GENERAL, [330]),
     ("blocked_hermitian", Method.AUTO, [330]),
 ]
@@ -213,7 +213,7 @@ SPARSE = {
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("name", SPARSE)
 def test_probes_see_a_wrong_element_whatever_the_row_that_it_meets(name, order):
-    """Of 400 elements that are wrong by 10 gates or more, at random places, all are seen.
+    """Of 100 elements that are wrong by 10 gates or more, at random places, all are seen.
 
     Vectors of +-1 are blind to half of the rows (1, -1): they let a third of these pass.
     """
@@ -228,7 +228,7 @@ def test_probes_see_a_wrong_element_whatever_the_row_that_it_meets(name, order):
         return Determinants.of(np.ones(1))
 
     kernels = replace(STANDARD, general=replace(STANDARD.general, invert=spoil))
-    for _ in range(400):
+    for _ in range(100):
         i, j = rng.integers(0, n, 2)
         size = np.abs(a[j]).max() if order == "C" else np.abs(a[:, i]).sum()
         np.copyto(spoilt, x)
