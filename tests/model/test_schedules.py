@@ -159,3 +159,21 @@ def test_a_message_that_replaces_gives_way_to_a_later_question_that_never_ends()
     assert machine.simulator.service.record("a").options["output"] == "s3"
     machine.wait_long(days=15)
     machine.teardown()
+
+
+def test_a_question_that_is_answered_and_asked_again_is_newer_than_one_that_comes_late() -> None:
+    machine = Messages()
+    machine.begin(running=False, visibility_s=30, payload_bytes=6 * 2**20, window_s=0, batch_size=1)
+    try:
+        machine.send_replacing(job_id="a", matrix=GOOD, options={"output": "s3"})
+        machine.work(faults=[], later_s=1.0)
+        machine.wait(1.0)
+        machine.send_replacing(job_id="a", matrix=GOOD, options={"method": "pinv"})
+        machine.work(faults=[Fault("get:before", then=Then.FAIL)], later_s=1.0)
+        machine.wait(1.0)
+        machine.send_again(back=1, changes={})
+        machine.work(faults=[], later_s=1.0)
+        machine.work(faults=[], later_s=100.0)
+    finally:  # its witness sums up, also for the mutation that has this schedule
+        machine.teardown()
+    assert machine.simulator.service.record("a").options["output"] == "s3"
