@@ -239,8 +239,8 @@ class _Work:
             findings.determinants.value[~(doubt <= _VAGUE * n * least)] = np.nan
         fine = findings.fine(gates)
         if shifts or np.count_nonzero(fine) < len(fine):
-            finite = np.isfinite(x).all(axis=(1, 2))
-            findings.mark(Flaw.OVERFLOW, ~finite & findings.regular & ~waits)
+            over = ~np.isfinite(x).all(axis=(1, 2)) & findings.regular & ~waits
+            fine &= ~_mark_overflow(y, over, shifts, gates, findings)
             for i in np.flatnonzero(~fine & ~waits & findings.having(Flaw.NONE)).tolist():
                 own, broke_down = findings.part(slice(i, i + 1)), not measured[i] < RESIDUAL_LIMIT
                 x[i] = step_up.by_balls(given[i], x[i], own, self.budget, broke_down=broke_down)
@@ -335,6 +335,28 @@ def _published(
     # ||(Y + D) B - I|| <= ||Y B - I|| + ||D|| ||B||, in the units of the input's precision.
     findings.residual[:] += lost / gates.residual_unit
     return x
+
+
+def _mark_overflow(
+    y: Matrix,
+    over: NDArray[np.bool_],
+    shifts: tuple[scaling.Shifts, scaling.Shifts] | None,
+    gates: Gates,
+    findings: Measurements,
+) -> NDArray[np.bool_]:
+    """Refuse inverses that left the range on their way back; return those that are at its very end.
+
+    Of those a right inverse may fit where this one, with its rounding errors, does not.
+    """
+    at_end = over.copy()
+    if np.count_nonzero(over):
+        exponents = scaling.element_exponents(y[over])
+        if shifts:
+            exponents += shifts[1][over][:, :, None] + shifts[0][over][:, None]
+        at_end[over] = exponents.max(axis=(1, 2)) <= np.finfo(gates.dtype).maxexp + 1
+        findings.mark(Flaw.OVERFLOW, over & ~at_end)
+        findings.bound[at_end] = np.inf
+    return at_end
 
 
 def _exact(shifts: tuple[scaling.Shifts, scaling.Shifts]) -> bool:

@@ -223,6 +223,7 @@ def by_balls(
         findings.mark(Flaw.OVERFLOW, where=True)
         return x
     if found is None or not found.bound < np.nan_to_num(findings.bound[0], nan=np.inf):
+        findings.mark(Flaw.OVERFLOW, findings.regular & np.isinf(x).any())
         if broke_down is None and not findings.residual[0] < RESIDUAL_LIMIT:
             untold = not findings.rcond[0] >= Gates.of(len(given), given.dtype).singular
             findings.mark(Flaw.PERHAPS_SINGULAR if untold else Flaw.INACCURATE, where=True)

@@ -177,3 +177,14 @@ def test_regular_matrix_at_the_ends_of_the_range(case):
 def test_ill_conditioned_pseudo_inverse_satisfies_the_fourth_condition():
     case = "cluster-at-the-cut/7/float64/1396814894/pinv/C/standard"
     assert not judge(Case.parse(case)).findings
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_inverse_at_the_very_end_of_the_range_is_no_overflow(order):
+    case = Case("inverse-at-the-largest", 20, "float64", 895378180, order=order)
+    assert nothing_is_wrong_with(case.matrix()).code is None
+    for seed in range(20):
+        dtype = DTYPES[seed % 4]
+        nothing_is_wrong_with(Case("inverse-at-the-largest", 6, dtype, seed, order=order).matrix())
+    assert nothing_is_wrong_with(np.diag([2.0**-1024, 1.0])).code == "OVERFLOW"
+    assert nothing_is_wrong_with(np.diag([2.0**-1060, 1.0])).code == "OVERFLOW"
