@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pytest
 
 from matinv.local.stack import Shape, Stack
@@ -169,3 +173,30 @@ def test_it_needs_nothing_that_the_image_leaves_out() -> None:
         "from matinv.handlers import invocation, poller, worker\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_two_pollers_killed_at_random_points_of_one_job_end_it_once(stack: Stack) -> None:
+    """Two messages ask one question; both pollers work at it, and each is killed in the middle."""
+    matrix = np.random.default_rng(3).standard_normal((700, 700))
+    file = io.BytesIO()
+    np.save(file, matrix)
+    bucket = stack.settings.inputs_bucket
+    stack.client("s3").put_object(Bucket=bucket, Key="job.npy", Body=file.getvalue())
+    body = json.dumps({"job_id": "job", "s3": {"bucket": bucket, "key": "job.npy"}})
+    stack.client("sqs").send_message(QueueUrl=stack.settings.jobs_queue_url, MessageBody=body)
+    moment = random.Random(15)
+    for _ in range(2):
+        with poller(stack, "--visibility", "2"), poller(stack, "--visibility", "2"):
+            until(lambda: count(stack, "NotVisible") == 2 or statuses(stack))
+            threading.Event().wait(moment.uniform(0, 0.3))
+    with poller(stack, "--linger", "5", "--visibility", "2") as last:
+        assert last.wait(SOON_S) == 0
+    assert statuses(stack) == {"job": "SUCCEEDED"}
+    assert (count(stack, ""), count(stack, "NotVisible")) == (0, 0)
+    (result,) = stack.client("s3").list_objects_v2(Bucket=stack.settings.results_bucket)["Contents"]
+    stored = (
+        stack.client("s3")
+        .get_object(Bucket=stack.settings.results_bucket, Key=result["Key"])["Body"]
+        .read()
+    )
+    assert np.abs(np.load(io.BytesIO(stored)) @ matrix - np.eye(700)).max() < 1e-8
