@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from bench import codecs, coldstart, console, jobs, kernels, machine, memory, proven, threads
+from bench import codecs, coldstart, console, jobs, kernels, machine, memory, proven, ranks, threads
 from bench.checks import WrongError
 from bench.lab import Lab
 from bench.measure import UnmeasurableError
@@ -34,6 +34,7 @@ ROWS: Final[Mapping[int, Sequence[Callable[[Lab], Iterator[Row]]]]] = {
     12: [jobs.per_job, kernels.growth],
     13: [threads.two_threads],
     16: [proven.verified],
+    17: [ranks.over_ranks],
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 from at_work import Service, ranks_of, serving
 
 from matinv.errors import Code
-from matinv.grid.nodes import MARK, Nodes, own_proxy
+from matinv.grid.nodes import PORT, Nodes, proxy_of
 from matinv.jobs.record import Status
 from support.processes import until
 
@@ -43,20 +42,22 @@ def test_nodes_are_numbered_from_the_main_one_on() -> None:
     assert Nodes.of(batch(0, main=1, **{ADDRESS: "10.0.0.7"})) == Nodes(2, 1, "10.0.0.7")
 
 
-def test_a_proxy_is_what_mpiexec_asks_for(mpich_libraries: Path) -> None:
-    nodes = Nodes(3, 0, "")
-    command = [*nodes.command(6), "true"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, env=os.environ | nodes.environment()
-    ) as mpiexec:
+@pytest.mark.usefixtures("mpich_libraries")
+def test_a_proxy_is_what_the_main_machine_asks_for_at_its_address() -> None:
+    main = Nodes(3, 0, "")
+    command, environment = [*main.command(6), "true"], os.environ | main.environment()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as mpiexec:
         assert mpiexec.stdout
         lines = [mpiexec.stdout.readline() for _ in range(3)]
         mpiexec.kill()
-    asked = [shlex.split(line.removeprefix(MARK).decode()) for line in lines]
-    for number, words in enumerate(asked):
-        host = words[2].partition(":")[0]
-        assert [Path(words[0]).name, *words[1:]] == Nodes(3, number, host).proxy()
-    assert [own_proxy(line) for line in lines] == [asked[0], None, None]
+    for number, line in enumerate(lines):
+        asked = proxy_of(line, number)
+        assert asked
+        host, _, port = asked[asked.index("--control-port") + 1].partition(":")
+        assert port == str(PORT)
+        assert Nodes(3, number, host).proxy() == asked
+        assert proxy_of(line, number + 1) is None
+    assert proxy_of(b"a line of a rank", 0) is None
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def _reply(
                 return None
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                if own := nodes.own_proxy(line):
+                if own := nodes.proxy_of(line, 0):
                     proxies.append(subprocess.Popen(own))  # noqa: S603 - mpiexec's own words
                 if not line.startswith(b"{"):  # mpiexec speaks, too
                     sys.stderr.write(line.decode(errors="replace") + "\n")

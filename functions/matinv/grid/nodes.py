@@ -1,10 +1,10 @@
 """Ranks on many machines without ssh: a multi-node job of AWS Batch, by hydra's manual launcher.
 
 MPICH's mpiexec, set to launch nothing, prints the command line of a proxy for each machine; it
-listens at a port, by which the proxies come, start their ranks and hand on their output. All but
-the proxy's number and the address are known before: the main machine runs its own proxy when it is
-printed, each other one runs its own again and again, and all is quiet while there is no job. So no
-machine may run commands on another one.
+listens at a port, by which the proxies come, start their ranks and hand on their output. The main
+machine runs its own proxy when it is printed. Each other one lets an mpiexec of its own print what
+its proxy would be, puts the main one's address into it, and runs that again and again; all is quiet
+while there is no job. So no machine may run commands on another one.
 
 References
 ----------
@@ -24,10 +24,6 @@ from typing import Final, Self
 PORT: Final = 47_011
 MARK: Final = b"HYDRA_LAUNCH:"  # before a proxy's command line in mpiexec's output
 
-_PROXY: Final = (
-    "hydra_pmi_proxy --control-port {address}:{port} --rmk user --launcher manual --demux poll "
-    "--pgid 0 --retries 10 --usize -2 --pmi-port 0 --gpus-per-proc -2 --proxy-id {number}"
-)
 _STOP_S: Final = 5.0
 _NAP_S: Final = 0.1
 _PAUSE_S: Final = 0.5  # before a proxy that found nobody comes again
@@ -80,13 +76,27 @@ class Nodes:
         return {"MPIEXEC_PORT_RANGE": f"{PORT}:{PORT}"}
 
     def proxy(self) -> list[str]:
-        """Return the command line of this machine's proxy."""
-        return shlex.split(_PROXY.format(address=self.address, port=PORT, number=self.number))
+        """Return the command line of this machine's proxy.
+
+        Raises
+        ------
+        OSError
+            If there is no mpiexec.
+        """
+        command = [*self.command(self.count), "true"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as mpiexec:  # noqa: S603 - ours
+            assert mpiexec.stdout  # noqa: S101 - a pipe, as asked for
+            asked = (proxy_of(line, self.number) for line in mpiexec.stdout)
+            words = next(filter(None, asked), [])
+            mpiexec.kill()
+        words[words.index("--control-port") + 1] = f"{self.address}:{PORT}"
+        return words
 
     def serve(self, stopped: Callable[[], bool]) -> None:
         """Run this machine's proxy for job after job, until it should stop."""
+        words = self.proxy()
         while not stopped():
-            proxy = subprocess.Popen(self.proxy(), stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+            proxy = subprocess.Popen(words, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
             while proxy.poll() is None and not stopped():
                 time.sleep(_NAP_S)
             proxy.terminate()
@@ -99,9 +109,9 @@ class Nodes:
                 time.sleep(_PAUSE_S)
 
 
-def own_proxy(line: bytes) -> list[str] | None:
-    """Return the main machine's proxy, if a line of mpiexec's output says it."""
+def proxy_of(line: bytes, number: int) -> list[str] | None:
+    """Return the command line of a machine's proxy, if a line of mpiexec's output says it."""
     if not line.startswith(MARK):
         return None
     words = shlex.split(line.removeprefix(MARK).decode())
-    return words if words[-2:] == ["--proxy-id", "0"] else None
+    return words if words[-2:] == ["--proxy-id", str(number)] else None
