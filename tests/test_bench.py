@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import codecs, coldstart, jobs, kernels, memory, proven, threads
+from bench import codecs, coldstart, jobs, kernels, memory, proven, ranks, threads
 from bench.__main__ import BEGIN, END, ROWS, main
 from bench.checks import WrongError, check_inverse, check_same
 from bench.jobs import counted_calls
@@ -46,7 +46,7 @@ def test_a_quick_run_of_one_row_writes_it_as_json(
 def test_every_measurement_is_in_one_row() -> None:
     found = [
         function
-        for module in (codecs, coldstart, jobs, kernels, memory, proven, threads)
+        for module in (codecs, coldstart, jobs, kernels, memory, proven, ranks, threads)
         for name, function in vars(module).items()
         if not name.startswith("_")
         and getattr(function, "__annotations__", {}).get("return") == "Iterator[Row]"
