@@ -47,7 +47,8 @@ class Certificate:
         What was done: ``general``, ``spd`` or ``pinv``.
     routine : str
         By which algorithm: ``closed-form``, ``gauss-jordan+schulz``, ``getrf+getri``,
-        ``potrf+potri``, ``gauss-jordan``, ``sweep``, ``gesdd``; ``geqrf`` where the first of these
+        ``potrf+potri``, ``gauss-jordan``, ``sweep``, ``gesdd``; over many ranks ``pgetrf+pgetri``
+        and ``ppotrf+ppotri``; ``geqrf`` where the first of these
         failed its check; ``pairs`` where pairs of float64 proved each element; ``arb`` where no
         floating point arithmetic vouched for enough digits.
     checked : Checked

@@ -23,6 +23,9 @@ locals {
 
   fargate = length(var.instance_types) == 0
 
+  # One job over several machines: EC2 alone, and never Spot.
+  many = var.nodes > 1
+
   # The image's repository, which the machine pulls from: <account>.dkr.ecr.<region>.<domain>/<repository>@sha256:...
   image          = regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[a-z.]+/([^@:]+)", var.image_uri)
   repository_arn = "arn:${local.partition}:ecr:${local.image[1]}:${local.image[0]}:repository/${local.image[2]}"
@@ -33,14 +36,45 @@ locals {
   environment = merge(var.environment, {
     MATINV_LANES                 = var.lane
     MATINV_JOBS_QUEUE_URL        = aws_sqs_queue.this.url
-    MATINV_MEMORY_MB             = tostring(var.memory_mb)
-    MATINV_THREADS               = tostring(var.vcpus)
+    MATINV_MEMORY_MB             = tostring(var.nodes * var.memory_mb)
+    MATINV_THREADS               = tostring(var.nodes * var.vcpus)
     MATINV_TIMEOUT_S             = tostring(var.timeout_s)
     POWERTOOLS_SERVICE_NAME      = var.service
     POWERTOOLS_METRICS_NAMESPACE = var.metrics_namespace
     POWERTOOLS_LOG_LEVEL         = var.log_level
     AWS_REGION                   = local.region
+    }, var.ranks == 0 ? {} : {
+    MATINV_RANKS = tostring(var.ranks)
   })
+
+  container = merge(
+    {
+      image            = var.image_uri
+      command          = ["python3", "-m", var.ranks == 0 ? "matinv.handlers.poller" : "matinv.handlers.node"]
+      jobRoleArn       = aws_iam_role.this["work"].arn
+      executionRoleArn = aws_iam_role.this["start"].arn
+      resourceRequirements = [
+        { type = "VCPU", value = tostring(var.vcpus) },
+        { type = "MEMORY", value = tostring(var.memory_mb) },
+      ]
+      environment = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
+      logConfiguration = {
+        logDriver = "awslogs"
+        options = {
+          awslogs-group         = aws_cloudwatch_log_group.this.name
+          awslogs-region        = local.region
+          awslogs-stream-prefix = "poller"
+        }
+      }
+    },
+    local.fargate ? {
+      runtimePlatform              = { cpuArchitecture = "ARM64", operatingSystemFamily = "LINUX" }
+      fargatePlatformConfiguration = { platformVersion = "LATEST" }
+      networkConfiguration         = { assignPublicIp = var.network == null ? "ENABLED" : "DISABLED" }
+    } : {},
+    # Ranks of one machine speak by way of its memory, of which a container is given 64 MiB.
+    var.ranks == 0 || local.fargate ? {} : { linuxParameters = { sharedMemorySize = 16384 } },
+  )
 
   own_statements = concat(var.statements, [{
     Sid      = "EmptyTheQueue"
@@ -191,6 +225,14 @@ resource "aws_iam_instance_profile" "machine" {
   role = aws_iam_role.machine[0].name
 }
 
+# Machines that share a matrix stand close to each other.
+resource "aws_placement_group" "this" {
+  count = local.many ? 1 : 0
+
+  name     = var.name
+  strategy = "cluster"
+}
+
 # Without a name: provider 5 calls it compute_environment_name and provider 6 name; the one that AWS gives lets a changed one be made
 # before the old one goes.
 resource "aws_batch_compute_environment" "this" {
@@ -199,7 +241,7 @@ resource "aws_batch_compute_environment" "this" {
 
   compute_resources {
     type               = local.fargate ? (var.spot ? "FARGATE_SPOT" : "FARGATE") : (var.spot ? "SPOT" : "EC2")
-    max_vcpus          = var.machines * var.vcpus
+    max_vcpus          = var.machines * var.nodes * var.vcpus
     subnets            = local.subnet_ids
     security_group_ids = local.security_group_ids
 
@@ -208,6 +250,8 @@ resource "aws_batch_compute_environment" "this" {
     instance_type       = local.fargate ? null : var.instance_types
     instance_role       = one(aws_iam_instance_profile.machine[*].arn)
     allocation_strategy = local.fargate ? null : (var.spot ? "SPOT_PRICE_CAPACITY_OPTIMIZED" : "BEST_FIT_PROGRESSIVE")
+
+    placement_group = one(aws_placement_group.this[*].name)
 
     dynamic "ec2_configuration" {
       for_each = local.fargate ? [] : ["ECS_AL2023"]
@@ -242,7 +286,7 @@ resource "aws_batch_job_definition" "this" {
   #checkov:skip=CKV_AWS_210:Not privileged; checkov reads no container properties that are made of locals.
 
   name                  = var.name
-  type                  = "container"
+  type                  = local.many ? "multinode" : "container"
   platform_capabilities = [local.fargate ? "FARGATE" : "EC2"]
   propagate_tags        = true
 
@@ -252,32 +296,15 @@ resource "aws_batch_job_definition" "this" {
     attempts = 3
   }
 
-  container_properties = jsonencode(merge(
-    {
-      image            = var.image_uri
-      command          = ["python3", "-m", "matinv.handlers.poller"]
-      jobRoleArn       = aws_iam_role.this["work"].arn
-      executionRoleArn = aws_iam_role.this["start"].arn
-      resourceRequirements = [
-        { type = "VCPU", value = tostring(var.vcpus) },
-        { type = "MEMORY", value = tostring(var.memory_mb) },
-      ]
-      environment = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
-      logConfiguration = {
-        logDriver = "awslogs"
-        options = {
-          awslogs-group         = aws_cloudwatch_log_group.this.name
-          awslogs-region        = local.region
-          awslogs-stream-prefix = "poller"
-        }
-      }
-    },
-    local.fargate ? {
-      runtimePlatform              = { cpuArchitecture = "ARM64", operatingSystemFamily = "LINUX" }
-      fargatePlatformConfiguration = { platformVersion = "LATEST" }
-      networkConfiguration         = { assignPublicIp = var.network == null ? "ENABLED" : "DISABLED" }
-    } : {},
-  ))
+  container_properties = local.many ? null : jsonencode(local.container)
+
+  # The main machine polls; the others wait for its ranks (matinv.grid.nodes). When it ends, Batch ends them; when another one ends
+  # early, its ranks are missed, the run ends, and the message comes back.
+  node_properties = local.many ? jsonencode({
+    mainNode            = 0
+    numNodes            = var.nodes
+    nodeRangeProperties = [{ targetNodes = "0:", container = local.container }]
+  }) : null
 
   depends_on = [aws_iam_role_policy.this]
 }

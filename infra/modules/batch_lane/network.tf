@@ -102,3 +102,26 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   from_port         = 443
   to_port           = 443
 }
+
+# Machines that share a matrix call each other, at ports that MPI chooses.
+resource "aws_vpc_security_group_ingress_rule" "ranks" {
+  count = local.many ? local.own : 0
+
+  security_group_id            = aws_security_group.this[0].id
+  description                  = "Ranks of one job."
+  referenced_security_group_id = aws_security_group.this[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 1024
+  to_port                      = 65535
+}
+
+resource "aws_vpc_security_group_egress_rule" "ranks" {
+  count = local.many ? local.own : 0
+
+  security_group_id            = aws_security_group.this[0].id
+  description                  = "Ranks of one job."
+  referenced_security_group_id = aws_security_group.this[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 1024
+  to_port                      = 65535
+}

@@ -19,14 +19,16 @@ output "job_queue" {
 
 output "environment" {
   description = "What those who forward to the lane must know of it, by the names of MATINV_<LANE>_*: queue, memory, threads, time, ticket."
-  value = {
+  value = merge({
     QUEUE_URL        = aws_sqs_queue.this.url
-    MEMORY_MB        = tostring(var.memory_mb)
-    THREADS          = tostring(var.vcpus)
+    MEMORY_MB        = tostring(var.nodes * var.memory_mb)
+    THREADS          = tostring(var.nodes * var.vcpus)
     TIMEOUT_S        = tostring(var.timeout_s)
     BATCH_QUEUE      = aws_batch_job_queue.this.arn
     BATCH_DEFINITION = aws_batch_job_definition.this.name # Batch takes its newest revision, whatever was deployed meanwhile
-  }
+    }, var.ranks == 0 ? {} : {
+    RANKS = tostring(var.ranks)
+  })
 }
 
 output "allow_ticket" {
@@ -50,5 +52,10 @@ output "machines" {
 
 output "container" {
   description = "What a machine runs."
-  value       = jsondecode(aws_batch_job_definition.this.container_properties)
+  value       = local.container
+}
+
+output "nodes" {
+  description = "How a job of several machines is made of them; null for one."
+  value       = local.many ? jsondecode(aws_batch_job_definition.this.node_properties) : null
 }

@@ -30,6 +30,27 @@ variable "machines" {
   type        = number
 }
 
+variable "ranks" {
+  description = "Processes of MPI that share a matrix, over all nodes; 0 for none, and then one process has all threads."
+  type        = number
+  default     = 0
+}
+
+variable "nodes" {
+  description = "Machines that one job has: with more than one it is a multi-node job, on EC2 alone and not on Spot."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.nodes == 1 ? true : length(var.instance_types) > 0 && !var.spot
+    error_message = "nodes above 1 need instance_types, and no spot: AWS Batch runs no other multi-node job, and would refuse it when one is sent."
+  }
+  validation {
+    condition     = var.nodes == 1 ? true : var.ranks >= var.nodes && var.ranks % var.nodes == 0
+    error_message = "ranks must be a multiple of nodes: each machine runs as many, and one without any would be paid for and idle."
+  }
+}
+
 variable "timeout_s" {
   description = "Time that a job may take."
   type        = number
