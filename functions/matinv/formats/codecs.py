@@ -108,6 +108,9 @@ class Codec:
         For HTTP and S3.
     input, output : Headed or Text, Written
         How matrices are read, and how results are written.
+    by_rows : bool
+        Whether each row stands at a place that the header tells, in inputs and in results, so that
+        many processes can share a matrix.
     """
 
     title: str
@@ -115,6 +118,7 @@ class Codec:
     media_type: str
     input: Headed | Text = field(repr=False)
     output: Written = field(repr=False)
+    by_rows: bool = False
 
 
 def _json_result_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
@@ -136,6 +140,7 @@ CODECS: Final[Mapping[Format, Codec]] = MappingProxyType(
                 lambda _shape, _dtype: 0,  # written from where the inverse is
                 "np.load(io.BytesIO({content}))",
             ),
+            by_rows=True,
         ),
         Format.JSON: Codec(
             "JSON",

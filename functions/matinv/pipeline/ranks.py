@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Final
 
 from matinv.errors import Code, Refused, Transient
-from matinv.formats.codecs import Format
+from matinv.formats.codecs import CODECS, Format
 from matinv.formats.npy_header import Header
 from matinv.formats.opened import OpenedFile
 from matinv.grid.launch import INVERTED, PERCENT, Launcher, RankDied
@@ -99,7 +99,7 @@ def _suits(app: App, task: Task, form: Format, file: OpenedFile) -> bool:
     )
     return (
         file.begin is not None
-        and (options.format or form) is Format.NPY
+        and CODECS[options.format or form].by_rows
         and len(header.shape) == 2
         and header.n > SMALL_N
         and options.method is not Method.PINV
