@@ -43,7 +43,7 @@ _EFFICIENCY: Final = 0.6
 _PER_ELEMENT_S: Final = 55e-9
 _PER_SLICE_S: Final = 0.5e-6
 
-# One matrix over many ranks. One that has nothing to do holds 67 MiB (Python, numpy, a client of AWS,
+# One matrix over many ranks. One with nothing to do holds 67 MiB (Python, numpy, a client of AWS,
 # MPI, ScaLAPACK and its BLAS), of which it shares a third with the others. A slab is read while the
 # one before it is converted and copied, with a buffer on each side; panels and workspaces are a few
 # blocks wide. Over 4 ranks 388 and 722 MiB were measured at n = 3000 and 5000, where 820 and 1254
