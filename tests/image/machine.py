@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from support.debian import alone_with_apt
+
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = ROOT / ".cache" / "image"
 
@@ -47,8 +49,9 @@ def prepare() -> None:
         raise MissingError("needs root, to mount file systems and to run programs in them")
     missing = [package for command, package in _PACKAGES.items() if not shutil.which(command)]
     if missing:
-        run("apt-get", "update")
-        run("apt-get", "install", "--yes", "--no-install-recommends", *missing)
+        with alone_with_apt():
+            run("apt-get", "update")
+            run("apt-get", "install", "--yes", "--no-install-recommends", *missing)
     if architecture() != "arm64" and not (_BINFMT / "qemu-aarch64").exists():
         _let_the_kernel_run_arm64()
 

@@ -6,6 +6,8 @@ import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,6 +15,16 @@ ROOT = Path(__file__).parents[2]
 
 class MissingError(Exception):
     """This machine lacks something, and the message says what."""
+
+
+@contextmanager
+def alone_with_apt() -> Iterator[None]:
+    """Keep pytest's other workers from apt-get, which fails where another one runs."""
+    cache = ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    with (cache / "apt-get.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def provide(command: str, *packages: str) -> None:
@@ -27,10 +39,7 @@ def provide(command: str, *packages: str) -> None:
         return
     if not shutil.which("apt-get") or os.geteuid() != 0:
         raise MissingError(f"needs {command}: no such command, and no root on Debian to install")
-    cache = ROOT / ".cache"
-    cache.mkdir(exist_ok=True)
-    with (cache / "apt-get.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of the workers of pytest
+    with alone_with_apt():
         if shutil.which(command):
             return
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
