@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from matinv.formats import npy
 from matinv.grid.agreement import agreed
 from matinv.grid.slabs import SLAB_BYTES, Progress, Slabs
 from matinv.ports import Part, RankStore, SentPart, Stored
-
-if TYPE_CHECKING:
-    pass
 
 # S3 takes parts from 5 MiB, and at most 10,000 of them.
 LEAST_BYTES: Final = 5 * 2**20

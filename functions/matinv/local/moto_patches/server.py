@@ -28,7 +28,7 @@ from moto.s3 import notifications
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from matinv import processes
-from matinv.local.moto_patches import indexes, move_tasks, partiql, sqs
+from matinv.local.moto_patches import indexes, kept_ready, move_tasks, partiql, sqs
 
 _ONE_AT_A_TIME: Final = frozenset({"s3", "dynamodb"})
 _READS: Final = frozenset({"Query", "GetItem", "BatchGetItem", "Scan", "DescribeTable"})
@@ -38,6 +38,7 @@ def serve(host: str, port: int) -> BaseWSGIServer:
     """Return a listening server that does not serve yet; port 0 chooses a free one."""
     sqs.patch()
     move_tasks.add()
+    kept_ready.add()
     _patch_s3_events()
     indexes.patch()
     partiql.patch()
