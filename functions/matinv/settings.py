@@ -231,8 +231,8 @@ class _Reader:
 def lanes(environment: Mapping[str, str] | None = None) -> Lane:
     """Return the lanes that the environment names, or else those that infra/service deploys.
 
-    ``MATINV_LANES`` names them, the smallest first: ``standard large`` by default. The first is
-    this worker's own, with the queue ``MATINV_JOBS_QUEUE_URL``; the queue of a lane ``huge`` behind
+    ``MATINV_LANES`` names them, the smallest first; by default ``standard``, and of ``large``,
+    ``huge`` and ``grid`` those whose queue is set. The first is this worker's own, with the queue ``MATINV_JOBS_QUEUE_URL``; the queue of a lane ``huge`` behind
     it is ``MATINV_HUGE_QUEUE_URL``. ``MATINV_MEMORY_MB``, ``MATINV_THREADS``, ``MATINV_TIMEOUT_S``
     and ``MATINV_HUGE_MEMORY_MB`` and so on are what they have. Standard and large lane have what
     they are deployed with, unless Lambda's ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` says otherwise of

@@ -45,7 +45,8 @@ def doctor(ctx: click.Context, /, *, timeout: float, output: str) -> Exit:
 
     Each check is a line. A small matrix is inverted twice, once by message and once by file. Its
     residual is checked on this machine, then record, result and file are removed. A job that does
-    not succeed is left as it is.
+    not succeed is left as it is. Of a deployed stack, keys, backups, lanes and api are checked
+    too, as far as your rights allow.
     """
     failed = False
     for finding in _findings(ctx, timeout):
