@@ -28,7 +28,7 @@ def granted_threads(wanted: int, root: Path = _ROOT) -> int:
     wanted : int
         Threads that a lane is set to.
     root : Path
-        Where ``/proc`` and ``/sys`` are.
+        The folder of ``/proc`` and ``/sys``.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quota = min((int(limit + 0.5) for limit in _quotas(root)), default=wanted)

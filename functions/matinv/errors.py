@@ -81,11 +81,11 @@ class ErrorInfo:
     Parameters
     ----------
     code : str
-        What went wrong: a `Code`, or one of a client's own.
+        A `Code`, or a code of a client's own.
     message : str
-        What was found.
+        The fault that was found.
     hint : str
-        What to do about it.
+        The remedy.
     observed, limit : str or None
         The value that was found and what is allowed, where the error has them.
     """
@@ -127,9 +127,9 @@ class MatinvError(Exception):
     code : str
         One of the codes of the subclass.
     message : str
-        What was found, without matrix values.
+        The fault that was found, without matrix values.
     hint : str, optional
-        What to do.
+        The remedy.
     observed, limit : object, optional
         The value found and the value allowed; kept as text.
     """

@@ -31,11 +31,11 @@ def start(
     Parameters
     ----------
     arguments : sequence of str
-        What follows ``python``.
+        The arguments after ``python``.
     env : mapping, optional
         Its environment, this process's own by default.
     stdout, stderr : int or file
-        Where its output goes: nowhere and to this process's standard error by default.
+        Destinations of its output: nowhere and this process's standard error by default.
     """
     return subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, *arguments],

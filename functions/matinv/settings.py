@@ -50,7 +50,7 @@ class SettingsError(MatinvError):
     message : str
         All that was found.
     hint : str
-        What to do.
+        The remedy.
     """
 
     codes = frozenset({"SETTINGS"})
@@ -232,12 +232,13 @@ def lanes(environment: Mapping[str, str] | None = None) -> Lane:
     """Return the lanes that the environment names, or else those that infra/service deploys.
 
     ``MATINV_LANES`` names them, the smallest first; by default ``standard``, and of ``large``,
-    ``huge`` and ``grid`` those whose queue is set. The first is this worker's own, with the queue ``MATINV_JOBS_QUEUE_URL``; the queue of a lane ``huge`` behind
-    it is ``MATINV_HUGE_QUEUE_URL``. ``MATINV_MEMORY_MB``, ``MATINV_THREADS``, ``MATINV_TIMEOUT_S``
-    and ``MATINV_HUGE_MEMORY_MB`` and so on are what they have. Standard and large lane have what
-    they are deployed with, unless Lambda's ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` says otherwise of
-    this worker; threads follow from memory by Lambda's ratio up to its largest function. What
-    ``huge`` and ``grid`` are deployed with is known as well, ``medium`` would have to say it.
+    ``huge`` and ``grid`` those whose queue is set. The first is this worker's own, with the queue
+    ``MATINV_JOBS_QUEUE_URL``; the queue of a lane ``huge`` behind it is ``MATINV_HUGE_QUEUE_URL``.
+    ``MATINV_MEMORY_MB``, ``MATINV_THREADS``, ``MATINV_TIMEOUT_S`` and ``MATINV_HUGE_MEMORY_MB`` and
+    so on are what they have. Standard and large lane have what they are deployed with, unless
+    Lambda's ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` says otherwise of this worker; threads follow from
+    memory by Lambda's ratio up to its largest function. The sizes of ``huge`` and ``grid`` are
+    known as well, ``medium`` would have to say its own.
     ``MATINV_HUGE_BATCH_QUEUE`` and ``MATINV_HUGE_BATCH_DEFINITION`` are its `Ticket`, and
     ``MATINV_GRID_RANKS`` processes share one matrix. One process has at most 64 threads.
 
@@ -315,7 +316,7 @@ def environment() -> dict[str, str]:
 def limit_threads(threads: int) -> None:
     """Let BLAS, which reads it when it is loaded, use so many threads, and no more than cores.
 
-    What the environment says already stands.
+    Variables that the environment has already stay as they are.
     """
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(granted_threads(threads)))

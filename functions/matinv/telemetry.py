@@ -76,7 +76,7 @@ class Context:
     memory_limit_in_mb : int or str
         Memory of the machine.
     aws_request_id : str
-        What log lines of the invocation have in common.
+        The id that all log lines of the invocation have in common.
     """
 
     timeout_s: float

@@ -83,7 +83,7 @@ class Missing(Exception):
     Parameters
     ----------
     package, extra : str
-        What is missing, and which extra of ours brings it.
+        The missing package, and the extra of matinv that brings it.
     """
 
     def __init__(self, package: str, extra: str) -> None:

@@ -48,7 +48,7 @@ class ManifestLine:
     error_code, error_message : str
         Why it was refused, or failed.
     uri : str
-        Where its result is; empty if it is in the record, or if there is none.
+        The address of its result; empty if it is in the record, or if there is none.
     digits : float or None
         How many digits of the result are certain.
     """

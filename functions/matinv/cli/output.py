@@ -32,7 +32,7 @@ def emit(rows: Iterable[Row], columns: Mapping[str, str], output: str) -> None:
     Parameters
     ----------
     rows : iterable of mapping
-        What to print. With ``output="json"`` each is one line, as soon as it comes.
+        The rows to print. With ``output="json"`` each is one line, as soon as it comes.
     columns : mapping
         For tables: a column's title, and the row's field that it shows (``a.b`` for a nested one).
     output : str

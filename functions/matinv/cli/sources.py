@@ -29,13 +29,13 @@ class Source:
     Parameters
     ----------
     name : str
-        What error messages call it.
+        Its name in error messages.
     path : Path or None
-        Where it is; None for stdin.
+        The file; None for stdin.
     job_id : str or None
         The id to give its job, unless it follows from name or content.
     content : bytes
-        What stdin held.
+        The bytes of stdin.
     """
 
     name: str

@@ -41,7 +41,7 @@ class Client:
     backend : Backend or ApiBackend
         The ports of the service.
     settings : Settings
-        Where all of that is.
+        The names of the stack's parts.
     now, sleep, jitter : callable
         Seconds since the epoch, a pause of so many seconds, a random number in [0, 1).
     """
@@ -174,7 +174,7 @@ class Client:
         Raises
         ------
         Refused
-            What the worker would refuse, as far as it can be seen from here, and
+            If the worker would refuse the matrix, as far as it can be seen from here, and
             JOB_ID_CONFLICT if another matrix, or other options, own the job id.
         Transient
             If a part of the service is out of order.
@@ -235,7 +235,7 @@ class Client:
         Parameters
         ----------
         jobs : iterable of Job or str
-            What to wait for. A `Job` that `submit` returned waits for the input that was sent and
+            Jobs or their ids. A `Job` that `submit` returned waits for the input that was sent and
             is not misled by a record of an older one.
         mode : {'all', 'any'}
             When to stop.
@@ -321,7 +321,7 @@ class Client:
         Raises
         ------
         MatinvError
-            What `submit` and `Job.result` raise; with ``errors="return"`` only TimedOut and
+            Errors of `submit` and `Job.result`; with ``errors="return"`` only TimedOut and
             NotFound, once nothing is to be expected any more.
 
         Examples

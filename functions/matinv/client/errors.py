@@ -31,9 +31,9 @@ class ClientError(MatinvError):
     Parameters
     ----------
     message : str
-        What was found.
+        The fault that was found.
     hint : str
-        What to do.
+        The remedy.
     observed, limit : object, optional
         The value found and the value allowed; kept as text.
     """
@@ -98,7 +98,7 @@ class TimedOut(ClientError):
     job_ids : tuple of str
         The jobs that have not ended.
     records : mapping
-        What was known last of every job that was waited for.
+        The last known record of every job that was waited for.
     timeout_s : float
         The time that was allowed, seconds.
     """

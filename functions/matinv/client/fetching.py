@@ -64,7 +64,7 @@ class Folder:
     Parameters
     ----------
     store : ClientStore
-        Where they come from.
+        The store that holds the results.
     path : Path
         The folder. The result of job ``fem/7/a`` is its ``fem/7/a.npy``; nothing is ever written
         outside.

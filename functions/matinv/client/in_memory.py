@@ -98,7 +98,7 @@ class MemoryWorker:
     settings : Settings
         Its names.
     app : pipeline.App
-        What does the jobs.
+        The pipeline that does the jobs.
     working : bool
         Whether it works by itself.
     now_s : float

@@ -39,11 +39,11 @@ class Job:
     Parameters
     ----------
     client : Client
-        Where it is.
+        The client of its stack.
     job_id : str
         Its id.
     input : InputInfo or None
-        What was sent, if this process sent it.
+        The input, if this process sent it.
     matrix : ndarray or None
         The matrix itself, if this process sent it inside a message: nothing else keeps it.
     had_ended : bool

@@ -47,7 +47,7 @@ def known_records(
     Parameters
     ----------
     table, store
-        Where records and files are.
+        The stores of records and of files.
     jobs : sequence of Known
         One that this process has sent is known, and is not mistaken for an older one of its id.
     queued : dict

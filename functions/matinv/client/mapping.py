@@ -65,7 +65,7 @@ class _Piece:
     count : int
         How many matrices.
     content : Submission or MatinvError
-        What is sent, or why it cannot be.
+        The submission, or the error that prevents it.
     stack : ndarray or None
         The matrices, if they are several.
     """
@@ -104,7 +104,7 @@ class Mapped:
     Parameters
     ----------
     client : MapClient
-        Where they are made.
+        The client that sends them.
     matrices : iterable of array_like or path
         Taken as they are needed; it may be a generator, and never end.
     options : Options

@@ -80,12 +80,12 @@ def prepare(
         By default the name of the file without extension, made valid; without a file the id
         that the worker gives a message that names none: ``sha256-…`` of the matrix.
     options : Options
-        What else to say. In a .json file that is a message itself, they win over its own.
+        The job's options. In a .json file that is a message itself, they win over its own.
 
     Raises
     ------
     Refused
-        What is wrong with it.
+        If the matrix, the id or an option is not allowed.
     OSError
         If the file cannot be read.
     """

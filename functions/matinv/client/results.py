@@ -41,7 +41,7 @@ class Verification:
     residual : float
         The largest scaled residual of the slices, computed here, in full.
     limit : float
-        What it is held against.
+        The largest residual that is accepted.
     digits : float or None
         Digits that are shown to be right, computed here; None for pseudo-inverses.
     """
@@ -58,7 +58,7 @@ def fetch(store: ClientStore, record: Record) -> Matrix:
     Raises
     ------
     Refused, Transient
-        What the store says, or what is wrong with the bytes.
+        If the store fails, or the bytes are wrong.
     """
     result = result_of(record)
     with opened(store, result) as blob:
@@ -73,7 +73,7 @@ def inverse_of(
     Parameters
     ----------
     store : ClientStore
-        Where it is.
+        The store that holds it.
     record : Record
         The job's.
     matrix : ndarray or None
@@ -155,7 +155,7 @@ def verify(
     Parameters
     ----------
     store : ClientStore
-        Where the input is.
+        The store that holds the input.
     record : Record
         The job's.
     content : bytes
@@ -220,7 +220,7 @@ def read_input(store: ClientStore, record: Record) -> Matrix:
     NotVerified
         If it came inside a message.
     Refused, Transient
-        What the store says: INPUT_GONE, if it is not there any more.
+        If the store fails: INPUT_GONE, if the input is not there any more.
     """
     info = record.input
     if info.source == MESSAGE_SOURCE:

@@ -43,7 +43,7 @@ class Sender:
     store, table, queue : ClientStore, ClientTable, ClientQueue
         The buckets, the jobs, the jobs queue.
     settings : Settings
-        Where all of that is.
+        The names of the stack's parts.
     now : callable
         Seconds since the epoch.
     """
@@ -64,7 +64,7 @@ class Sent:
     job_id : str
         Its job.
     input : InputInfo
-        What was sent.
+        The input that was sent.
     matrix : ndarray or None
         The matrix, if it travelled inside a message.
     ended : bool
@@ -108,11 +108,11 @@ class _Begun:
     Parameters
     ----------
     outcome : Sent or MatinvError
-        What there is to say of it, once `body` is sent.
+        The answer, once `body` is sent.
     body : str or None
         The message.
     queued : Record or None
-        What to write of the job then, if it has no record.
+        The record to write then, if the job has none.
     """
 
     outcome: Sent | MatinvError
@@ -131,11 +131,11 @@ def send_all(
     Parameters
     ----------
     sender : Sender
-        Where to.
+        The stack's sender.
     submissions : sequence of Submission
-        What, with distinct job ids.
+        The submissions, with distinct job ids.
     records : mapping
-        What the table says of the job ids.
+        The records that the table has for the job ids.
 
     Returns
     -------
@@ -251,7 +251,7 @@ def check_free(
     Parameters
     ----------
     store, submission, record
-        Where results are, what is to be sent, and what the table says of its job id.
+        The store of results, the job to send, and the record that the table has for its id.
     done_counts : bool
         Whether a job that has succeeded for this very input, with other options, is as good if
         the submission names none of those that differ: whoever redrove it chose them.

@@ -25,7 +25,7 @@ class Submission:
     job_id : str
         Its job's id.
     options : Options
-        What was chosen.
+        The chosen options.
     input : InputInfo
         Its size, and its shape and dtype as far as they are known; for a message also its
         identity.

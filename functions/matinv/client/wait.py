@@ -109,7 +109,7 @@ def watch(
     Parameters
     ----------
     watched : Watch
-        What to wait for.
+        The jobs to wait for.
     poll : callable
         Returns the records of some jobs, those that exist, in as few calls as can be.
     now, sleep, jitter : callable

@@ -60,9 +60,9 @@ def console(client: Client, session: Session, limits: Limits = Limits()) -> Star
     client : Client
         The stack that it shows.
     session : Session
-        Who may use it.
+        The session that may use it.
     limits : Limits
-        What it takes.
+        The limits of uploads and rows.
     """
     live = Live(Board(client, limits.jobs))
     pages = _Pages(client, session, limits, live, Desk(client), HealthCache(client), Runs(client))

@@ -60,13 +60,13 @@ class Session:
     Parameters
     ----------
     port : int
-        Where it listens.
+        The port on the loopback interface.
     token : str or None
         In the printed link; None once it was used.
     key : str
         In the cookie.
     csrf : str
-        What the page must send along with changes.
+        The token that the page must send along with changes.
     """
 
     port: int
@@ -103,9 +103,9 @@ class Guard:
     Parameters
     ----------
     app : ASGIApp
-        What it stands before.
+        The guarded application.
     session : Session
-        Who may pass.
+        The session that may pass.
     """
 
     def __init__(self, app: ASGIApp, session: Session) -> None:

@@ -115,7 +115,7 @@ async def submitted(client: Client, live: Live, request: Request, limit_bytes: i
     Bad
         If it is larger than the console takes.
     Refused, Transient, ClientError
-        What `Client.submit` says.
+        Errors of `Client.submit`.
     """
     name = request.query_params.get("name", "pasted.json")
     suffix = Path(name).suffix.lower() or ".json"

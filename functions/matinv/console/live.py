@@ -31,7 +31,7 @@ class Live:
     Parameters
     ----------
     board : Board
-        What is polled, and only while a page listens.
+        The board; it is polled only while a page listens.
     """
 
     board: Board

@@ -44,7 +44,7 @@ class JobRow:
     revision : int
         How often.
     cells : tuple
-        What the table shows, in the order of `COLUMNS`.
+        The cells of the table, in the order of `COLUMNS`.
     """
 
     job_id: str

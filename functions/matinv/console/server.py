@@ -29,9 +29,9 @@ def serve(
     client : Client
         The stack to show.
     port : int
-        Where, on the loopback interface; 0 for a free port.
+        The port on the loopback interface; 0 for a free one.
     limits : Limits
-        What the console takes.
+        The limits of uploads and rows.
     browser : bool
         Whether to open the person's browser.
     ready : callable

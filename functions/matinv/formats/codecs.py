@@ -41,7 +41,7 @@ class Headed:
     Parameters
     ----------
     begins : bytes
-        What every such file begins with.
+        The first bytes of every such file.
     open : callable
         Reads the header of a file, given with its length, and leaves the body.
     message_field : str or None
@@ -80,7 +80,7 @@ class Written:
     read : callable
         Reads the inverse from a result of so many bytes; slices that failed are NaN.
     memory_bytes : callable
-        What writing takes at most beyond the inverse itself, given its shape and dtype.
+        Most memory that writing takes beyond the inverse itself, given its shape and dtype.
     python : str
         An expression that reads the inverse from ``{content}``, for people's own programs.
     is_text : bool
@@ -101,9 +101,9 @@ class Codec:
     Parameters
     ----------
     title : str
-        What people call the format.
+        The format's name for people.
     endings : tuple of str
-        What names of its files end with, in lower case; new files get the first.
+        Endings of its files' names, in lower case; new files get the first.
     media_type : str
         For HTTP and S3.
     input, output : Headed or Text, Written
@@ -250,7 +250,7 @@ def open_file(form: Format, reader: Reader, size_bytes: int) -> OpenedFile | Tex
     Parameters
     ----------
     form : Format
-        What the name says.
+        The format that the name says.
     reader : Reader
         At the start of the file.
     size_bytes : int
@@ -259,7 +259,7 @@ def open_file(form: Format, reader: Reader, size_bytes: int) -> OpenedFile | Tex
     Raises
     ------
     Refused
-        What the format's own reader says.
+        Errors of the format's own reader.
     """
     named = CODECS[form].input
     if isinstance(named, Text):

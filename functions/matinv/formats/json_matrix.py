@@ -25,7 +25,7 @@ def decode(text: bytes, syntax: Code = Code.BAD_FORMAT) -> Matrix:
     text : bytes
         JSON in UTF-8.
     syntax : Code
-        What to raise when the text is not JSON.
+        The code to raise when the text is not JSON.
 
     Raises
     ------

@@ -61,7 +61,7 @@ def read(unread: Unread, syntax: Code) -> Real:
     unread : Unread
         The list.
     syntax : Code
-        What to raise when it is not JSON.
+        The code to raise when it is not JSON.
 
     Raises
     ------

@@ -66,7 +66,7 @@ def parse(text: bytes, syntax: Code) -> Any:
     text : bytes
         UTF-8 without a byte order mark.
     syntax : Code
-        What to raise when the text is not JSON: BAD_MESSAGE or BAD_FORMAT.
+        The code to raise when the text is not JSON: BAD_MESSAGE or BAD_FORMAT.
 
     Raises
     ------

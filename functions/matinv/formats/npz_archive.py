@@ -91,7 +91,7 @@ class Archive:
         Parameters
         ----------
         already : bytes
-            What was read and belongs before what comes next.
+            Bytes that were read already and come before the next ones.
         """
         if self.rest_bytes > SKIP_LIMIT_BYTES:
             raise _several(f"{self.rest_bytes} bytes behind the first array")

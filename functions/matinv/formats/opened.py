@@ -22,7 +22,7 @@ class OpenedFile:
     read_s : float
         CPU time that reading takes beyond the transfer, as predicted, in seconds.
     begin : int or None
-        Where the body begins, if it stands in the file as it is, so that any of its bytes can be
+        Offset of the body, if it stands in the file as it is, so that any of its bytes can be
         read alone.
     """
 

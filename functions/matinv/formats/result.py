@@ -20,7 +20,7 @@ class Result:
     failed : collection of int
         Which these are.
     facts : mapping
-        What stands beside the inverse in a document: ``job_id``, ``certificate`` and so on.
+        Fields beside the inverse in a document: ``job_id``, ``certificate`` and so on.
     inverses : Inverses or None
         The figures of each slice; None where only the stored inverse is at hand.
     """

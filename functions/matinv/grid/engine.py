@@ -85,7 +85,7 @@ def invert(  # noqa: PLR0913, PLR0917 - a matrix, and where it is computed
     Raises
     ------
     MatinvError
-        What reading raised in any of the processes.
+        The error of reading in any of the processes.
     """
     wide = np.promote_types(matter.dtype, np.float64) if matter.wide else matter.dtype
     held = BlockCyclic(comm, library, matter.n, wide, flipped=matter.flipped)

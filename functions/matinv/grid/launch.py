@@ -52,7 +52,7 @@ class RankDied(Exception):
     Parameters
     ----------
     error : MatinvError
-        What the job ends with, if it is to blame.
+        The job's error, if the job is to blame.
     """
 
     def __init__(self, error: MatinvError) -> None:
@@ -67,7 +67,7 @@ class Launcher:
     Parameters
     ----------
     command : sequence of str
-        What begins the command line: mpiexec and its options.
+        The beginning of the command line: mpiexec and its options.
     ranks : int
         How many there are.
     environment : mapping

@@ -28,9 +28,9 @@ class Mpi:
     launcher : str
         Its own name of mpiexec, where Debian's alternatives may lead to another one.
     options : sequence of str
-        What the launcher needs: ranks may be more than cores, and threads are theirs to place.
+        The launcher's options: ranks may be more than cores, and threads are theirs to place.
     environment : mapping
-        What its processes need.
+        Variables that its processes need.
     scalapack : sequence of str
         Names of the library, the first to try first.
     """

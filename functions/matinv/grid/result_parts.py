@@ -83,13 +83,13 @@ class ResultFile:
     ) -> tuple[Stored, str]:
         """Write the file; return where it is and its hash, that of the hashes of its parts.
 
-        What is kept with an object is said before its first byte is sent, and the hash belongs to
-        it: so the parts are made twice, which costs less than a rank that hashes all of them.
+        S3 takes an object's metadata before its first byte, and the hash belongs to the metadata:
+        so the parts are made twice, which costs less than a rank that hashes all of them.
 
         Raises
         ------
         MatinvError
-            What the store raised in any of the ranks.
+            The store's error in any of the ranks.
         """
         comm = self.slabs.comm
         own = [(number, _sha256(part)) for parts in self.parts() for number, part in parts]

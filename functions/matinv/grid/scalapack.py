@@ -89,7 +89,7 @@ class Spread:
     Parameters
     ----------
     grid : Grid
-        Whose processes hold it.
+        The grid of processes that hold it.
     shape : tuple of int
         Of the whole matrix.
     blocks : tuple of int

@@ -53,7 +53,7 @@ class Slabs:
         Raises
         ------
         MatinvError
-            What reading raised in any of the ranks.
+            The error of reading in any of the ranks.
         """
         with ThreadPoolExecutor(1) as ahead:
             mine = [span for _, span in self._rounds()]

@@ -45,7 +45,7 @@ class Assignment:
     header : Header
         Of the object: one matrix.
     begin : int
-        Where its body begins.
+        The offset of its body.
     method, on_ill_conditioned
         As the submitter chose.
     wide : bool
@@ -53,9 +53,9 @@ class Assignment:
     result_key : str
         Of the result.
     metadata : mapping
-        What is kept with it, beside its certificate.
+        Its metadata, beside its certificate.
     memory_bytes : int
-        What each rank may take for it.
+        Memory that each rank may take for it.
     """
 
     reference: Reference
@@ -97,7 +97,7 @@ class Published:
     certificate : Certificate
         Its own.
     warnings : tuple of str
-        What else is said of it.
+        The warnings of its record.
     stored : Stored
         The object; with metadata, if one was there already.
     sha256 : str

@@ -22,7 +22,7 @@ def handler(_event: object, context: LambdaContext) -> dict[str, float]:
     Raises
     ------
     ClientError, MatinvError
-        What is wrong with the stack; Lambda counts it as an error, and the heartbeat is missing.
+        If the stack fails; Lambda counts it as an error, and the heartbeat is missing.
     """
     share_s = context.get_remaining_time_in_millis() / 1000 / len(whole_job.Way) - _MARGIN_S
     client = Client.connect()

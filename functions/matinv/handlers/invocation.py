@@ -24,12 +24,12 @@ class InProcess:
     handler : callable
         Takes an event and a context.
     timeout_s : float
-        What the context says an invocation may take.
+        Time limit of an invocation, for the context.
     on_timeout : callable, optional
         Called from another thread when an invocation takes longer. Lambda ends the process then,
         which alone can stop a handler that computes.
     memory_mb : int
-        What the context says of memory.
+        The function's memory, for the context.
     """
 
     handler: Handler

@@ -22,7 +22,7 @@ class Body:
     text : bytes
         As it came.
     tree : object
-        What `matinv.formats.json_text` made of it, with the job id of the request's header.
+        The body as `matinv.formats.json_text` read it, with the job id of the request's header.
     job_id : str or None
         That id.
     """

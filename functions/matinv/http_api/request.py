@@ -45,7 +45,7 @@ class Exchange:
     Parameters
     ----------
     services, context, deadline
-        What it is served with.
+        The service's parts, Lambda's context and the time that is left.
     method, query : str
         As they came.
     root : str

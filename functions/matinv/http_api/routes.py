@@ -53,10 +53,10 @@ class Route:
     Parameters
     ----------
     method, path : str
-        What it answers to; ``{job_id}`` in the path stands for an id, and ``{run}`` for a
+        Requests that it answers; ``{job_id}`` in the path stands for an id, and ``{run}`` for a
         run's name, slashes included.
     function : callable
-        What answers.
+        The function that answers.
     operation : Operation or None
         Its description; None for what the OpenAPI document leaves out.
     """

@@ -46,7 +46,7 @@ def submission_of(body: Body) -> Submission:
     Raises
     ------
     Refused
-        What is wrong with it; TOO_LARGE, if the queue does not take it.
+        If the message is not allowed; TOO_LARGE, if the queue does not take it.
     """
     parsed = parse_tree(body.tree, body.text)
     if isinstance(parsed.content, MatinvError):
@@ -85,7 +85,7 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     Raises
     ------
     Refused
-        What is wrong with the request; JOB_ID_CONFLICT, if the job is
+        If the request is not allowed; JOB_ID_CONFLICT, if the job is
         known, has not failed and is not to be replaced.
     """
     fields = validated(upload_schema, body.tree)

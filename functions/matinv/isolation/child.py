@@ -17,7 +17,7 @@ class Died(Exception):
     Parameters
     ----------
     error : MatinvError
-        What the job in work ends with.
+        The error of the job in work.
     job : int or None
         Which one of the message's jobs that was; None if the body was still being read.
     """

@@ -1,6 +1,6 @@
 """Suspects: a message that was delivered before may be the one that took its worker down.
 
-Whatever ended the last attempt without a word (a crash, the system's out-of-memory killer, the
+An attempt that ended without a word (by a crash, the system's out-of-memory killer, the
 invocation's timeout) sent the whole batch back. So suspects, messages at their second receive or
 later, come after all others, one at a time, in a child process. A job that ends its child is known
 then, and given up with what happened; its neighbours go on in a new child.
@@ -38,7 +38,7 @@ def process(app: App, event: object, context: LambdaContext, start: Start | None
     app : App
         The service.
     event : object
-        What Lambda hands to the worker.
+        The event that Lambda hands to the worker.
     context : LambdaContext
         Of the invocation.
     start : callable, optional

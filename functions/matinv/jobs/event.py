@@ -34,7 +34,7 @@ class Event:
     body : str
         A JSON document; fields without a value are left out.
     attributes : mapping
-        What subscribers filter by without reading the body: ``status``, of a failure also
+        Subscribers filter by these without reading the body: ``status``, of a failure also
         ``error_code``, of a job in a run ``run``. SQS drops messages with more than ten, and
         people add their own.
     """

@@ -64,7 +64,7 @@ class Lane:
     next : Lane or None
         The larger lane behind this one, if there is one.
     ticket : Ticket or None
-        What asks for a machine; None where one runs all the time, or AWS starts it itself.
+        The request for a machine; None where one runs all the time, or AWS starts it itself.
     ranks : int
         Processes of MPI that one matrix is spread over, which share the threads; 0 computes it in
         the worker itself.

@@ -204,7 +204,7 @@ def parse_file(text: bytes, request: Request) -> tuple[Inline, Options]:
     text : bytes
         The whole file.
     request : Request
-        What is known of the job already; options in the file win over its own.
+        The request as known so far; options in the file win over its own.
 
     Raises
     ------

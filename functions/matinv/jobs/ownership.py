@@ -35,7 +35,7 @@ class Question:
     Parameters
     ----------
     input : InputInfo
-        What is to be inverted; its ``id`` is ``""`` until its object is open.
+        The input to invert; its ``id`` is ``""`` until its object is open.
     options : mapping of str to str, optional
         The options that shape the answer (`answer_options`); None until all of them are read.
     upload : bool
@@ -73,9 +73,9 @@ def owner(
     Parameters
     ----------
     record : Record or None
-        What the table says of the job id now.
+        The record that the table has for the job id now.
     question : Question
-        What comes.
+        The question that a delivery brings.
     current : frozenset of str, optional
         The identities of the content that stands at the question's key now, once S3 was asked:
         none if nothing stands there, and by version and by ETag if something does.
@@ -183,9 +183,9 @@ def _is_sent_later(record: Record, question: Question) -> bool:
 def _is_again(record: Record, question: Question) -> bool:
     """Whether this very message, or this upload's notification, was done or cancelled before.
 
-    What was sent before a job was cancelled is cancelled with it, by the clocks of SQS and of
-    whoever cancelled. A failure that may pass is not done: its message is still SQS's to deliver,
-    and no copy of it lies among the dead letters.
+    A message that was sent before its job was cancelled is cancelled with it, by the clocks of
+    SQS and of the caller that cancelled. A failure that may pass is not done: its message is still
+    SQS's to deliver, and no copy of it lies among the dead letters.
     """
     if record.status.failed and record.error and record.error.retryable:
         return False

@@ -89,7 +89,7 @@ def cost(  # noqa: PLR0913 - each is a row of the bill
     message_bytes : int
         The message: the matrix itself, or the notification of an upload.
     result_bytes : int or None
-        What the record carries of the result; 0 if it is in S3, None if there is none.
+        Bytes of the result in the record; 0 if it is in S3, None if there is none.
     uploaded : bool
         Whether the input is an object.
     jobs : int
@@ -128,9 +128,9 @@ def cost_of(record: Record, lane: Lane, seconds: float) -> Cost:
     record : Record
         The job's.
     lane : Lane
-        Where it was done.
+        The lane that did it.
     seconds : float
-        What it took of a worker's time, if its record says no cost: it had an invocation to itself.
+        Its share of a worker's time, if its record says no cost: it had an invocation to itself.
     """
     if record.cost is None:
         return _parts(record, lane, seconds * lane.memory_mb / 1024, 1)

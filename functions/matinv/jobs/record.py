@@ -90,7 +90,7 @@ class ResultInfo:
     inline : bytes or None
         The result's bytes, unless it is in S3.
     part_bytes : int or None
-        Where many ranks wrote the result, `sha256` is that of the digests of parts of so many
+        If many ranks wrote the result, `sha256` is that of the digests of parts of so many
         bytes (`matinv.jobs.result_hash`).
     """
 

@@ -92,7 +92,7 @@ class Reference:
     Parameters
     ----------
     bucket, key : str
-        Where it is; `key` is decoded.
+        The object's bucket and key; `key` is decoded.
     version_id, etag : str or None
         Which content, as far as the sender knows; `etag` is without quotes.
     order : str or None
@@ -144,7 +144,7 @@ class Delivery:
     message_id, receipt : str
         SQS's handles of the message. Only `message_id` is ever reported as failed.
     body : str
-        What a copy of this delivery contains: the message's body, or for one of several records
+        The body of a copy of this delivery: the message's own, or for one of several records
         of a notification, a notification of that record alone.
     receive_count : int
         How many times SQS has delivered the message, this time included.

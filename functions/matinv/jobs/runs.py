@@ -165,7 +165,7 @@ def run_of(job_id: str, named: str = "") -> str:
 def run_order(place: RunPlace) -> tuple[int, str, str]:
     """Return the sort key of an entry: a job's way through the statuses, then time, then id.
 
-    Whoever reads a run in this order while its jobs go on may see one twice, but misses none that
+    A reader of a run in this order, while its jobs go on, may see one twice, but misses none that
     goes forward.
     """
     status, updated_at, job_id = place

@@ -44,7 +44,7 @@ class Certificate:
         ``norm(X - inv(A), 1) / norm(inv(A), 1)``, from the residual (`matinv.linalg.bounds`).
         Elements that are small beside their column have fewer. Never more than the dtype holds.
     method : str
-        What was done: ``general``, ``spd`` or ``pinv``.
+        The method that was used: ``general``, ``spd`` or ``pinv``.
     routine : str
         By which algorithm: ``closed-form``, ``gauss-jordan+schulz``, ``getrf+getri``,
         ``potrf+potri``, ``gauss-jordan``, ``sweep``, ``gesdd``; over many ranks ``pgetrf+pgetri``

@@ -264,7 +264,7 @@ class Failures(Mapping[int, MatinvError]):
     findings : Measurements
         Of the stack.
     gates : Gates
-        What refused them.
+        The gates that refused them.
     """
 
     findings: Measurements

@@ -112,7 +112,7 @@ class InMemory:
     work : ndarray, shape (n, n)
         C-contiguous or Fortran-contiguous.
     kernels : Kernels
-        What inverts.
+        The routines that invert.
     budget : Budget
         For proofs.
     """

@@ -36,7 +36,7 @@ class Inverses:
     rank, gap : ndarray, shape (k,)
         As in `Certificate` for pseudo-inverses, -1 and NaN for all others.
     ill_conditioned : ndarray of bool, shape (k,)
-        Where kappa_1 > 1/sqrt(eps) and the slice did not fail.
+        True if kappa_1 > 1/sqrt(eps) and the slice did not fail.
     scaled : ndarray of bool, shape (k,)
         Which slices were scaled by powers of two.
     underflow : ndarray of bool, shape (k,)
@@ -204,7 +204,7 @@ def invert(  # noqa: PLR0913 - a matrix, and options by keyword
         Allow the result in the memory of `a`. The peak for one large matrix is then that matrix
         and O(n); but if its residual fails, there is nothing to compute it from again.
     kernels : Kernels
-        What inverts; the default suits everyone but tests and benchmarks.
+        The routines that invert; the default suits everyone but tests and benchmarks.
     budget : Budget or None
         Time and memory for slices that the first way does not vouch for; None takes a minute and
         2 GiB.

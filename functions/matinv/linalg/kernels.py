@@ -44,7 +44,7 @@ class StackKernel:
     limit : float
         From which residual on an inverse is not taken but computed by another kernel.
     method : str
-        What it does: ``general`` or ``spd``.
+        The method that it serves: ``general`` or ``spd``.
     """
 
     routine: str

@@ -9,7 +9,7 @@ Frobenius norm: within a factor sqrt(n), close for errors that are spread out, a
 right one (a Fortran-ordered matrix is worked on as its transpose) it is the largest sum along a
 row, which sqrt(n) times the largest norm of a row bounds.
 
-What is wrong in rank one shows by ``e @ v`` alone. Vectors of +-1 are blind to some such errors: to
+An error of rank one shows by ``e @ v`` alone. Vectors of +-1 are blind to some such errors: to
 e = (1, -1), a row of a bidiagonal matrix, every second of them. So elements of V are nearly normal,
 and e @ v with them, whatever e. Then the chance that 4 vectors show less than a tenth of an error
 is 2e-4, less than a hundredth 2e-8 (2 t**4, from chi-squared with 4 degrees of freedom).

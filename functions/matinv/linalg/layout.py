@@ -15,7 +15,7 @@ ACROSS_N: Final = 4
 def interleaved(a: NDArray[Any]) -> NDArray[Any]:
     """Return a stack (k, n, n) as (n, n, k): an element of all matrices side by side.
 
-    What `stacked` has made of such an array is not copied.
+    An array that `stacked` has made is not copied.
     """
     k, n = a.shape[:2]
     return np.ascontiguousarray(a.reshape(k, n * n).T).reshape(n, n, k)

@@ -1,6 +1,6 @@
 """Inverses proven by BLAS alone: pairs of float64, and a bound on what both together miss.
 
-Where kappa is moderate this proves in a few products what ball arithmetic proves in many. Let X be
+For moderate kappa this proves in a few products what ball arithmetic proves in many. Let X be
 an approximate inverse of B, and R = B X - I. Then::
 
     B^-1 = X (I + R)^-1 = X - X R + X R^2 - X R^3 (I + R)^-1

@@ -101,7 +101,7 @@ class _Work:
     Parameters
     ----------
     x : ndarray, shape (k, n, n)
-        Where the inverses go.
+        Receives the inverses.
     findings : Measurements
         Of the whole stack.
     chain : sequence of StackKernel
@@ -192,7 +192,7 @@ class _Work:
         Parameters
         ----------
         stage : _Stage
-            What to do.
+            The stage to run.
         given : ndarray, shape (k, n, n)
             The slices.
         a : ndarray of float64 or complex128
@@ -200,7 +200,7 @@ class _Work:
         norm : ndarray, shape (k,)
             Their 1-norms.
         places : ndarray of int64
-            Where they stand in the stack.
+            Their indices in the stack.
         waits : ndarray of bool
             Which of them wait for another stage.
         findings : Measurements

@@ -86,7 +86,7 @@ def by_other_ways(
     findings : Measurements
         Of this one slice, by the first way; what is found replaces them.
     kernels : Kernels
-        What eliminates.
+        The routines that eliminate.
     budget : Budget
         Bounds the time and the memory.
     """

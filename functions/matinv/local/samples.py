@@ -29,9 +29,9 @@ class Sample:
     content : bytes
         The content of a file, or the body of a message.
     key : str or None
-        Where the file is dropped; None for a message.
+        Key of the dropped file; None for a message.
     matrix : ndarray or None
-        What must be inverted; None if the job must be refused.
+        The matrix to invert; None if the job must be refused.
     code : str or None
         The error that the job must end with.
     """

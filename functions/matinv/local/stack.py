@@ -80,7 +80,7 @@ class Stack:
     Parameters
     ----------
     endpoint_url : str
-        Where the embedded AWS listens.
+        The URL of the embedded AWS.
     settings : Settings
         Names of its resources.
     process : Popen
@@ -99,7 +99,7 @@ class Stack:
         Parameters
         ----------
         shape : Shape
-            What it is made of.
+            The stack's parts and their limits.
         name : str
             Prefix of the names of its resources.
 

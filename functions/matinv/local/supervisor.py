@@ -29,9 +29,9 @@ class Kept:
     Parameters
     ----------
     name : str
-        What it is called for people: ``a worker``.
+        Its name for people: ``a worker``.
     arguments : sequence of str
-        What follows ``python -m``.
+        The arguments after ``python -m``.
     env : mapping
         Its environment.
     note : callable
@@ -118,7 +118,7 @@ def serve(  # noqa: PLR0913 - a stack and what runs beside it
     log : file
         Takes what the workers and the HTTP API log.
     api_port : int, optional
-        Where to serve the HTTP API too.
+        The port to serve the HTTP API at, too.
     console : sequence of str, optional
         Options of ``matinv console``.
 

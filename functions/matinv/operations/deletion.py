@@ -28,7 +28,7 @@ def delete_job(client: Client, record: Record) -> None:
     NotFinished
         If it has not ended.
     Refused, Transient
-        What the stack says.
+        If the stack refuses or fails.
     """
     stack = client.stack("deleting jobs", "delete it through the stack itself: matinv --stack")
     if not record.status.terminal:

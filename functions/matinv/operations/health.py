@@ -1,7 +1,8 @@
 """Health: how a stack is doing, in one document that terminal and page show.
 
-What cannot be read is None or empty, and `Health.unknown` says why: those who may not see alarms
-still see jobs. What has not answered yet is None or empty, too, and named in `Health.pending`.
+A figure that cannot be read is None or empty, and `Health.unknown` says why: those who may not see
+alarms still see jobs. A figure that has not arrived yet is None or empty, too, and named in
+`Health.pending`.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class Health:
     failures : tuple of FailureCount
         The last jobs that failed or expired, the latest first.
     unknown : tuple of Unknown
-        What could not be read, and why.
+        Figures that could not be read, and why.
     pending : tuple of str
         Parts that have not answered yet: ``queues``, ``metrics``, ``alarms``, ``jobs``, ….
     """

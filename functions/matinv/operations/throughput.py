@@ -96,7 +96,7 @@ class Flow:
     Parameters
     ----------
     since, until : str
-        What the numbers cover.
+        Beginning and end of the time that the numbers cover.
     complete : bool
         Whether that is the whole window; else so many jobs ended that only the latest count.
     read : int
@@ -114,7 +114,7 @@ class Flow:
     phases_ms : mapping
         The same of each phase.
     cost : Spending
-        What that took.
+        The cost of those jobs.
     """
 
     since: str

@@ -39,7 +39,7 @@ class Proof:
     Parameters
     ----------
     record : Record
-        What its record said.
+        Its record.
     residual : float
         The residual of its result, computed here.
     seconds : float
@@ -54,7 +54,7 @@ class Proof:
 def whole_job(client: Client, way: Way, sender: str, timeout_s: float) -> Proof:
     """Have a random matrix inverted, verify the inverse, and remove all that came of it.
 
-    What did not succeed stays: a late worker would call a file that is gone an error, and a failed
+    A job that did not succeed stays: a late worker would call a missing file an error, and a failed
     job tells why.
 
     Parameters
@@ -64,15 +64,15 @@ def whole_job(client: Client, way: Way, sender: str, timeout_s: float) -> Proof:
     way : Way
         How to send the matrix.
     sender : str
-        Who asks: a part of the job's id, and the value of its tag ``matinv``, by which subscribers
-        of job events can leave such jobs out.
+        The caller: a part of the job's id, and the value of its tag ``matinv``, by which
+        subscribers of job events can leave such jobs out.
     timeout_s : float
         How long the job may take.
 
     Raises
     ------
     ClientError, MatinvError
-        What is wrong with the stack.
+        If the stack fails.
     """
     begun_s = client.now()
     # A matrix that nobody has inverted before; its diagonal dominates.

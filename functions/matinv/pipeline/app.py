@@ -32,13 +32,13 @@ class App:
     retention_s : int
         How long records live.
     engine : mapping
-        What computed the results: version, numpy, blas, arch, threads.
+        The software that computes the results: version, numpy, blas, arch, threads.
     now : callable
         Seconds since the epoch.
     jitter : callable
         A random number in [0, 1).
     fair_by : str
-        What SQS treats jobs fairly by (`matinv.jobs.fairness`).
+        The groups that SQS treats fairly (`matinv.jobs.fairness`).
     events : JobEvents or None
         The topic that hears of every job that ends, if there is one.
     capacity : Capacity or None

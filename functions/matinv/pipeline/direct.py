@@ -47,7 +47,7 @@ def answer(app: App, call: Parsed, deadline: Deadline, *, stored: bool) -> Answe
     Parameters
     ----------
     call : Parsed
-        What was asked for.
+        The parsed call.
     stored : bool
         Whether to keep record and result like those of any job. A job that has ended keeps its
         record; the answer is computed all the same.

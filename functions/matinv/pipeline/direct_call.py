@@ -27,7 +27,7 @@ class Call:
     Parameters
     ----------
     parsed : Parsed
-        What it asks for.
+        The parsed call.
     stored : bool
         Whether it names the job under which to keep it.
     """

@@ -48,7 +48,7 @@ def loaded(  # noqa: PLR0913, PLR0917 - what a job may use, and how much of it
     NotOurs
         If the job is not this worker's after all.
     MatinvError
-        What is wrong with the object, or with reading it.
+        If the object is bad, or cannot be read.
     """
 
     def admit(prediction: Prediction) -> None:
@@ -91,7 +91,7 @@ def opened_object(app: App, task: Task) -> Iterator[tuple[Format, Blob, OpenedFi
     NotOurs
         If the job is not this worker's after all.
     MatinvError
-        What is wrong with the object, or with reading it.
+        If the object is bad, or cannot be read.
     """
     request, reference = _reference(app, task)
     with _open(app, request, reference) as blob:

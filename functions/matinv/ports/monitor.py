@@ -58,11 +58,11 @@ class Alarm:
     name : str
         Without the stack's name before it.
     state : State
-        What it says.
+        The alarm's state.
     since : str
         Since when, in the form of a record's times.
     why, do, runbook : str
-        What it means, what to do, where that stands at length; empty where nobody said.
+        Its meaning, the remedy, and the page that has both at length; empty where nobody said.
     pages : bool
         Whether it wakes people: by itself, or as part of the composite alarm that does.
     """
@@ -124,7 +124,7 @@ class Deployed:
     Parameters
     ----------
     found : str
-        What is on, or what is wrong.
+        The setting that is on, or the fault.
     wrong : bool
         Whether somebody should do something about it.
     """

@@ -112,7 +112,7 @@ class InputStore(Protocol):
     def open(self, reference: Reference) -> AbstractContextManager[Blob]:
         """Open an object for reading with one request; leaving the block early drops the rest.
 
-        Whatever else happens to the object in the block, its bytes are those of one content or
+        No matter how the object changes in the block, its bytes are those of one content or
         reading them raises.
 
         The content must match ``reference.version_id`` or, without one, ``reference.etag``.

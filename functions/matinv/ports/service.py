@@ -25,7 +25,7 @@ class Backend:
     store, table, queue
         Buckets, records, queues: all that can be done with them.
     monitor : Monitor, optional
-        What AWS knows of the stack.
+        AWS's own figures of the stack.
     capacity : Capacity, optional
         Machines of its lanes, if some have tickets.
     deployment : Deployment, optional

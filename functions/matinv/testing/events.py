@@ -31,7 +31,7 @@ def sqs_event(
     Parameters
     ----------
     bodies : sequence of str or mapping
-        What the messages say; mappings are written as JSON.
+        Bodies of the messages; mappings are written as JSON.
     receive_count : int
         How often each was received, this time included.
     sent_at_ms : int

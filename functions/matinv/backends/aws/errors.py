@@ -141,7 +141,7 @@ def translated(action: str) -> Iterator[None]:
     Parameters
     ----------
     action : str
-        What was tried, for the message: ``reading s3://…``.
+        The attempt, for the message: ``reading s3://…``.
 
     Raises
     ------

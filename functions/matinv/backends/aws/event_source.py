@@ -145,7 +145,7 @@ def failed_ids(response: object, sent: Collection[str]) -> frozenset[str]:
     Parameters
     ----------
     response : object
-        What the function returned, as JSON has it.
+        The function's answer, as JSON has it.
     sent : collection of str
         Message ids of the batch.
 

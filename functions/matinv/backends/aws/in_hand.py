@@ -69,7 +69,7 @@ class InHand:
     def extend(self, visibility_s: int, now_s: float) -> None:
         """Hide all of them for so long from now, as far as SQS lets; a failure is logged.
 
-        What has been hidden for 12 hours becomes visible: whoever takes it finds this worker's
+        A message that was hidden for 12 hours becomes visible: the next worker finds this one's
         record, or replaces its work.
         """
         with self._turn:

@@ -86,7 +86,7 @@ class Poller:
     polling : Polling
         How messages are received and become batches.
     clock : Clock
-        What the window and the pauses are measured with.
+        Measures the window and the pauses.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class Poller:
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set, or the queue was empty for as long as the poller lingers.
 
-        What is in hand is finished first.
+        The batch in hand is finished first.
         """
         linger_s = inf if self._polling.linger_s is None else self._polling.linger_s
         self._busy_s = self._clock.monotonic()
@@ -182,14 +182,14 @@ class Poller:
         Parameters
         ----------
         held : sequence of Entry
-            What the last step returned.
+            The messages that the last step returned.
         stop : threading.Event
             Ends the window early.
 
         Returns
         -------
         list of Entry
-            What the batch had no room for; they are in flight, and the next batch begins with them.
+            Messages without room in the batch: they are in flight, and begin the next batch.
 
         Raises
         ------

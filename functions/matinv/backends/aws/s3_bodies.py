@@ -93,7 +93,7 @@ class S3Blob:
     uri : str
         Its address, for messages.
     answer : GetObjectOutputTypeDef
-        What S3 said of it, and the stream of its bytes.
+        S3's answer, with the stream of the object's bytes.
     get : callable
         Opens a range of the same content, ``bytes=0-9``, or raises.
     pieces : Pieces
@@ -206,7 +206,7 @@ def check_range(uri: str, answer: GetObjectOutputTypeDef, range_: str) -> None:
 class Parts:
     """Several buffers as one file that is read, and read again when botocore retries.
 
-    What `read` returns are views of the buffers, never copies, so that a read ends at the latest
+    `read` returns views of the buffers, never copies, so that a read ends at the latest
     at the end of a buffer.
     """
 

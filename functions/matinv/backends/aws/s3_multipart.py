@@ -36,7 +36,7 @@ def write(  # noqa: PLR0913, PLR0917 - what an object has, and how it travels
     pieces : sequence of sequence of memoryview
         Each is one part of the upload, at least 5 MiB but for the last one; nothing is copied.
     described : mapping
-        What is kept with the object: arguments of ``create_multipart_upload``.
+        Metadata of the object: arguments of ``create_multipart_upload``.
     condition : mapping
         When it may be written: arguments of ``complete_multipart_upload``.
     at_a_time : int

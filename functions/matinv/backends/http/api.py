@@ -52,7 +52,7 @@ class Api:
         Raises
         ------
         MatinvError
-            What a problem says.
+            The error of a problem document.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             reply = self.http.send(method, path, body, _JSON if body is not None else {})

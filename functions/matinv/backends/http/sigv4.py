@@ -42,7 +42,7 @@ class Signed:
     Parameters
     ----------
     base_url : str
-        What all paths are below.
+        The URL that all paths are below.
     """
 
     def __init__(self, base_url: str) -> None:

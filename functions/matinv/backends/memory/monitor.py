@@ -18,7 +18,7 @@ class MemoryMonitor(FaultInjection):
     known_alarms : list of Alarm
         The alarms, in any order.
     counted : Figures
-        What was counted, whatever the window.
+        The figures, the same for every window.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class MemoryQueue(FaultInjection):
     Parameters
     ----------
     max_receive_count : int or None
-        What the queue's redrive policy says; None if it has none.
+        Of the queue's redrive policy; None if it has none.
     now : callable
         The queue's clock, seconds since the epoch.
 
@@ -34,9 +34,9 @@ class MemoryQueue(FaultInjection):
     dead : list of DeadLetter
         Letters in the dead-letter queue.
     forwarded : dict of list of Delivery
-        What was sent on, by the URL of its new queue.
+        Forwarded deliveries, by the URL of their new queue.
     delays : list of (Delivery, int)
-        What was put off, and by how many seconds.
+        Delayed deliveries, each with its delay in seconds.
     sent : list of str
         The bodies sent to the jobs queue.
     groups : dict of str

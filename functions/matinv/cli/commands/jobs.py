@@ -287,7 +287,7 @@ class Waited:
     jobs : sequence of Job
         The jobs.
     records : dict
-        What is known of them, in the end.
+        The last record of each job.
     late : tuple of str
         Those that had not ended when the time was over.
     """
