@@ -496,10 +496,12 @@ def test_every_operation_of_the_adapters_is_in_the_table(rig: Rig) -> None:
         for service in SERVICES
         for name, operation in rig.clients[service].meta.method_to_api_mapping.items()
     }
-    # The monitor is apart: no job needs it, and what it cannot learn is told as unknown, by
-    # tests/backends/aws/test_cloudwatch.py and tests/operations/test_health.py.
+    # The monitor and what `matinv doctor` reads are apart: no job needs them, and what they cannot
+    # learn is said to be unknown, by test_cloudwatch.py and test_deployment.py here and by
+    # tests/operations/test_health.py.
     paths = Path(matinv.backends.aws.__file__).parent.glob("*.py")
-    sources = [path.read_text() for path in paths if path.name != "cloudwatch.py"]
+    apart = {"cloudwatch.py", "deployment.py"}
+    sources = [path.read_text() for path in paths if path.name not in apart]
     names = {
         node.attr
         for source in sources

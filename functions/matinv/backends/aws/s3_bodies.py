@@ -82,7 +82,9 @@ class Pieces:
         [32, 32, 33, 105]
         """
         least_bytes = -(-body_bytes // _MOST_PIECES)
-        return max(self.size_bytes, -(-least_bytes // _MIB) * _MIB)
+        if least_bytes <= self.size_bytes:
+            return self.size_bytes
+        return -(-least_bytes // _MIB) * _MIB
 
 
 class S3Blob:
