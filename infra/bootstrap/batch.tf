@@ -1,15 +1,15 @@
-# What a deploy may do for the switch `huge` of infra/service, beyond what the policies `deploy` and `deploy-switches` let it: Batch's
+# What a deploy may do for the switches `huge` and `grid` of infra/service, beyond what the policies `deploy` and `deploy-switches` let it: Batch's
 # things, the way out of the lane's own network, and the profile of EC2's machines.
 
 locals {
   batch_roles = [
-    for pair in setproduct(["-", "-*-"], ["work", "start", "machine"]) : "${local.iam}:role/${var.name}${pair[0]}huge-${pair[1]}"
+    for pair in setproduct(["-", "-*-"], ["huge", "grid"], ["work", "start", "machine"]) : "${local.iam}:role/${var.name}${pair[0]}${pair[1]}-${pair[2]}"
   ]
 }
 
 resource "aws_iam_policy" "batch" {
   name        = "${var.name}-deploy-batch"
-  description = "Apply the switch huge of infra/service for stacks named ${var.name} or ${var.name}-*."
+  description = "Apply the switches huge and grid of infra/service for stacks named ${var.name} or ${var.name}-*."
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -43,9 +43,16 @@ resource "aws_iam_policy" "batch" {
         Effect = "Allow"
         Action = [
           "batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobDefinitions", "batch:ListTagsForResource",
-          "ec2:DescribeInternetGateways",
+          "ec2:DescribeInternetGateways", "ec2:DescribePlacementGroups",
         ]
         Resource = ["*"]
+      },
+      {
+        # Machines that share a matrix stand close to each other.
+        Sid      = "PlaceMachines"
+        Effect   = "Allow"
+        Action   = ["ec2:CreatePlacementGroup", "ec2:DeletePlacementGroup"]
+        Resource = ["arn:${local.partition}:ec2:${local.region}:${local.account_id}:placement-group/${var.name}-*"]
       },
       {
         Sid       = "MakeWayOut"

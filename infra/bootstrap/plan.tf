@@ -75,7 +75,7 @@ resource "aws_iam_policy" "plan" {
           "logs:DescribeLogGroups", "cloudwatch:DescribeAlarms", "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity", "kms:ListAliases",
           "ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables",
           "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVpcs",
-          "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints", "ec2:DescribeInternetGateways", "batch:DescribeComputeEnvironments",
+          "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints", "ec2:DescribeInternetGateways", "ec2:DescribePlacementGroups", "batch:DescribeComputeEnvironments",
           "batch:DescribeJobQueues", "batch:DescribeJobDefinitions", "batch:ListTagsForResource",
         ]
         Resource = ["*"]

@@ -59,7 +59,7 @@ module "huge" {
   source = "../modules/batch_lane"
   count  = var.huge == null ? 0 : 1
 
-  lane      = "huge"
+  lane      = join(" ", concat(["huge"], [for lane in local.grid[*] : "grid"]))
   name      = "${var.name}-huge"
   image_uri = var.image_uri
 
@@ -74,8 +74,8 @@ module "huge" {
   message_retention_s = local.message_retention_s
   dead_letter_queue   = { arn = aws_sqs_queue.dead.arn, url = aws_sqs_queue.dead.url }
 
-  environment = local.environment
-  statements  = concat(local.worker_statements, local.allow_key)
+  environment = merge(local.environment, local.grid_environment)
+  statements  = concat(local.worker_statements, local.allow_forward_to_grid, local.allow_key)
 
   service                  = local.metrics_service
   metrics_namespace        = local.metrics_namespace
@@ -89,7 +89,7 @@ locals {
   huge = one(module.huge)
 
   # Lanes on AWS Batch, by name.
-  batch_lanes = { for lane in local.huge[*] : "huge" => lane }
+  batch_lanes = merge({ for lane in local.huge[*] : "huge" => lane }, { for lane in local.grid[*] : "grid" => lane })
 
   # What each function knows of the lanes behind its own.
   batch_environment = merge([
@@ -104,12 +104,12 @@ locals {
     ]
   ])
 
-  # The canary asks for the machine that a lane lacks. ListJobs knows no resource.
+  # The canary asks for the machine that a lane lacks. ListJobs knows no resource. One statement for all lanes: a policy takes no Sid twice.
   allow_replace_tickets = flatten([
-    for lane in values(local.batch_lanes) : [
-      { Sid = "SeeWhatWaits", Effect = "Allow", Action = ["sqs:GetQueueAttributes"], Resource = [lane.queue.arn] },
+    for huge in local.huge[*] : [
+      { Sid = "SeeWhatWaits", Effect = "Allow", Action = ["sqs:GetQueueAttributes"], Resource = [for lane in values(local.batch_lanes) : lane.queue.arn] },
       { Sid = "SeeMachines", Effect = "Allow", Action = ["batch:ListJobs"], Resource = ["*"] },
-      lane.allow_ticket,
+      merge(huge.allow_ticket, { Resource = flatten([for lane in values(local.batch_lanes) : lane.allow_ticket.Resource]) }),
     ]
   ])
 }

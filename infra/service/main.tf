@@ -178,7 +178,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead" {
   queue_url = aws_sqs_queue.dead.url
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = concat([module.standard.queue.arn], local.large[*].queue.arn, local.huge[*].queue.arn)
+    sourceQueueArns   = concat([module.standard.queue.arn], local.large[*].queue.arn, local.huge[*].queue.arn, local.grid[*].queue.arn)
   })
 }
 

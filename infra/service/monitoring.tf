@@ -19,9 +19,9 @@ module "monitoring" {
       }
     },
     {
-      for lane in local.huge[*] : "huge" => {
+      for name, lane in local.batch_lanes : name => {
         name                = lane.queue.name
-        backlog_objective_s = var.huge.backlog_objective_s
+        backlog_objective_s = name == "grid" ? var.grid.backlog_objective_s : var.huge.backlog_objective_s
         polls_itself        = true
         start_min           = 30 # a machine of EC2 may take ten minutes, and the canary replaces a ticket that is lost in five
       }

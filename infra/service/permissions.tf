@@ -118,7 +118,7 @@ locals {
     Sid      = "WatchLanes"
     Effect   = "Allow"
     Action   = ["sqs:GetQueueAttributes"]
-    Resource = concat([for lane in values(local.lanes) : lane.queue.arn], local.huge[*].queue.arn)
+    Resource = concat([for lane in values(local.lanes) : lane.queue.arn], values(local.batch_lanes)[*].queue.arn)
   }
   # Machines of AWS Batch: to see why none starts, and to end one. DescribeJobs and the lists know no resource.
   allow_look_at_machines = [

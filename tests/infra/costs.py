@@ -15,7 +15,7 @@ import numpy as np
 from terraform_cli import INFRA
 
 from matinv.jobs import prices
-from matinv.jobs.lanes import huge
+from matinv.jobs.lanes import grid, huge
 from matinv.jobs.limits import predict
 from support import counted_jobs
 
@@ -175,6 +175,11 @@ def switches_table() -> Iterator[str]:
             f"{fargate:.3f} per hour of each machine of Fargate while it runs; one that finds no "
             f"work {fargate * (STARTING_S + LINGER_S) / 3600:.2f}",
         ),
+        "`grid`, beside `huge`": (
+            4 * ALARM_METRIC_MONTH,
+            f"{R8G_48XLARGE_HOUR:.3f} per hour of each r8g.48xlarge while it runs; one that finds "
+            f"no work {R8G_48XLARGE_HOUR * (STARTING_S + LINGER_S) / 3600:.2f}",
+        ),
         "`http_api`": (0.0, f"{MILLION * HTTP_API_CALL:.2f} per million calls; access logs"),
         "warm throughput (RUNBOOK)": (0.0, "charged once, for units above the table's own"),
     }
@@ -184,17 +189,19 @@ def switches_table() -> Iterator[str]:
         yield f"| {name} | {month:,.2f} | {use} |"
 
 
-# A machine of EC2 for the lane `huge`, in us-east-1: $0.9426 for the r8g.4xlarge, a quarter of it
-# (arcee-ai/Benchmarks, results.py on Hugging Face); AWS's prices within a family go by size.
+# Machines of EC2 for `huge` and `grid`, in us-east-1: $0.9426 for the r8g.4xlarge, a quarter and a
+# twelfth of them (arcee-ai/Benchmarks, results.py on Hugging Face); prices in a family go by size.
 R8G_16XLARGE_HOUR = 4 * 0.9426
+R8G_48XLARGE_HOUR = 12 * 0.9426
 MACHINES = {
     "Fargate, 16 vCPUs, 120 GB": (huge(""), None),
     "r8g.16xlarge, 64 vCPUs, 512 GB": (
         replace(huge(""), memory_mb=500_000, threads=64),
         R8G_16XLARGE_HOUR,
     ),
+    "r8g.48xlarge, 12 ranks, 192 vCPUs, 1,536 GB": (grid(""), R8G_48XLARGE_HOUR),
 }
-HUGE_ORDERS = (32_768, 65_536, 131_072)
+HUGE_ORDERS = (32_768, 65_536, 131_072, 262_144)
 LINGER_S = 90.0  # of handlers.poller
 STARTING_S = 60.0
 

@@ -1,10 +1,11 @@
-"""The lane on AWS Batch: rights, environment, alarms and prices, on Fargate and on EC2."""
+"""The lanes on AWS Batch: rights, environment, alarms and prices, on Fargate and on EC2."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from terraform_cli import INFRA, State, Verdicts
 from test_alarms import alarms_of, metrics_of
 from test_permissions import WORKER, granted, statements
 
-from matinv.jobs.lanes import Ticket, huge, large
+from matinv.jobs.lanes import Ticket, grid, huge, large
 from matinv.settings import Settings
 
 QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
@@ -24,6 +25,7 @@ ASKING = {
     "*",  # its revisions: job-definition/matinv-huge:*
 }
 BATCH = "module.huge[0]"
+GRID = "module.grid[0]"
 
 
 @pytest.fixture(scope="session")
@@ -41,18 +43,30 @@ def ec2(runs: Mapping[str, State]) -> State:
     return runs["machines_of_ec2"]
 
 
-def container(state: State) -> dict[str, Any]:
-    made = state[f"{BATCH}.aws_batch_job_definition.this"]["container_properties"]
+@pytest.fixture(scope="session")
+def many(runs: Mapping[str, State]) -> State:
+    """The stack with the lane `grid` behind `huge`."""
+    return runs["many_processes"]
+
+
+@pytest.fixture(scope="session")
+def many_machines(verdicts: Callable[[str, str], Verdicts]) -> State:
+    """The lane `grid` alone, on eight machines for each job."""
+    return verdicts("service", "grid.tftest.hcl").states["ranks_on_eight_machines"]
+
+
+def container(state: State, module: str = BATCH) -> dict[str, Any]:
+    made = state[f"{module}.aws_batch_job_definition.this"]["container_properties"]
     found: dict[str, Any] = json.loads(made)
     return found
 
 
-def environment(state: State) -> dict[str, str]:
-    return {pair["name"]: pair["value"] for pair in container(state)["environment"]}
+def environment(state: State, module: str = BATCH) -> dict[str, str]:
+    return {pair["name"]: pair["value"] for pair in container(state, module)["environment"]}
 
 
-def own_policy(state: State, name: str) -> str:
-    return str(state[f'{BATCH}.aws_iam_role_policy.this["{name}"]']["policy"])
+def own_policy(state: State, name: str, module: str = BATCH) -> str:
+    return str(state[f'{module}.aws_iam_role_policy.this["{name}"]']["policy"])
 
 
 def of_function(state: State, module: str) -> dict[str, set[str]]:
@@ -90,6 +104,22 @@ def test_clients_know_all_lanes(fargate: State, ec2: State) -> None:
     assert found.next.memory_mb == large("").memory_mb
     found = Settings.from_environment(ec2.outputs["environment"]).lane
     assert [lane.name for lane in found] == ["standard", "huge"]
+
+
+def test_huge_sends_on_to_grid_which_is_the_last_one(many: State) -> None:
+    deployed = grid(f"{QUEUES}/matinv-grid")
+    assert Settings.from_environment(environment(many, GRID)).lane == deployed
+    ticket = Ticket(JOB_QUEUE.replace("huge", "grid"), "matinv-grid")
+    behind = replace(deployed, ticket=ticket)
+    assert Settings.from_environment(environment(many)).lane == huge(
+        f"{QUEUES}/matinv-huge", behind
+    )
+    for module in ("large[0].module.worker", "canary"):
+        function = many[f"module.{module}.aws_lambda_function.this"]
+        *_, last = Settings.from_environment(function["environment"][0]["variables"]).lane
+        assert last == behind
+    *_, last = Settings.from_environment(many.outputs["environment"]).lane
+    assert last == behind
 
 
 # Rights.
@@ -138,6 +168,37 @@ def test_the_canary_sees_what_is_missing_and_asks_for_it(fargate: State) -> None
     assert may["sqs:GetQueueAttributes"] == {"matinv-jobs", "matinv-huge"}
 
 
+def test_machines_of_grid_are_asked_for_by_the_poller_before_it_and_by_the_canary(
+    many: State,
+) -> None:
+    asking = {name.replace("huge", "grid") for name in ASKING}
+    before = granted(own_policy(many, "work"))
+    assert before["batch:SubmitJob"] == asking
+    assert before["sqs:SendMessage"] == {"matinv-dead", "matinv-grid"}
+    # As all workers: AWS Lambda's last one knows huge alone, grid's poller none.
+    assert of_function(many, "module.large[0].module.worker")["batch:SubmitJob"] == ASKING
+    own = granted(own_policy(many, "work", GRID))
+    assert "batch:SubmitJob" not in own
+    assert own["sqs:SendMessage"] == {"matinv-dead"}
+    assert own["sqs:ReceiveMessage"] == {"matinv-grid"}
+    may = of_function(many, "module.canary")
+    assert may["batch:SubmitJob"] == ASKING | asking
+    assert may["sqs:GetQueueAttributes"] == {"matinv-jobs", "matinv-huge", "matinv-grid"}
+    operator = granted(many["aws_iam_policy.operator"]["policy"])
+    assert operator["sqs:GetQueueAttributes"] >= {"matinv-huge", "matinv-grid"}
+
+
+# IAM guide, "IAM JSON policy elements: Sid": unique within a policy.
+def test_no_policy_has_a_sid_twice(many: State, account: State) -> None:
+    policies = [
+        *many.of_type("aws_iam_role_policy"),
+        *(p for state in (many, account) for p in state.of_type("aws_iam_policy")),
+    ]
+    for policy in policies:
+        sids = [s["Sid"] for s in statements(policy.values["policy"])]
+        assert len(sids) == len(set(sids)), policy.address
+
+
 def test_roles_of_the_lane_are_taken_by_ecs_alone(fargate: State, ec2: State) -> None:
     for name in ("work", "start"):
         role = fargate[f'{BATCH}.aws_iam_role.this["{name}"]']
@@ -163,15 +224,21 @@ def test_nothing_calls_a_machine(fargate: State, ec2: State) -> None:
     assert [r.address for r in ec2.of_type("aws_internet_gateway")] == []
 
 
-def test_roles_stay_within_the_boundary(fargate: State, ec2: State, account: State) -> None:
+def test_roles_stay_within_the_boundary(
+    fargate: State, ec2: State, many: State, account: State
+) -> None:
     boundary = granted(account["aws_iam_policy.boundary"]["policy"]).keys()
-    for state in (fargate, ec2):
+    for state in (fargate, ec2, many):
         for policy in state.of_type("aws_iam_role_policy"):
             assert granted(policy.values["policy"]).keys() <= boundary, policy.address
 
 
 def test_the_deploy_role_may_make_what_the_lane_adds(
-    fargate: State, ec2: State, runs: Mapping[str, State], account: State
+    fargate: State,
+    ec2: State,
+    many_machines: State,
+    runs: Mapping[str, State],
+    account: State,
 ) -> None:
     policies = ("deploy", "switches", "batch")
     may = {a for p in policies for a in granted(account[f"aws_iam_policy.{p}"]["policy"])}
@@ -189,10 +256,11 @@ def test_the_deploy_role_may_make_what_the_lane_adds(
         "aws_vpc_endpoint": "ec2:CreateVpcEndpoint",
         "aws_security_group": "ec2:CreateSecurityGroup",
         "aws_vpc_security_group_egress_rule": "ec2:AuthorizeSecurityGroupEgress",
+        "aws_vpc_security_group_ingress_rule": "ec2:AuthorizeSecurityGroupIngress",
+        "aws_placement_group": "ec2:CreatePlacementGroup",
     }
     without = {r.type for r in runs["off_unless_asked"].resources}
-    added = {r.type for s in (fargate, ec2) for r in s.resources} - without
-    added -= {"aws_vpc_security_group_ingress_rule"}  # of the switch `network`
+    added = {r.type for s in (fargate, ec2, many_machines) for r in s.resources} - without
     assert added == makes.keys()
     assert {makes[kind] for kind in added} <= may
     passed = [
@@ -201,7 +269,8 @@ def test_the_deploy_role_may_make_what_the_lane_adds(
         if s["Action"] == ["iam:PassRole"]
     ]
     names = {arn.rpartition("/")[2] for s in passed for arn in s["Resource"]}
-    assert {"matinv-huge-work", "matinv-huge-start", "matinv-huge-machine"} <= names
+    roles = ("work", "start", "machine")
+    assert {f"matinv-{lane}-{role}" for lane in ("huge", "grid") for role in roles} <= names
 
 
 def test_the_deploy_role_touches_no_machines_of_others(account: State) -> None:
@@ -213,8 +282,8 @@ def test_the_deploy_role_touches_no_machines_of_others(account: State) -> None:
             assert re.search(r"aws:(Request|Resource)Tag/|iam:AWSServiceName", condition)
 
 
-def test_no_policy_is_longer_than_iam_takes(account: State, ec2: State) -> None:
-    for state in (account, ec2):
+def test_no_policy_is_longer_than_iam_takes(account: State, ec2: State, many: State) -> None:
+    for state in (account, ec2, many):
         for policy in state.of_type("aws_iam_policy"):
             assert len(re.sub(r"\s", "", policy.values["policy"])) <= 6144, policy.address
 
@@ -239,15 +308,34 @@ def test_the_lane_has_its_alarms_and_their_metrics_exist(
         assert f'ALARM("matinv-{name}")' in composite.values["alarm_rule"]
 
 
-def test_the_dashboard_shows_its_queue(fargate: State) -> None:
-    bodies = [d.values["dashboard_body"] for d in fargate.of_type("aws_cloudwatch_dashboard")]
-    (machinery,) = (json.loads(body) for body in bodies if "PolledEventCount" in body)
-    shown = {w["properties"]["title"]: json.dumps(w) for w in machinery["widgets"]}
-    assert "matinv-huge" in shown["Messages waiting, in flight, dead"]
-    assert "matinv-huge" in shown["Age of the oldest message (s)"]
-    assert "null" not in shown["Pollers"]
+def test_the_lane_of_many_processes_has_the_same_alarms(many: State, fargate: State) -> None:
+    more = alarms_of(many).keys() - alarms_of(fargate).keys()
+    assert more == {"backlog-grid", "stuck-grid", "in-flight-grid"}
+    for name in more:
+        own, before = alarms_of(many)[name], alarms_of(many)[name.replace("grid", "huge")]
+        for metric in metrics_of(own):
+            assert set(metric.dimensions.values()) == {"matinv-grid"}
+        for same in ("alarm_description", "threshold", "datapoints_to_alarm", "evaluation_periods"):
+            assert own[same] == before[same]
+    (composite,) = many.of_type("aws_cloudwatch_composite_alarm")
+    for name in ("backlog-grid", "stuck-grid"):
+        assert f'ALARM("matinv-{name}")' in composite.values["alarm_rule"]
 
 
-def test_each_alarm_has_its_place_in_the_runbook() -> None:
+def test_the_dashboard_shows_the_queue_of_each_lane(fargate: State, many: State) -> None:
+    for state, queues in ((fargate, ["matinv-huge"]), (many, ["matinv-huge", "matinv-grid"])):
+        bodies = [d.values["dashboard_body"] for d in state.of_type("aws_cloudwatch_dashboard")]
+        (machinery,) = (json.loads(body) for body in bodies if "PolledEventCount" in body)
+        shown = {w["properties"]["title"]: json.dumps(w) for w in machinery["widgets"]}
+        for queue in queues:
+            assert queue in shown["Messages waiting, in flight, dead"]
+            assert queue in shown["Age of the oldest message (s)"]
+        assert "null" not in shown["Pollers"]
+
+
+@pytest.mark.parametrize("lane", ["huge", "grid"])
+def test_each_alarm_has_its_place_in_the_runbook(lane: str) -> None:
     runbook = (INFRA / "RUNBOOK.md").read_text()
-    assert re.search(r"^### stuck\n(?:.*\n)+?.*`huge`", runbook, re.M)
+    section = runbook.split("### stuck\n")[1].split("\n### ")[0]
+    assert f"`{lane}`" in section
+    assert f"/aws/batch/…-{lane}" in section

@@ -1,4 +1,4 @@
-# The lane of many processes, as an option of modules/batch_lane: several machines for one job. The service does not wire it yet.
+# The lane of many processes, as an option of modules/batch_lane: several machines for one job. How the service wires it is in huge.tftest.hcl.
 
 mock_provider "aws" {
   source = "../testing/mocks"

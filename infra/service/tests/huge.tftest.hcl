@@ -1,4 +1,4 @@
-# The lane on AWS Batch, on each kind of machine. tests/infra/test_batch_lane.py judges permissions, alarms and prices by these states.
+# The lanes on AWS Batch, on each kind of machine. tests/infra/test_batch_lane.py judges permissions, alarms and prices by these states.
 
 mock_provider "aws" {
   source = "../testing/mocks"
@@ -105,6 +105,19 @@ override_resource {
   values = { arn = "arn:aws:batch:eu-west-1:123456789012:job-queue/matinv-huge" }
 }
 
+override_resource {
+  target = module.grid[0].aws_sqs_queue.this
+  values = {
+    arn = "arn:aws:sqs:eu-west-1:123456789012:matinv-grid"
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/matinv-grid"
+  }
+}
+
+override_resource {
+  target = module.grid[0].aws_batch_job_queue.this
+  values = { arn = "arn:aws:batch:eu-west-1:123456789012:job-queue/matinv-grid" }
+}
+
 run "fargate" {
   variables {
     huge                     = {}
@@ -162,7 +175,40 @@ run "machines_of_ec2" {
   }
 }
 
+run "many_processes" {
+  variables {
+    huge                     = {}
+    grid                     = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210" }
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/matinv-boundary"
+  }
+
+  assert {
+    condition     = one(module.grid[0].machines).type == "EC2" && one(module.grid[0].machines).instance_type == toset(["r8g.48xlarge"]) && one(module.grid[0].machines).min_vcpus == 0 && one(module.grid[0].machines).max_vcpus == 192
+    error_message = "not the one machine that was asked for, or one that waits"
+  }
+
+  assert {
+    condition     = module.grid[0].container.image == var.grid.image_uri && module.huge[0].container.image == var.image_uri && module.grid[0].container.command == ["python3", "-m", "matinv.handlers.node"]
+    error_message = "MPI and ScaLAPACK are in one image alone, and whoever polls there starts ranks"
+  }
+
+  assert {
+    condition     = aws_sqs_queue_redrive_allow_policy.dead.redrive_allow_policy == jsonencode({ redrivePermission = "byQueue", sourceQueueArns = [for name in ["jobs", "large", "huge", "grid"] : "arn:aws:sqs:eu-west-1:123456789012:matinv-${name}"] })
+    error_message = "what is received too often has nowhere to go"
+  }
+
+  assert {
+    condition     = output.grid.queue.name == "matinv-grid" && output.grid.job_queue.name == "matinv-grid" && output.grid.log_group == "/aws/batch/matinv-grid"
+    error_message = "nobody finds the lane"
+  }
+}
+
 run "off_unless_asked" {
+  assert {
+    condition     = length(module.grid) == 0 && output.grid == null && length(local.grid_environment) + length(local.allow_forward_to_grid) == 0
+    error_message = "a lane that costs money is on by default, or something is left of it"
+  }
+
   assert {
     condition     = length(module.huge) == 0 && output.huge == null && length(local.batch_environment) + length(local.allow_forward_to_batch) + length(local.allow_replace_tickets) == 0
     error_message = "a lane that costs money is on by default, or something is left of it"

@@ -481,3 +481,68 @@ run "huge_backlog_that_always_rings" {
 
   expect_failures = [var.huge]
 }
+
+run "grid_without_the_lane_before_it" {
+  command = plan
+
+  variables {
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210" }
+  }
+
+  expect_failures = [var.grid]
+}
+
+run "grid_of_the_image_without_mpi" {
+  command = plan
+
+  variables {
+    huge = {}
+    grid = { image_uri = var.image_uri }
+  }
+
+  expect_failures = [var.grid]
+}
+
+run "grid_no_larger_than_huge" {
+  command = plan
+
+  variables {
+    huge = {}
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", memory_mb = 65536, vcpus = 16 }
+  }
+
+  expect_failures = [var.grid]
+}
+
+run "grid_ranks_that_machines_cannot_share" {
+  command = plan
+
+  variables {
+    huge = {}
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", ranks = 9, nodes = 2 }
+  }
+
+  expect_failures = [var.grid]
+}
+
+run "grid_on_fargate" {
+  command = plan
+
+  variables {
+    huge = {}
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", instance_types = [] }
+  }
+
+  expect_failures = [var.grid]
+}
+
+run "grid_job_longer_than_a_message_is_hidden" {
+  command = plan
+
+  variables {
+    huge = {}
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", timeout_s = 50000 }
+  }
+
+  expect_failures = [var.grid]
+}
