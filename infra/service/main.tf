@@ -1,6 +1,13 @@
 # A stack: buckets, table, dead letters and events here; lanes, api and canary beside; see ../README.md for the picture.
 
-data "aws_caller_identity" "current" {}
+data "aws_caller_identity" "current" {
+  lifecycle {
+    postcondition {
+      condition     = var.account_id == null || self.account_id == var.account_id
+      error_message = "account_id is ${coalesce(var.account_id, "none")}, but these credentials are of account ${self.account_id}: take the stack's own, or a second one would be made there."
+    }
+  }
+}
 data "aws_region" "current" {}
 data "aws_partition" "current" {}
 

@@ -7,7 +7,7 @@ module "monitoring" {
 
   functions = merge(
     { for name, lane in local.lanes : name => lane.worker },
-    { api = { name = module.api.name, timeout_s = module.api.timeout_s } },
+    { api = { name = module.api.name, timeout_s = module.api.timeout_s, has_destination = true } },
   )
 
   queues = merge(

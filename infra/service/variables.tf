@@ -9,6 +9,12 @@ variable "name" {
   }
 }
 
+variable "account_id" {
+  description = "The account that the stack belongs to: with credentials of another, nothing is made. null takes any, which keeps the number out of git."
+  type        = string
+  default     = null
+}
+
 variable "image_uri" {
   description = "The image to run, by digest: `repository@sha256:…` of what was pushed (../README.md). All functions run it and differ by their command."
   type        = string

@@ -407,6 +407,19 @@ def test_publish_waits_for_codebuild(stubs: dict[str, str], status: str) -> None
         assert "the build ended as FAILED" in done.stderr
 
 
+# CodeBuild guide, "Create a build project": above the limit, new builds are throttled and not run.
+def test_publish_says_that_codebuild_builds_one_at_a_time(stubs: dict[str, str]) -> None:
+    build = json.dumps({"project": "matinv-image", "source": "s3://source/source.zip"})
+    (Path(stubs["STUBS"]) / "bin/terraform").write_text(f"#!/bin/sh\necho '{build}'\n")
+    say(stubs, put_object="version\n")
+    deny(stubs, start_build="AccountLimitExceededException: Cannot have more than 1 builds\n")
+    done = script("publish", "--codebuild", "--repository", REPOSITORY, env=stubs)
+    assert done.returncode == 1
+    assert "AccountLimitExceededException" in done.stderr
+    assert "publish again when that has ended" in done.stderr
+    assert "batch-get-builds" not in " ".join(log(stubs))
+
+
 def test_publish_builds_nothing_that_is_there_already(stubs: dict[str, str]) -> None:
     say(stubs, describe_images=f"{DIGEST}\t{MANIFEST}\n")
     done = script("publish", "--engine", "docker", "--repository", REPOSITORY, env=stubs)

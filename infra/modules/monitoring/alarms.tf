@@ -355,8 +355,7 @@ locals {
           of        = [5, 7]
         })
       },
-      # Only a function that is called asynchronously has a destination.
-      role != "api" ? {} : {
+      !f.has_destination ? {} : {
         "failed-calls-${role}" = merge(local.plain, {
           why       = "An asynchronous call failed for good: nobody has its answer."
           do        = "Its copy is in the results bucket, below aws/lambda/async; see why it failed, and send it again."

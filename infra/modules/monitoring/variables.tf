@@ -14,11 +14,12 @@ variable "region" {
 }
 
 variable "functions" {
-  description = "Functions to watch, by role. maximum_concurrency is null where nothing bounds it; then nothing is said of saturation."
+  description = "Functions to watch, by role. maximum_concurrency is null where nothing bounds it; then nothing is said of saturation. has_destination: asynchronous calls that fail for good are kept somewhere."
   type = map(object({
     name                = string
     timeout_s           = number
     maximum_concurrency = optional(number)
+    has_destination     = optional(bool, false)
   }))
 }
 

@@ -546,3 +546,13 @@ run "grid_job_longer_than_a_message_is_hidden" {
 
   expect_failures = [var.grid]
 }
+
+run "credentials_of_another_account" {
+  command = plan
+
+  variables {
+    account_id = "210987654321"
+  }
+
+  expect_failures = [data.aws_caller_identity.current]
+}
