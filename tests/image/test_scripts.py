@@ -483,14 +483,24 @@ def test_rescan_takes_the_last_scan_but_never_a_denied_one(
 
 @contextmanager
 def api(answer: object) -> Iterator[str]:
-    """Answer direct calls of the function `function` as Lambda does."""
+    """Answer direct calls of the function `function` as Lambda does, which maps no queue to it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.path == INVOCATIONS_PATH
-            text = json.dumps(answer).encode()
-            self.send_response(200)
+            self.answer(200, answer)
+
+        def do_GET(self) -> None:  # of `matinv doctor`
+            if "/event-source-mappings/" in self.path:
+                self.answer(200, {"EventSourceMappings": []})
+            else:
+                self.answer(404, {"message": "no such function"}, "ResourceNotFoundException")
+
+        def answer(self, status: int, document: object, error: str = "") -> None:
+            text = json.dumps(document).encode()
+            self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
+            self.send_header("x-amzn-errortype", error)
             self.end_headers()
             self.wfile.write(text)
 
@@ -530,7 +540,8 @@ def test_smoke_on_the_local_stack(inverse: list[list[float]], tmp_path: Path) ->
         return
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.findall(r"^(\w+) +(api|job by \w+)", done.stdout, re.M) == [
-        ("ok", "api"),
+        ("ok", "api"),  # the call
+        ("ok", "api"),  # and what doctor says of its instances
         ("ok", "job by message"),
         ("ok", "job by file"),
     ]
