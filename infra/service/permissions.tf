@@ -22,11 +22,11 @@ locals {
       Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
       Resource = ["${module.inputs.arn}/*"]
     }
-    # For presigned URLs, which may do what their signer may: one PUT of one key.
+    # For presigned URLs, which may do what their signer may: one PUT of one key, or of one part of it.
     sign_uploads = {
       Sid      = "SignUploads"
       Effect   = "Allow"
-      Action   = ["s3:PutObject"]
+      Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
       Resource = ["${module.inputs.arn}/*"]
     }
     read_results = {

@@ -16,6 +16,7 @@ from matinv.http_api.openapi import document
 from matinv.http_api.routes import ROUTES
 from matinv.http_api.service import DOCUMENT
 from matinv.http_api.submit import upload_schema
+from matinv.http_api.uploads import completion_schema
 from matinv.jobs.message import message_schema, options_schema
 from matinv.jobs.record_document import document_of
 from matinv.testing.contracts import full_record
@@ -79,6 +80,7 @@ def test_requests_have_the_fields_that_are_read(tree: Any) -> None:
     assert described("SmallMatrix") | {"redrive", "s3"} == message_schema()["fields"].keys()
     assert described("Options") == options_schema()["fields"].keys()
     assert described("UploadRequest") == upload_schema()["fields"].keys()
+    assert described("UploadCompletion") == completion_schema()["fields"].keys()
     parameters = tree["paths"]["/jobs"]["get"]["parameters"]
     assert {one["name"] for one in parameters} == query_schema()["fields"].keys()
 

@@ -14,6 +14,8 @@ from matinv.errors import Code, Transient
 from support.api_server import ApiServer
 
 GOOD = [[1, 2], [3, 4]]
+UPLOAD = {"job_id": "new", "format": "npy", "upload_id": "u1"}
+PART = {"number": 1, "sha256": 64 * "0"}
 
 
 def npy(array: Any) -> str:
@@ -45,6 +47,10 @@ def test_health_is_that_of_table_and_queue(ask: ApiServer) -> None:
         ("POST", "/invert", {"job_id": "new", "matrix": GOOD}),
         ("POST", "/jobs", {"job_id": "new", "matrix": GOOD}),
         ("POST", "/jobs", {"job_id": "new", "upload": {"format": "npy", "bytes": 9}}),
+        ("POST", "/jobs", {"job_id": "new", "upload": {"format": "npy", "bytes": 6 * 2**30}}),
+        ("POST", "/uploads/complete", UPLOAD | {"bytes": 9, "parts": [PART | {"etag": "e"}]}),
+        ("POST", "/uploads/parts", UPLOAD | {"parts": [PART | {"part_bytes": 9}]}),
+        ("POST", "/uploads/abort", UPLOAD),
         ("GET", "/jobs", None),
         ("GET", "/jobs/a", None),
         ("GET", "/jobs/a/result", None),

@@ -66,7 +66,7 @@ def test_the_text_of_a_matrix_reaches_the_queue_as_it_is(ask: ApiServer) -> None
         ({"upload": {"format": "npy"}}, 400, "BAD_MESSAGE"),
         ({"upload": {"format": "npy", "bytes": 0}}, 400, "BAD_MESSAGE"),
         ({"upload": {"format": "xlsx", "bytes": 9}}, 400, "BAD_MESSAGE"),
-        ({"upload": {"format": "npy", "bytes": 2**40}}, 413, "TOO_LARGE"),
+        ({"upload": {"format": "npy", "bytes": 2**43}}, 413, "TOO_LARGE"),
         ({"upload": {"format": "npy", "bytes": 9}, "matrix": GOOD}, 400, "BAD_MESSAGE"),
         ({"upload": {"format": "npy", "bytes": 9}, "job_id": "../x"}, 400, "BAD_JOB_ID"),
         ({"upload": {"format": "npy", "bytes": 9}, "tags": {"É": "x"}}, 400, "BAD_MESSAGE"),

@@ -83,7 +83,7 @@ ROLES = {
         "s3:ListBucket": {"inputs", "results"},
         "s3:ListBucketVersions": {"inputs", "results"},
         "s3:PutObject": {"inputs/*", "results/*"},  # of inputs, for the URLs that it signs
-        "s3:AbortMultipartUpload": {"results/*"},
+        "s3:AbortMultipartUpload": {"inputs/*", "results/*"},
         **{action: names for action, names in WORKER.items() if action.startswith("dynamodb:")},
         "dynamodb:Query": INDEXES,
         "sqs:SendMessage": {"matinv-jobs"},

@@ -274,11 +274,49 @@ class UploadUrl(_Model):
     source: str = Field(description="The object that it makes.")
 
 
+class UploadParts(_Model):
+    """How to send a file that is too large for one PUT: in parts, at most 10,000."""
+
+    upload_id: str
+    part_bytes: int = Field(description="Of each part; the last one may be shorter.")
+    source: str = Field(description="The object that it makes.")
+
+
 class Upload(_Model):
     """The place for the file of a job."""
 
     job_id: JobId
-    upload: UploadUrl
+    upload: UploadUrl | UploadParts
+
+
+class PartUrl(_Model):
+    """How to send a part: one PUT to `url` with just these headers; keep the answer's ETag."""
+
+    method: Literal["PUT"]
+    url: str
+    headers: dict[str, str]
+
+
+class PartUrls(_Model):
+    """Places for parts, in the order in which they were asked for."""
+
+    urls: list[PartUrl]
+    expires_at: str
+
+
+class Uploaded(_Model):
+    """A file that was sent in parts."""
+
+    job_id: JobId
+    source: str = Field(description="The object.")
+    etag: str
+    version_id: str | Absent = None
+
+
+class UploadAborted(_Model):
+    """An upload that is no more."""
+
+    upload_id: str
 
 
 class Outcome(_Model):

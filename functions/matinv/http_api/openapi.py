@@ -22,6 +22,7 @@ from matinv.http_api.bulk import MOST
 from matinv.http_api.responses import JSON_TYPE, PROBLEM_TYPE
 from matinv.http_api.routes import ROUTES, Operation
 from matinv.http_api.submit import LARGEST_UPLOAD_BYTES, upload_schema
+from matinv.http_api.uploads import completion_schema, parts_schema, upload_place_schema
 from matinv.jobs.message import message_schema, options_schema
 
 Json = dict[str, Any]
@@ -48,6 +49,7 @@ _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.Job,
     models.Jobs,
     models.Outcomes,
+    models.PartUrls,
     models.Problem,
     models.Redriven,
     models.Run,
@@ -56,6 +58,8 @@ _RESPONSES: Final[tuple[type[BaseModel], ...]] = (
     models.RunResults,
     models.Runs,
     models.Upload,
+    models.UploadAborted,
+    models.Uploaded,
 )
 
 # Facts of a field that are checked by code, or shown to people.
@@ -154,6 +158,9 @@ def _schemas() -> Json:
     for name, schema, text in (
         ("Options", options_schema(), "What a submitter may choose."),
         ("UploadRequest", upload_schema(), "A request for a URL to upload a file to."),
+        ("UploadPlace", upload_place_schema(), "An upload in parts."),
+        ("PartUrlsRequest", parts_schema(), "A request for URLs to send parts to."),
+        ("UploadCompletion", completion_schema(), "All parts of an upload, in order."),
     ):
         schemas[name] = _shared(schema, schemas) | {"description": text}
     return responses | schemas

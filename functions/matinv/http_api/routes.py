@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from matinv.errors import printable
-from matinv.http_api import invert, jobs, results, runs, service
+from matinv.http_api import invert, jobs, results, runs, service, uploads
 from matinv.http_api.listing import query_schema
 from matinv.http_api.problems import Problem
 from matinv.http_api.request import Exchange
@@ -101,10 +101,50 @@ ROUTES: Final = (
             (400, 409, 413, 415),
             ("Message", "UploadRequest", "Messages"),
             "A small one in the body; for a large one ask for an upload, and PUT the file to the "
-            "URL that comes back, within 15 minutes. The Idempotency-Key is the job's id: sent "
-            "again with the same matrix, the request has the same answer. Up to 1,000 messages "
-            "in one request are sent ten in a call of the queue; a wrong one does not hurt others.",
+            "URL that comes back, within 15 minutes. A file above 5 GiB goes in parts: see "
+            "/uploads/parts. The Idempotency-Key is the job's id: sent again with the same matrix, "
+            "the request has the same answer. Up to 1,000 messages in one request are sent ten in "
+            "a call of the queue; a wrong one does not hurt others.",
             keyed=True,
+        ),
+    ),
+    Route(
+        "POST",
+        "/uploads/parts",
+        uploads.part_urls,
+        Operation(
+            "part_urls",
+            "Ask where to send parts of a large file",
+            {200: ("URLs that work for 15 minutes.", ("PartUrls",))},
+            (400, 413, 415),
+            ("PartUrlsRequest",),
+            "Up to 100 at once. S3 compares each part with the SHA-256 that you name.",
+        ),
+    ),
+    Route(
+        "POST",
+        "/uploads/complete",
+        uploads.complete,
+        Operation(
+            "complete_upload",
+            "Make a file of its parts",
+            {202: ("It is there, and on its way.", ("Uploaded",))},
+            (400, 409, 413, 415),
+            ("UploadCompletion",),
+            "Only if the job has no input yet, unless you replace it.",
+        ),
+    ),
+    Route(
+        "POST",
+        "/uploads/abort",
+        uploads.abort,
+        Operation(
+            "abort_upload",
+            "Drop a file that was not completed",
+            {200: ("It is dropped.", ("UploadAborted",))},
+            (400, 413, 415),
+            ("UploadPlace",),
+            "The bucket drops by itself after a day what nobody completes.",
         ),
     ),
     Route(

@@ -30,7 +30,8 @@ from matinv.jobs.request import Inline, Options, input_info
 from matinv.jobs.times import timestamp
 
 EXPIRES_S: Final = 900
-LARGEST_UPLOAD_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
+LARGEST_PUT_BYTES: Final = 5 * 2**30  # S3's limit for one PUT
+LARGEST_UPLOAD_BYTES: Final = 5 * 2**40  # and for an object of parts
 
 
 def sent(client: Client, submission: Submission) -> Sent:
@@ -80,7 +81,8 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     """Return a job's id, and where its file is to be sent, if the job has none yet.
 
     The URL makes one object, of one size and type, with the options as its metadata, and only if
-    there is none under its key: whoever has it can do nothing else.
+    there is none under its key: whoever has it can do nothing else. A file that is too large for
+    one PUT gets an upload in parts instead (`matinv.http_api.uploads`).
 
     Raises
     ------
@@ -93,8 +95,8 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     if size_bytes > LARGEST_UPLOAD_BYTES:
         raise Refused(
             Code.TOO_LARGE,
-            "the file is too large for one upload",
-            "upload it to the inputs bucket in parts, as matinv submit does",
+            "the file is larger than an object of S3 may be",
+            "send the matrices of a stack in several files",
             observed=f"{size_bytes} bytes",
             limit=f"{LARGEST_UPLOAD_BYTES} bytes",
         )
@@ -104,16 +106,14 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
     takes, sha256 = fields.get("replace", False), fields["upload"].get("sha256")
     metadata |= {REPLACE: "true"} if takes else {}
     metadata |= {CONTENT: sha256} if sha256 else {}
-    record = client.records([job_id]).get(job_id)
-    if record and not record.status.failed and not takes:
-        raise Refused(
-            Code.JOB_ID_CONFLICT,
-            f"job id {job_id} already has an input",
-            'choose another job id, or send "replace": true to take over this one',
-        )
+    known = has_record(client, job_id, replaces=takes)
     key = f"{job_id}.{fields['upload']['format']}"
     store = client.stack("making URLs for uploads").store
-    place = store.upload_url(key, size_bytes, metadata, EXPIRES_S, overwrite=record is not None)
+    if size_bytes > LARGEST_PUT_BYTES:
+        begun = store.begin_upload(key, size_bytes, metadata)
+        parts = {"upload_id": begun.upload_id, "part_bytes": begun.part_bytes}
+        return job_id, parts | {"source": begun.uri}
+    place = store.upload_url(key, size_bytes, metadata, EXPIRES_S, overwrite=known)
     return job_id, {
         "method": "PUT",
         "url": place.url,
@@ -121,6 +121,24 @@ def upload_of(client: Client, body: Body) -> tuple[str, dict[str, Any]]:
         "expires_at": timestamp(client.now() + EXPIRES_S),
         "source": place.uri,
     }
+
+
+def has_record(client: Client, job_id: str, *, replaces: bool) -> bool:
+    """Return whether a job id that may have a new input has a record.
+
+    Raises
+    ------
+    Refused
+        JOB_ID_CONFLICT, if it may have none.
+    """
+    record = client.records([job_id]).get(job_id)
+    if record and not record.status.failed and not replaces:
+        raise Refused(
+            Code.JOB_ID_CONFLICT,
+            f"job id {job_id} already has an input",
+            'choose another job id, or send "replace": true to take over this one',
+        )
+    return record is not None
 
 
 @cache

@@ -12,6 +12,7 @@ import orjson
 JOBS: Final = "/jobs/"
 ACTIONS: Final = ("/result", "/redrive", "/cancel")
 RUNS: Final = "/runs/"
+UPLOADS: Final = "/uploads/"
 RUN_ACTIONS: Final = ("/jobs", "/results")
 
 

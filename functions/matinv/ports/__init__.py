@@ -14,9 +14,11 @@ from matinv.ports.capacity import Capacity
 from matinv.ports.events import JobEvents
 from matinv.ports.messages import ClientQueue, DeadLetter, JobQueue, Received, WorkerQueue
 from matinv.ports.objects import (
+    BegunUpload,
     Blob,
     BytesBlob,
     ClientStore,
+    ComingPart,
     InputStore,
     MatrixStore,
     Part,
@@ -33,12 +35,14 @@ from matinv.ports.service import ApiBackend, Backend
 __all__ = [
     "ApiBackend",
     "Backend",
+    "BegunUpload",
     "Blob",
     "BytesBlob",
     "Capacity",
     "ClientQueue",
     "ClientStore",
     "ClientTable",
+    "ComingPart",
     "DeadLetter",
     "InputStore",
     "JobEvents",

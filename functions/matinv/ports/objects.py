@@ -71,6 +71,15 @@ class UploadUrl:
 
 
 @dataclass(frozen=True, slots=True)
+class BegunUpload:
+    """An object of the inputs bucket that is sent in parts, `part_bytes` long but the last one."""
+
+    uri: str
+    upload_id: str
+    part_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """An object that was written, or, when `metadata` is set, was there already."""
 
@@ -159,6 +168,15 @@ class WorkerStore(InputStore, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ComingPart:
+    """A part of an object that is to be sent: its number from 1 on, and the bytes that it has."""
+
+    number: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentPart:
     """A part of an object that is being written: its number from 1 on, and what S3 knows it by."""
 
@@ -223,6 +241,45 @@ class MatrixStore(ClientStore, WorkerStore, RankStore, Protocol):
         Refused
             BAD_MESSAGE, for metadata that S3 cannot keep.
         """
+        ...
+
+    def begin_upload(self, key: str, size_bytes: int, metadata: Mapping[str, str]) -> BegunUpload:
+        """Begin an object of the inputs bucket that is too large for one URL.
+
+        Nothing is there before `finish_upload`.
+
+        Raises
+        ------
+        Refused
+            BAD_MESSAGE, for metadata that S3 cannot keep.
+        """
+        ...
+
+    def part_url(self, key: str, upload_id: str, part: ComingPart, expires_s: int) -> UploadUrl:
+        """Return a URL that anybody can send this part to, of these bytes and no others."""
+        ...
+
+    def finish_upload(
+        self,
+        key: str,
+        upload_id: str,
+        size_bytes: int,
+        sent: Sequence[SentPart],
+        *,
+        overwrite: bool = False,
+    ) -> Reference:
+        """Make the object of its parts; unless it may `overwrite`, only if the key is free.
+
+        Raises
+        ------
+        Refused
+            JOB_ID_CONFLICT, if something stands at the key; INPUT_GONE, if there is no such
+            upload; BAD_MESSAGE, if these are not its parts.
+        """
+        ...
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts; nothing happens if it does not exist."""
         ...
 
     def delete(self, uri: str, version_id: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tracemalloc
 import urllib.error
@@ -19,7 +20,7 @@ from matinv.backends.aws.s3 import S3Store
 from matinv.backends.aws.s3_bodies import Parts, Pieces, decoded, encoded
 from matinv.errors import Code, Misconfigured, Refused, Transient
 from matinv.jobs.request import Reference
-from matinv.ports import UploadUrl
+from matinv.ports import ComingPart, SentPart, UploadUrl
 from matinv.testing.contracts import digest
 from support.faults import Faults, lost_answer, lost_request, refusal, s3_that_breaks
 
@@ -333,3 +334,36 @@ class TestUploadUrl:
         assert place.headers.keys() >= {"content-length", "content-type", "if-none-match"}
         assert query["X-Amz-Expires"] == "900"
         assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+
+    def test_a_part_is_bound_to_its_bytes(self, store: S3Store) -> None:
+        place = store.part_url(
+            "a b.npy", "u/1", ComingPart(7, 3, hashlib.sha256(b"abc").hexdigest()), 900
+        )
+        query = dict(parse_qsl(urlsplit(place.url).query))
+        assert set(query["X-Amz-SignedHeaders"].split(";")) == {"host", *place.headers}
+        assert place.headers == {
+            "content-length": "3",
+            "x-amz-checksum-sha256": "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=",
+        }
+        assert (query["uploadId"], query["partNumber"], query["X-Amz-Expires"]) == (
+            "u/1",
+            "7",
+            "900",
+        )
+
+    @pytest.mark.parametrize(
+        ("answer", "code"),
+        [("NoSuchUpload", "INPUT_GONE"), ("", "BAD_MESSAGE"), ("SlowDown", "THROTTLED")],
+    )
+    def test_what_is_no_whole_upload_makes_no_object(
+        self, store: S3Store, faults: Faults, answer: str, code: str
+    ) -> None:
+        begun = store.begin_upload("a.npy", 9, {})
+        if answer:  # moto itself fails where there is no such upload
+            faults.script.extend(50 * [refusal(404 if code == "INPUT_GONE" else 503, answer)])
+        with pytest.raises((Refused, Transient), match=code):
+            store.finish_upload("a.npy", begun.upload_id, 9, [SentPart(1, '"e"', 64 * "0")])
+        faults.script.clear()
+        for _ in range(2):
+            store.abort_upload("a.npy", begun.upload_id)
+        assert store.find_input("a.npy") is None

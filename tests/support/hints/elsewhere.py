@@ -133,11 +133,6 @@ ELSEWHERE: Final = (
         "local/test_supervisor.py::test_a_port_that_is_taken_is_said_and_another_one_serves",
     ),
     Elsewhere(
-        "upload it to the inputs bucket in parts, as matinv submit does",
-        Kind.SHOWN,
-        "local/test_stack.py::test_an_upload_in_parts_is_notified_once",
-    ),
-    Elsewhere(
         "give the lane more memory, or split the stack, and send it again",
         Kind.SHOWN,
         "operations/test_again.py::test_after_the_cause_is_gone_the_job_works_again",

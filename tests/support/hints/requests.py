@@ -80,6 +80,20 @@ def _upload(**fields: Any) -> dict[str, Any]:
     return {"job_id": "a", "upload": {"format": "npy", "bytes": len(npy(_LARGE))}, **fields}
 
 
+def _in_parts(api: ApiServer) -> None:
+    """Begin the upload u1 of a large file, and send its one part of 3 bytes."""
+    large = {"format": "npy", "bytes": 6 * 2**30}
+    begun = api.post("/jobs", {"job_id": "a", "upload": large}).tree["upload"]
+    assert begun["upload_id"] == "u1"
+    api.service.store.put_part("a.npy", "u1", 1, [b"abc"])
+
+
+def _completion(upload_id: str, *numbers: int) -> dict[str, Any]:
+    parts = [{"number": number, "sha256": 64 * "0", "etag": '"e"'} for number in numbers]
+    named = {"job_id": "a", "format": "npy", "upload_id": upload_id}
+    return {**named, "bytes": 3, "parts": parts}
+
+
 def _uploaded() -> str:
     """Ask for a URL, send a file there, and let a worker do it."""
     content = npy(_LARGE)
@@ -371,6 +385,21 @@ REQUESTS: Final[tuple[Advice, ...]] = (
         'POST /jobs with {"upload": …} gives a URL for a file of any size',
         asked("POST", "/jobs", {"matrix": 7_000_000 * "x"}),
         _uploaded,
+    ),
+    advice(
+        "send the matrices of a stack in several files",
+        asked("POST", "/jobs", {"upload": {"format": "npy", "bytes": 2**43}}),
+        asked("POST", "/jobs", {"upload": {"format": "npy", "bytes": 2**42}}),
+    ),
+    advice(
+        'begin it again: POST /jobs with {"upload": …}',
+        asked("POST", "/uploads/complete", _completion("u2", 1), _in_parts),
+        asked("POST", "/jobs", _upload(), _in_parts),
+    ),
+    advice(
+        "name each part once, in order, as S3 answered it",
+        asked("POST", "/uploads/complete", _completion("u1", 1, 1), _in_parts),
+        asked("POST", "/uploads/complete", _completion("u1", 1), _in_parts),
     ),
     advice(
         'choose another job id, or send "replace": true to take over this one',

@@ -30,7 +30,7 @@ from matinv.backends.aws.s3_bodies import (
 from matinv.errors import Code, Misconfigured, Refused, Transient
 from matinv.formats.codecs import media_type_of
 from matinv.jobs.request import Reference
-from matinv.ports import Part, SentPart, Stored, UploadUrl
+from matinv.ports import BegunUpload, ComingPart, Part, SentPart, Stored, UploadUrl
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,6 +54,11 @@ _NOT_THE_SAME: Final = frozenset({"PreconditionFailed", "412"})
 # Answers to a write unless the key exists: it does; another write of it is in flight; this write's
 # parts are gone, because it came through and only its answer was lost, or with a conflict.
 _BEATEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"})
+
+# Answers to the end of an upload that say: these are not its parts.
+_WRONG_PARTS: Final = frozenset(
+    {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "InvalidRequest", "MalformedXML"}
+)
 
 _PIECES: Final = Pieces()
 _WHOLE: Final = Pieces(above_bytes=sys.maxsize)  # of many ranks each has a connection
@@ -168,14 +173,7 @@ class S3Store:
     def finish_parts(self, key: str, upload_id: str, sent: Sequence[SentPart]) -> Stored:
         """Make a result of its parts unless the key exists."""
         uri = Reference(self._results_bucket, key).uri
-        parts: list[CompletedPartTypeDef] = [
-            {
-                "PartNumber": part.number,
-                "ETag": part.etag,
-                "ChecksumSHA256": b64encode(bytes.fromhex(part.sha256)).decode(),
-            }
-            for part in sent
-        ]
+        parts = _completed(sent)
         with translated(f"writing {uri}"):
             try:
                 answer = s3_multipart.complete(
@@ -311,6 +309,90 @@ class S3Store:
             )
         return UploadUrl(uri, url, headers)
 
+    def begin_upload(self, key: str, size_bytes: int, metadata: Mapping[str, str]) -> BegunUpload:
+        """Begin an object of the inputs bucket; its parts come by the URLs of `part_url`."""
+        headers = encoded(metadata)
+        _check_metadata(headers)
+        place = {"Bucket": self._inputs_bucket, "Key": key}
+        described = {"ContentType": media_type_of(key), "Metadata": headers}
+        uri = Reference(self._inputs_bucket, key).uri
+        with translated(f"writing {uri}"):
+            upload = s3_multipart.begin(self._s3, place, described)
+        return BegunUpload(uri, upload["UploadId"], self._pieces.piece_bytes(size_bytes))
+
+    def part_url(self, key: str, upload_id: str, part: ComingPart, expires_s: int) -> UploadUrl:
+        """Return a presigned URL of a part; S3 compares the bytes with the SHA-256 in it."""
+        sha256 = b64encode(bytes.fromhex(part.sha256)).decode()
+        headers = {"content-length": str(part.size_bytes), "x-amz-checksum-sha256": sha256}
+        owner: Any = {}
+        if self._bucket_owner:
+            headers["x-amz-expected-bucket-owner"] = self._bucket_owner
+            owner = {"ExpectedBucketOwner": self._bucket_owner}
+        uri = Reference(self._inputs_bucket, key).uri
+        with translated(f"signing a URL of {uri}"):
+            url = self._s3.generate_presigned_url(
+                "upload_part",
+                Params={
+                    "Bucket": self._inputs_bucket,
+                    "Key": key,
+                    "UploadId": upload_id,
+                    "PartNumber": part.number,
+                    "ContentLength": part.size_bytes,
+                    "ChecksumSHA256": sha256,
+                    **owner,
+                },
+                ExpiresIn=expires_s,
+            )
+        return UploadUrl(uri, url, headers)
+
+    def finish_upload(
+        self,
+        key: str,
+        upload_id: str,
+        size_bytes: int,
+        sent: Sequence[SentPart],
+        *,
+        overwrite: bool = False,
+    ) -> Reference:
+        """Make the object of its parts; S3 compares its length with the one that was named."""
+        bucket = self._inputs_bucket
+        place = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
+        condition: Any = {
+            "MpuObjectSize": size_bytes,
+            **({} if overwrite else {"IfNoneMatch": "*"}),
+        }
+        with translated(f"writing {Reference(bucket, key).uri}"):
+            try:
+                answer = s3_multipart.complete(self._s3, place, _completed(sent), condition)
+            except ClientError as error:
+                code = code_of(error)
+                if code in _NOT_THE_SAME:
+                    raise Refused(
+                        Code.JOB_ID_CONFLICT,
+                        f"{key} is there already",
+                        "choose another job id",
+                    ) from error
+                if code == "NoSuchUpload":
+                    raise Refused(
+                        Code.INPUT_GONE,
+                        f"there is no such upload of {key}",
+                        'begin it again: POST /jobs with {"upload": …}',
+                    ) from error
+                if code in _WRONG_PARTS:
+                    raise Refused(
+                        Code.BAD_MESSAGE,
+                        f"these are not the parts of the upload of {key}",
+                        "name each part once, in order, as S3 answered it",
+                        observed=code,
+                    ) from error
+                raise
+        return Reference(bucket, key, answer.get("VersionId"), answer["ETag"].strip('"'))
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts."""
+        place = {"Bucket": self._inputs_bucket, "Key": key, "UploadId": upload_id}
+        s3_multipart.abort(self._s3, place)
+
     def find_input(self, key: str) -> Reference | None:
         """Return which content stands at a key of the inputs bucket."""
         reference = Reference(self._inputs_bucket, key)
@@ -401,3 +483,14 @@ def _check_metadata(headers: Mapping[str, str]) -> None:
                 observed=name,
                 limit="a-z 0-9 . _ -",
             )
+
+
+def _completed(sent: Sequence[SentPart]) -> list[CompletedPartTypeDef]:
+    return [
+        {
+            "PartNumber": part.number,
+            "ETag": part.etag,
+            "ChecksumSHA256": b64encode(bytes.fromhex(part.sha256)).decode(),
+        }
+        for part in sent
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from matinv.backends.http.api import Api
+from matinv.backends.http.upload_parts import send_in_parts
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.api_paths import path_of
 from matinv.jobs.ids import job_id_of, names_of
@@ -23,7 +24,7 @@ class RemoteStore:
         self._api = api
 
     def upload(self, key: str, parts: Sequence[Part], metadata: Mapping[str, str]) -> Reference:
-        """Ask for a URL and send the file there.
+        """Ask for a URL and send the file there, or in parts, as the API says.
 
         Raises
         ------
@@ -38,6 +39,9 @@ class RemoteStore:
         takes = {"replace": True} if replaces(metadata) else {}
         body = {"job_id": job_id, "upload": upload, **options, **takes}
         place = json.loads(self._api.ask("POST", "/jobs", json.dumps(body)).content)["upload"]
+        if "upload_id" in place:
+            named = {"job_id": job_id, "format": form, "upload_id": place["upload_id"]}
+            return send_in_parts(self._api, named, parts, place["part_bytes"], takes)
         reply = self._api.http.send_plain(place["method"], place["url"], place["headers"], parts)
         if reply.status == 412:
             message = f"job id {job_id} already has an input"

@@ -13,9 +13,18 @@ from typing import Final
 from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.request import Reference
-from matinv.ports import BytesBlob, Part, SentPart, Stored, UploadUrl
+from matinv.ports import (
+    BegunUpload,
+    BytesBlob,
+    ComingPart,
+    Part,
+    SentPart,
+    Stored,
+    UploadUrl,
+)
 
 _METADATA_BYTES: Final = 2048  # S3's limit
+_PART_BYTES: Final = 32 * 2**20
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
 
 
@@ -158,6 +167,54 @@ class MemoryStore(FaultInjection):
             headers |= {"content-length": str(size_bytes)}
             headers |= {} if overwrite else {"if-none-match": "*"}
             return UploadUrl(uri, f"memory:{uri}?expires={expires_s}", headers)
+
+    def begin_upload(self, key: str, size_bytes: int, metadata: Mapping[str, str]) -> BegunUpload:
+        """Begin an object of the inputs bucket; `put_part` takes its parts, as their URLs would."""
+        _check_metadata(metadata)
+        upload_id = self.begin_parts(key, metadata)
+        return BegunUpload(
+            self._inputs + key, upload_id, max(_PART_BYTES, -(-size_bytes // 10_000))
+        )
+
+    def part_url(self, key: str, upload_id: str, part: ComingPart, expires_s: int) -> UploadUrl:
+        """Return something that looks like a presigned URL."""
+        uri = self._inputs + key
+        with self.operation("part_url"):
+            query = f"uploadId={upload_id}&partNumber={part.number}&expires={expires_s}"
+            headers = {"content-length": str(part.size_bytes)}
+            return UploadUrl(uri, f"memory:{uri}?{query}", headers)
+
+    def finish_upload(
+        self,
+        key: str,
+        upload_id: str,
+        size_bytes: int,
+        sent: Sequence[SentPart],
+        *,
+        overwrite: bool = False,
+    ) -> Reference:
+        """Make the object of its parts."""
+        with self.operation("finish_upload"):
+            if (key, upload_id) not in self._begun:
+                message = f"there is no such upload of {key}"
+                hint = 'begin it again: POST /jobs with {"upload": …}'
+                raise Refused(Code.INPUT_GONE, message, hint)
+            metadata, parts = self._begun[key, upload_id]
+            data = b"".join(parts.get(part.number, b"") for part in sent)
+            if [part.number for part in sent] != sorted(parts) or len(data) != size_bytes:
+                message = f"these are not the parts of the upload of {key}"
+                hint = "name each part once, in order, as S3 answered it"
+                raise Refused(Code.BAD_MESSAGE, message, hint)
+            if self._current(self._inputs + key) and not overwrite:
+                message = f"{key} is there already"
+                raise Refused(Code.JOB_ID_CONFLICT, message, "choose another job id")
+        reference = self.upload(key, [data], metadata)
+        self.abort_parts(key, upload_id)
+        return reference
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts."""
+        self.abort_parts(key, upload_id)
 
     def find_input(self, key: str) -> Reference | None:
         """Return which content stands at a key of the inputs bucket."""
