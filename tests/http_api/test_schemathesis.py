@@ -53,7 +53,7 @@ def test_whatever_is_asked_the_answer_is_one_of_the_document(tmp_path: Path) -> 
             timeout=10 * BUDGET_S,
         )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr
-    assert "13 selected / 13 total" in done.stdout
+    assert "16 selected / 16 total" in done.stdout
     asked = {JOB_ID.sub("{}", request["rawPath"]) for request in api.requests}
     assert asked >= {
         "/invert",
@@ -61,6 +61,7 @@ def test_whatever_is_asked_the_answer_is_one_of_the_document(tmp_path: Path) -> 
         "/jobs/{}",
         "/jobs/{}/result",
         "/jobs/{}/redrive",
+        "/uploads/complete",
         "/health",
     }
     assert len(api.requests) > 200
