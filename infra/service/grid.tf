@@ -4,8 +4,9 @@ variable "grid" {
   description = <<-TEXT
     The lane behind `huge`: one matrix over many processes, n up to 329,000 in float64. { image_uri = "…@sha256:…" }, of an image that
     docker/Dockerfile.grid makes (../README.md), takes one r8g.48xlarge for each job: 12 ranks of 16 threads. nodes above 1 spreads the ranks
-    over as many machines, which stand close to each other and are of one instance type. machines bounds how many jobs run at a time, and with
-    them the cost of a minute (COST.md). network is as huge's; huge's then must reach AWS Batch as well. null leaves the lane out.
+    over as many machines, which stand close to each other and are of one instance type; it needs network, with private subnets of one zone and
+    a group that lets its machines call each other at any port. machines bounds how many jobs run at a time, and with
+    them the cost of a minute (COST.md). network is as huge's; huge's, if given, must then reach AWS Batch as well. null leaves the lane out.
   TEXT
   type = object({
     image_uri           = string
@@ -44,6 +45,11 @@ variable "grid" {
   validation {
     condition     = var.grid == null ? true : var.grid.nodes >= 1 && floor(var.grid.nodes) == var.grid.nodes && var.grid.ranks >= 2 && var.grid.ranks % var.grid.nodes == 0 && var.grid.ranks <= var.grid.nodes * var.grid.vcpus
     error_message = "grid.ranks is at least 2, a multiple of nodes, and at most a rank for each vCPU: each machine runs as many."
+  }
+  # Batch guide, "Compute environment considerations for MNP".
+  validation {
+    condition     = var.grid == null ? true : var.grid.nodes == 1 || var.grid.network != null
+    error_message = "grid.nodes above 1 needs grid.network, with private subnets of one zone: AWS Batch gives containers of such jobs no public address, so that they would not reach SQS from the lane's own network."
   }
   validation {
     condition     = var.grid == null ? true : var.grid.timeout_s >= 900 && var.grid.timeout_s <= 41400

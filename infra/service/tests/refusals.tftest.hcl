@@ -519,7 +519,18 @@ run "grid_ranks_that_machines_cannot_share" {
 
   variables {
     huge = {}
-    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", ranks = 9, nodes = 2 }
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", ranks = 9, nodes = 2, network = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] } }
+  }
+
+  expect_failures = [var.grid]
+}
+
+run "grid_machines_that_cannot_reach_the_queue" {
+  command = plan
+
+  variables {
+    huge = {}
+    grid = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/matinv@sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", nodes = 2 }
   }
 
   expect_failures = [var.grid]
