@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.deep, pytest.mark.xdist_group("ranks")]
 def test_a_job_too_large_for_every_machine_ends_through_ranks(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Lanes of 7, 12 and 16 MiB beyond an idle worker's 160, for a job that takes 17."""
+    """Lanes of 7, 12 and 16 MiB beyond an idle worker's 160, for a job that takes 19."""
     n = 1024
     env_file, log = tmp_path / "stack.env", tmp_path / "log"
     given = np.random.default_rng(n).standard_normal((n, n))

@@ -65,7 +65,7 @@ def test_ups_processes_do_not_outlive_it_when_it_is_killed(
 def test_a_job_too_large_for_lambda_s_lanes_ends_through_the_one_behind_them(
     tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Lanes of 7, 12 and 840 MiB beyond an idle worker's 160; the last one alone has the 17."""
+    """Lanes of 7, 12 and 840 MiB beyond an idle worker's 160; the last one alone has the 19."""
     env_file = tmp_path / "stack.env"
     for n in (8, 1024):
         rng = np.random.default_rng(n)

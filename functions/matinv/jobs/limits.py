@@ -22,8 +22,10 @@ _MIB: Final = 2**20
 # 2 to 4 for stacks of small matrices. OpenBLAS' packing buffers and one block are the constant
 # part; three panels of the blocked kernels and the rows that pivots displace, at most one more,
 # grow with n. A fifth panel is for the allocator: four were 0.3 % short at n = 5474. A second
-# thread took 1.5 MiB more, and the library's code that its self-test reads takes 1.2 to 2.2.
-_FIXED_BYTES: Final = 6 * _MIB
+# thread took 1.5 MiB more, and the library's code that its self-test reads takes 1.2 to 2.2. A
+# process that did not compile its modules itself has 2 to 3 MiB less to use again: 9.2 MiB were
+# measured beside a matrix of n = 1500 in float32, of which the panels are 1.8.
+_FIXED_BYTES: Final = 8 * _MIB
 _PANELS: Final = 5
 
 # Per slice of a stack: rcond, residual, bound, digits and gap 40, the determinant 24, the way 8,
