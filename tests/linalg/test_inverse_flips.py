@@ -67,7 +67,7 @@ def flip(x, bit, rng, *, upper=False):
     i, j = rng.integers(0, n, 2)
     if upper:
         i, j = min(i, j), max(i, j)
-    wide = words(x[i : i + 1]).reshape(n, -1)[j]
+    wide = words(x[i, j : j + 1])  # in whichever order the kernel has its memory
     part = 0 if upper and i == j else rng.integers(len(wide))  # a real diagonal
     wide[part] ^= wide.dtype.type(1 << bit)
 
