@@ -45,11 +45,11 @@ for _ in range(int(sys.argv[2])):
 _ALONE: Final = """
 import json, sys, time
 import numpy as np
-from matinv.linalg import lapack
+from matinv.linalg import crew
 from matinv.linalg.inverse import invert
 n = int(sys.argv[1])
 a = np.random.default_rng(n).standard_normal((n, n))
-lapack.set_threads(int(sys.argv[3]))
+crew.set_threads(int(sys.argv[3]))
 for _ in range(int(sys.argv[2])):
     work = a.copy()
     begun = time.perf_counter()
