@@ -108,12 +108,7 @@ locals {
   grid_environment = merge([
     for lane in local.grid[*] : { for key, value in lane.environment : "MATINV_GRID_${key}" => value }
   ]...)
-  allow_forward_to_grid = flatten([
-    for lane in local.grid[*] : [
-      { Sid = "ForwardToGrid", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [lane.queue.arn] },
-      lane.allow_ticket,
-    ]
-  ])
+  allow_forward_to_grid = flatten(local.grid[*].allow_forward)
 }
 
 output "grid" {

@@ -97,12 +97,7 @@ locals {
   ]...)
 
   # The worker of the last lane on Lambda sends on to the first one on Batch, and asks for a machine before.
-  allow_forward_to_batch = flatten([
-    for lane in local.huge[*] : [
-      { Sid = "ForwardToBatch", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [lane.queue.arn] },
-      lane.allow_ticket,
-    ]
-  ])
+  allow_forward_to_batch = flatten(local.huge[*].allow_forward)
 
   # The canary asks for the machine that a lane lacks. ListJobs knows no resource. One statement for all lanes: a policy takes no Sid twice.
   allow_replace_tickets = flatten([

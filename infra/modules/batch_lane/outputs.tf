@@ -33,7 +33,19 @@ output "environment" {
 
 output "allow_ticket" {
   description = "The statement that lets a role ask for a machine: the job definition's newest revision, on this job queue alone."
-  value = {
+  value       = local.allow_ticket
+}
+
+output "allow_forward" {
+  description = "The statements that let the lane before this one send messages on, and ask for a machine before."
+  value = [
+    { Sid = "ForwardToBatch", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [aws_sqs_queue.this.arn] },
+    local.allow_ticket,
+  ]
+}
+
+locals {
+  allow_ticket = {
     Sid    = "AskForMachines"
     Effect = "Allow"
     Action = ["batch:SubmitJob"]
