@@ -60,7 +60,6 @@ def watched(service: MemoryService, monkeypatch: pytest.MonkeyPatch) -> Callable
                 yield
 
         monkeypatch.setattr(invert, "watched", at_each_block)
-        monkeypatch.setattr(invert, "WATCHED_S", 0.0)
         return heard
 
     return arrange
@@ -191,7 +190,7 @@ def test_the_beats_come_from_a_thread_of_their_own(
 
     monkeypatch.setattr(watch, "RunningJob", Waiting)
     monkeypatch.setattr(invert, "watched", lambda app, task: watch.watched(app, task, 0.001))
-    monkeypatch.setattr(invert, "WATCHED_S", 0.0)
+    monkeypatch.setattr(watch, "WATCHED_S", 0.0)
     running = Event()
     service.table.fail = lambda moment: running.set() if moment == "put:after" else None
     assert service.deliver(service.drop("job.npy", np.eye(N) * 2)) == []
@@ -201,6 +200,6 @@ def test_the_beats_come_from_a_thread_of_their_own(
 def test_a_short_job_is_not_watched(
     service: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invert, "watched", None)
+    monkeypatch.setattr(watch, "RunningJob", None)
     service.deliver(service.drop("job.npy", np.eye(N) * 2))
     assert service.record("job").status is Status.SUCCEEDED

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final
@@ -35,7 +35,7 @@ from matinv.pipeline.load import loaded
 from matinv.pipeline.publish import UnpublishedResult, draft, publish
 from matinv.pipeline.running import announce_running
 from matinv.pipeline.task import Task
-from matinv.pipeline.watch import WATCHED_S, watched
+from matinv.pipeline.watch import watched
 
 # Enough to hide a GET of 20 to 50 ms behind the work of two cores.
 _IO_THREADS: Final = 8
@@ -200,8 +200,7 @@ def _invert_kept(app: App, task: Task, bounds: Bounds) -> Record:
 def _timed_inverses(
     app: App, task: Task, matrix: Matrix, bounds: Bounds, *, overwrite: bool
 ) -> Inverses:
-    watching = watched(app, task) if task.predicted_s > WATCHED_S else nullcontext()
-    with bounds.cores, task.timed("invert_ms", app.now), watching:
+    with bounds.cores, task.timed("invert_ms", app.now), watched(app, task):
         bounds.deadline.go_on()
         options = task.options
         return invert(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Final
 
 from matinv.errors import Code, Refused, Transient
@@ -10,6 +9,7 @@ from matinv.formats.codecs import CODECS, Format
 from matinv.formats.npy_header import Header
 from matinv.formats.opened import OpenedFile
 from matinv.grid.launch import INVERTED, PERCENT, Launcher, RankDied
+from matinv.grid.scalapack import ELEMENTS
 from matinv.grid.wire import Assignment
 from matinv.jobs.limits import predict_spread
 from matinv.jobs.record import Record
@@ -23,13 +23,10 @@ from matinv.pipeline.load import opened_object
 from matinv.pipeline.publish import key_of, published
 from matinv.pipeline.running import announce_running
 from matinv.pipeline.task import Task
-from matinv.pipeline.watch import WATCHED_S, watched
+from matinv.pipeline.watch import watched
 
 # From this receive on the end of a rank is the job's: the first time it may be the machine's.
 _SUSPECT_FROM: Final = 2
-
-# ScaLAPACK addresses the elements of a rank by integers of 32 bits.
-_ELEMENTS: Final = 2**31 - 1
 
 
 def invert_over_ranks(app: App, task: Task, ranks: Launcher, deadline: Deadline) -> Record | None:
@@ -75,9 +72,8 @@ def invert_over_ranks(app: App, task: Task, ranks: Launcher, deadline: Deadline)
         nonlocal done  # of the arithmetic ScaLAPACK says nothing before it ends
         done = percent / PERCENT if percent >= INVERTED else 0.0
 
-    watching = watched(app, task) if task.predicted_s > WATCHED_S else nullcontext()
     try:
-        with task.timed("invert_ms", app.now), watching:
+        with task.timed("invert_ms", app.now), watched(app, task):
             found = ranks.ask(assignment, wanted, note)
     except RankDied as died:
         if task.delivery.receive_count >= _SUSPECT_FROM:
@@ -110,13 +106,13 @@ def _suits(app: App, task: Task, form: Format, file: OpenedFile) -> bool:
 
 def _admit(app: App, task: Task, header: Header, ranks: Launcher, deadline: Deadline) -> bool:
     """Let a job in; return whether there is memory to compute it in double precision."""
-    if header.n**2 > _ELEMENTS * ranks.ranks:
+    if header.n**2 > ELEMENTS * ranks.ranks:
         raise Refused(
             Code.TOO_LARGE,
             f"a matrix of shape {header.shape} has too many elements for each rank",
             "use a smaller matrix or float32, or deploy a larger lane",
             observed=f"{header.n**2 // ranks.ranks} elements",
-            limit=f"{_ELEMENTS} elements of a rank",
+            limit=f"{ELEMENTS} elements of a rank",
         )
     for wide in (True, False):
         predicted = predict_spread(header.shape, header.dtype, ranks.ranks, wide=wide)

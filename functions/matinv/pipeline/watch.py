@@ -79,7 +79,7 @@ class RunningJob:
 
 @contextmanager
 def watched(app: App, task: Task, beat_s: float = _BEAT_S) -> Iterator[None]:
-    """RunningJob a task for the length of the block, in which its matrix is inverted.
+    """Watch a task for the length of the block, in which its matrix is inverted, if that is long.
 
     A job that was cancelled, or that another worker has ended, ends at the next block of columns.
 
@@ -88,6 +88,9 @@ def watched(app: App, task: Task, beat_s: float = _BEAT_S) -> Iterator[None]:
     NotOurs, MatinvError
         Why it is over.
     """
+    if task.predicted_s <= WATCHED_S:
+        yield
+        return
     job, ending = RunningJob(app, task), Event()
 
     def beat() -> None:
