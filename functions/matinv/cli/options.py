@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from matinv.cli.commands.env import use_stack
 from matinv.client import Client
 from matinv.errors import Code
+from matinv.linalg.types import Accuracy, Method
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -141,6 +142,28 @@ def code_option(command: Command) -> Command:
         multiple=True,
         metavar="CODE",
         help="Only jobs that failed with this error code. Repeat for several.",
+    )(command)
+
+
+def method_option(command: Command) -> Command:
+    """Add ``--method``, for a job that is yet to be sent."""
+    return click.option(
+        "--method",
+        type=OneOf(Method),
+        default=Method.AUTO.value,
+        show_default=True,
+        help="With auto: Cholesky if the matrix is positive definite, else LU.",
+    )(command)
+
+
+def accuracy_option(command: Command) -> Command:
+    """Add ``--accuracy``, likewise."""
+    return click.option(
+        "--accuracy",
+        type=OneOf(Accuracy),
+        default=Accuracy.STANDARD.value,
+        show_default=True,
+        help="With verified, each element is proven and correctly rounded; this takes far longer.",
     )(command)
 
 

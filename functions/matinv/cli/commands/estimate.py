@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from matinv.cli.errors import complain
-from matinv.cli.options import OneOf, output_option
+from matinv.cli.options import accuracy_option, method_option, output_option
 from matinv.cli.output import emit
 from matinv.cli.sources import find
 from matinv.client.preparation import INLINE_LIMIT_BYTES
@@ -66,20 +66,8 @@ class Subject:
     show_default=True,
     help="With --n: the dtype.",
 )
-@click.option(
-    "--method",
-    type=OneOf(Method),
-    default=Method.AUTO.value,
-    show_default=True,
-    help="With auto: Cholesky if the matrix is positive definite, else LU.",
-)
-@click.option(
-    "--accuracy",
-    type=OneOf(Accuracy),
-    default=Accuracy.STANDARD.value,
-    show_default=True,
-    help="With verified, each element is proven and correctly rounded; this takes far longer.",
-)
+@method_option
+@accuracy_option
 @output_option
 def estimate(  # noqa: PLR0913 - each is an option of the command
     *,

@@ -18,7 +18,16 @@ from matinv.cli.commands.jobs import wait_for
 from matinv.cli.errors import complain, gravest, say
 from matinv.cli.files import check_writable
 from matinv.cli.manifest import Ledger, ManifestLine, write_manifest
-from matinv.cli.options import Duration, OneOf, Pair, client_of, output_option, timeout_option
+from matinv.cli.options import (
+    Duration,
+    OneOf,
+    Pair,
+    accuracy_option,
+    client_of,
+    method_option,
+    output_option,
+    timeout_option,
+)
 from matinv.cli.output import bar, emit
 from matinv.cli.run_view import many
 from matinv.cli.sources import Source, find
@@ -48,13 +57,7 @@ _NAMED: Final = {
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--job-id", metavar="ID", help="Job id. Only for a single matrix.")
-@click.option(
-    "--method",
-    type=OneOf(Method),
-    default=Method.AUTO.value,
-    show_default=True,
-    help="With auto: Cholesky if the matrix is positive definite, else LU.",
-)
+@method_option
 @click.option(
     "--output-to",
     type=OneOf(Output),
@@ -65,13 +68,7 @@ _NAMED: Final = {
 @click.option(
     "--format", "form", type=OneOf(Format), help="Format of the result. Default: same as the input."
 )
-@click.option(
-    "--accuracy",
-    type=OneOf(Accuracy),
-    default=Accuracy.STANDARD.value,
-    show_default=True,
-    help="With verified, each element is proven and correctly rounded; this takes far longer.",
-)
+@accuracy_option
 @click.option(
     "--on-ill-conditioned",
     type=OneOf(OnIllConditioned),
