@@ -13,11 +13,11 @@ import numpy as np
 from matinv.formats import npy
 from matinv.grid.agreement import agreed
 from matinv.grid.slabs import SLAB_BYTES, Progress, Slabs
-from matinv.ports import Part, RankStore, SentPart, Stored
+from matinv.ports import MOST_PARTS, Part, RankStore, SentPart, Stored
 
-# S3 takes parts from 5 MiB, and at most 10,000 of them.
+# S3 takes parts from 5 MiB. Some numbers stay free: the header may need a part more.
 LEAST_BYTES: Final = 5 * 2**20
-MOST_PARTS: Final = 9_900
+_PARTS: Final = MOST_PARTS - 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def rows_of_part(n: int, itemsize: int, ranks: int) -> int:
     """Return how many rows a part has: a rank's share if it can be, no more than needed."""
     row_bytes = n * itemsize
     share, enough = -(-n // ranks), SLAB_BYTES // row_bytes
-    least_bytes = max(LEAST_BYTES, n * row_bytes // MOST_PARTS)
+    least_bytes = max(LEAST_BYTES, n * row_bytes // _PARTS)
     return max(min(share, enough), -(-least_bytes // row_bytes))
 
 

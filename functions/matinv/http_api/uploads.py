@@ -20,10 +20,9 @@ from matinv.http_api.submit import EXPIRES_S, LARGEST_PUT_BYTES, LARGEST_UPLOAD_
 from matinv.jobs.ids import checked_id
 from matinv.jobs.message import Schema, message_schema, object_schema, options_schema, validated
 from matinv.jobs.times import timestamp
-from matinv.ports import ComingPart, MatrixStore, SentPart
+from matinv.ports import MOST_PARTS, ComingPart, MatrixStore, SentPart
 
 MOST_URLS: Final = 100  # in a page
-_MOST_PARTS: Final = 10_000  # S3's limit
 
 
 def part_urls(exchange: Exchange) -> Response:
@@ -81,7 +80,7 @@ def parts_schema() -> cs.TypedDictSchema:
 def completion_schema() -> cs.TypedDictSchema:
     """Return the schema of the end of an upload."""
     etag = cs.str_schema(pattern="^[!-~]{1,200}$")
-    parts = cs.list_schema(_part("etag", etag), min_length=1, max_length=_MOST_PARTS)
+    parts = cs.list_schema(_part("etag", etag), min_length=1, max_length=MOST_PARTS)
     size = cs.int_schema(ge=1, le=LARGEST_UPLOAD_BYTES)
     return object_schema(
         {
@@ -106,7 +105,7 @@ def _place() -> dict[str, cs.TypedDictField]:
 
 
 def _part(name: str, schema: cs.CoreSchema) -> cs.TypedDictSchema:
-    number = cs.int_schema(ge=1, le=_MOST_PARTS)
+    number = cs.int_schema(ge=1, le=MOST_PARTS)
     return object_schema(
         {
             "number": cs.typed_dict_field(number, required=True),

@@ -14,6 +14,7 @@ from matinv.ports.capacity import Capacity
 from matinv.ports.events import JobEvents
 from matinv.ports.messages import ClientQueue, DeadLetter, JobQueue, Received, WorkerQueue
 from matinv.ports.objects import (
+    MOST_PARTS,
     BegunUpload,
     Blob,
     BytesBlob,
@@ -33,6 +34,7 @@ from matinv.ports.runs import RunIndex
 from matinv.ports.service import ApiBackend, Backend
 
 __all__ = [
+    "MOST_PARTS",
     "ApiBackend",
     "Backend",
     "BegunUpload",

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from matinv.jobs.request import Reference
 
 Part = bytes | memoryview
+
+# Of an upload in parts: S3's limit ("Amazon S3 multipart upload limits").
+MOST_PARTS: Final = 10_000
 
 
 class Blob(Protocol):

@@ -159,50 +159,48 @@ class S3Store:
 
     def begin_parts(self, key: str, metadata: Mapping[str, str]) -> str:
         """Begin an object of the results bucket."""
-        described = {"ContentType": media_type_of(key), "Metadata": encoded(metadata)}
-        with translated(f"writing {Reference(self._results_bucket, key).uri}"):
-            upload = s3_multipart.begin(self._s3, self._upload(key), described)
-        return str(upload["UploadId"])
+        return self._begin(self._results_bucket, key, encoded(metadata))
 
     def put_part(self, key: str, upload_id: str, number: int, parts: Sequence[Part]) -> SentPart:
         """Write one part of a result."""
         with translated(f"writing {Reference(self._results_bucket, key).uri}"):
-            sent = s3_multipart.send(self._s3, self._upload(key, upload_id), number, parts)
+            upload = _upload(self._results_bucket, key, upload_id)
+            sent = s3_multipart.send(self._s3, upload, number, parts)
         return SentPart(number, sent["ETag"], b64decode(sent["ChecksumSHA256"]).hex())
 
     def finish_parts(self, key: str, upload_id: str, sent: Sequence[SentPart]) -> Stored:
         """Make a result of its parts unless the key exists."""
         uri = Reference(self._results_bucket, key).uri
-        parts = _completed(sent)
+        upload = _upload(self._results_bucket, key, upload_id)
         with translated(f"writing {uri}"):
             try:
                 answer = s3_multipart.complete(
-                    self._s3, self._upload(key, upload_id), parts, {"IfNoneMatch": "*"}
+                    self._s3, upload, _completed(sent), {"IfNoneMatch": "*"}
                 )
                 return Stored(uri, answer.get("VersionId"))
             except ClientError as error:
                 if code_of(error) not in _BEATEN:
                     raise
-                return self._standing(uri, error)
+        standing = self._standing(uri)
+        if standing is None:  # it is just being written: this job comes again, and adopts it
+            raise _in_the_way(uri)
+        return standing
 
     def abort_parts(self, key: str, upload_id: str) -> None:
         """Drop an upload and its parts."""
-        s3_multipart.abort(self._s3, self._upload(key, upload_id))
+        s3_multipart.abort(self._s3, _upload(self._results_bucket, key, upload_id))
 
-    def _upload(self, key: str, upload_id: str = "") -> Any:
-        place = {"Bucket": self._results_bucket, "Key": key}
-        return place | {"UploadId": upload_id} if upload_id else place
+    def _begin(self, bucket: str, key: str, headers: Mapping[str, str]) -> str:
+        """Begin an object that comes in parts; return the upload's id."""
+        described = {"ContentType": media_type_of(key), "Metadata": headers}
+        with translated(f"writing {Reference(bucket, key).uri}"):
+            upload = s3_multipart.begin(self._s3, {"Bucket": bucket, "Key": key}, described)
+        return str(upload["UploadId"])
 
-    def _standing(self, uri: str, error: ClientError) -> Stored:
-        """Return the result that another one has written; raise `Transient` if there is none."""
+    def _standing(self, uri: str) -> Stored | None:
+        """Return the result that another one has written, if it is there by now."""
         found = self._head(Reference.at(uri, None))
-        if found is None:  # it is just being written: this job comes again, and adopts it
-            raise Transient(
-                Code.STORAGE,
-                f"writing {uri} failed: other writers of the same key got in the way",
-                "nothing to do: it is tried again later",
-            ) from error
-        return Stored(uri, found.get("VersionId"), decoded(found["Metadata"]))
+        return Stored(uri, found.get("VersionId"), decoded(found["Metadata"])) if found else None
 
     def put_result(
         self, key: str, parts: Sequence[Part], sha256: str, metadata: Mapping[str, str]
@@ -221,14 +219,10 @@ class S3Store:
                     if code_of(error) not in _BEATEN:
                         raise
             # There is one, or one that is just being written.
-            found = self._head(Reference.at(uri, None))
-            if found:
-                return Stored(uri, found.get("VersionId"), decoded(found["Metadata"]))
-        raise Transient(
-            Code.STORAGE,
-            f"writing {uri} failed: other writers of the same key got in the way",
-            "nothing to do: it is tried again later",
-        )
+            standing = self._standing(uri)
+            if standing:
+                return standing
+        raise _in_the_way(uri)
 
     def _write(
         self,
@@ -288,23 +282,32 @@ class S3Store:
             **({} if overwrite else {"if-none-match": "*"}),
             **{f"x-amz-meta-{name}": text for name, text in encoded_.items()},
         }
-        owner: Any = {}
+        described = {
+            "ContentLength": size_bytes,
+            "ContentType": media_type_of(key),
+            **({} if overwrite else {"IfNoneMatch": "*"}),
+            "Metadata": encoded_,
+        }
+        return self._signed("put_object", key, described, headers, expires_s)
+
+    def _signed(
+        self,
+        operation: str,
+        key: str,
+        described: Mapping[str, Any],
+        headers: Mapping[str, str],
+        expires_s: int,
+    ) -> UploadUrl:
+        """Sign a request for the inputs bucket, and that its owner is who it should be."""
+        owner: dict[str, str] = {}
         if self._bucket_owner:
-            headers["x-amz-expected-bucket-owner"] = self._bucket_owner
+            headers = {**headers, "x-amz-expected-bucket-owner": self._bucket_owner}
             owner = {"ExpectedBucketOwner": self._bucket_owner}
         uri = Reference(self._inputs_bucket, key).uri
         with translated(f"signing a URL of {uri}"):
             url = self._s3.generate_presigned_url(
-                "put_object",
-                Params={
-                    "Bucket": self._inputs_bucket,
-                    "Key": key,
-                    "ContentLength": size_bytes,
-                    "ContentType": media_type_of(key),
-                    **({} if overwrite else {"IfNoneMatch": "*"}),
-                    "Metadata": encoded_,
-                    **owner,
-                },
+                operation,
+                Params={"Bucket": self._inputs_bucket, "Key": key, **described, **owner},
                 ExpiresIn=expires_s,
             )
         return UploadUrl(uri, url, headers)
@@ -313,37 +316,21 @@ class S3Store:
         """Begin an object of the inputs bucket; its parts come by the URLs of `part_url`."""
         headers = encoded(metadata)
         _check_metadata(headers)
-        place = {"Bucket": self._inputs_bucket, "Key": key}
-        described = {"ContentType": media_type_of(key), "Metadata": headers}
+        upload_id = self._begin(self._inputs_bucket, key, headers)
         uri = Reference(self._inputs_bucket, key).uri
-        with translated(f"writing {uri}"):
-            upload = s3_multipart.begin(self._s3, place, described)
-        return BegunUpload(uri, upload["UploadId"], self._pieces.piece_bytes(size_bytes))
+        return BegunUpload(uri, upload_id, self._pieces.piece_bytes(size_bytes))
 
     def part_url(self, key: str, upload_id: str, part: ComingPart, expires_s: int) -> UploadUrl:
         """Return a presigned URL of a part; S3 compares the bytes with the SHA-256 in it."""
         sha256 = b64encode(bytes.fromhex(part.sha256)).decode()
         headers = {"content-length": str(part.size_bytes), "x-amz-checksum-sha256": sha256}
-        owner: Any = {}
-        if self._bucket_owner:
-            headers["x-amz-expected-bucket-owner"] = self._bucket_owner
-            owner = {"ExpectedBucketOwner": self._bucket_owner}
-        uri = Reference(self._inputs_bucket, key).uri
-        with translated(f"signing a URL of {uri}"):
-            url = self._s3.generate_presigned_url(
-                "upload_part",
-                Params={
-                    "Bucket": self._inputs_bucket,
-                    "Key": key,
-                    "UploadId": upload_id,
-                    "PartNumber": part.number,
-                    "ContentLength": part.size_bytes,
-                    "ChecksumSHA256": sha256,
-                    **owner,
-                },
-                ExpiresIn=expires_s,
-            )
-        return UploadUrl(uri, url, headers)
+        described = {
+            "UploadId": upload_id,
+            "PartNumber": part.number,
+            "ContentLength": part.size_bytes,
+            "ChecksumSHA256": sha256,
+        }
+        return self._signed("upload_part", key, described, headers, expires_s)
 
     def finish_upload(
         self,
@@ -356,14 +343,14 @@ class S3Store:
     ) -> Reference:
         """Make the object of its parts; S3 compares its length with the one that was named."""
         bucket = self._inputs_bucket
-        place = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
+        upload = _upload(bucket, key, upload_id)
         condition: Any = {
             "MpuObjectSize": size_bytes,
             **({} if overwrite else {"IfNoneMatch": "*"}),
         }
         with translated(f"writing {Reference(bucket, key).uri}"):
             try:
-                answer = s3_multipart.complete(self._s3, place, _completed(sent), condition)
+                answer = s3_multipart.complete(self._s3, upload, _completed(sent), condition)
             except ClientError as error:
                 code = code_of(error)
                 if code in _NOT_THE_SAME:
@@ -390,8 +377,7 @@ class S3Store:
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Drop an upload and its parts."""
-        place = {"Bucket": self._inputs_bucket, "Key": key, "UploadId": upload_id}
-        s3_multipart.abort(self._s3, place)
+        s3_multipart.abort(self._s3, _upload(self._inputs_bucket, key, upload_id))
 
     def find_input(self, key: str) -> Reference | None:
         """Return which content stands at a key of the inputs bucket."""
@@ -455,6 +441,19 @@ def _refusals(reference: Reference) -> Iterator[None]:
                 observed=reference.version_id,
             ) from error
         raise
+
+
+def _upload(bucket: str, key: str, upload_id: str) -> Any:
+    """Return the arguments that name an upload in parts."""
+    return {"Bucket": bucket, "Key": key, "UploadId": upload_id}
+
+
+def _in_the_way(uri: str) -> Transient:
+    return Transient(
+        Code.STORAGE,
+        f"writing {uri} failed: other writers of the same key got in the way",
+        "nothing to do: it is tried again later",
+    )
 
 
 def _version(reference: Reference) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from matinv.backends.aws.calls import together
 from matinv.backends.aws.errors import translated
 from matinv.errors import Code, Transient
-from matinv.ports import Part
+from matinv.ports import MOST_PARTS, Part
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _READ_BYTES: Final = 2 * 2**20
 
 _MIB: Final = 2**20
-_MOST_PIECES: Final = 10_000  # of an upload in parts
 
 # A machine from so many threads on has a network that four connections do not fill.
 _WIDE_THREADS: Final = 8
@@ -81,7 +80,7 @@ class Pieces:
         >>> [Pieces().piece_bytes(gib * 2**30) // 2**20 for gib in (1, 312, 313, 1024)]
         [32, 32, 33, 105]
         """
-        least_bytes = -(-body_bytes // _MOST_PIECES)
+        least_bytes = -(-body_bytes // MOST_PARTS)
         if least_bytes <= self.size_bytes:
             return self.size_bytes
         return -(-least_bytes // _MIB) * _MIB

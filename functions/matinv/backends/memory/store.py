@@ -14,6 +14,7 @@ from matinv.backends.memory.faults import FaultInjection
 from matinv.errors import Code, Refused, Transient
 from matinv.jobs.request import Reference
 from matinv.ports import (
+    MOST_PARTS,
     BegunUpload,
     BytesBlob,
     ComingPart,
@@ -173,7 +174,7 @@ class MemoryStore(FaultInjection):
         _check_metadata(metadata)
         upload_id = self.begin_parts(key, metadata)
         return BegunUpload(
-            self._inputs + key, upload_id, max(_PART_BYTES, -(-size_bytes // 10_000))
+            self._inputs + key, upload_id, max(_PART_BYTES, -(-size_bytes // MOST_PARTS))
         )
 
     def part_url(self, key: str, upload_id: str, part: ComingPart, expires_s: int) -> UploadUrl:
